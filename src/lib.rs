@@ -1,0 +1,6 @@
+//! drift-check.
+
+pub mod decision;
+pub mod feature;
+pub mod report;
+pub mod window;

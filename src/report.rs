@@ -1,0 +1,305 @@
+//! The report: everything a run has to say, as data, and its one machine-readable form.
+//!
+//! The names here are the contract of `report.json`; renderers (`report/`) turn the same value into text, markdown and HTML and
+//! compute nothing of their own. The same inputs give the same bytes, except for what is under `run`.
+
+mod histogram;
+pub mod html;
+pub mod markdown;
+mod number;
+pub mod text;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::decision::finding::Finding;
+use crate::decision::signal::SignalReport;
+use crate::decision::{DatasetVerdict, Rule, Verdict};
+use crate::feature::{FeatureKind, FeatureName};
+
+// pub use histogram::histogram;
+pub use number::{format_count, format_p_value, format_percent, format_value};
+
+/// The version of the report's schema. A reader refuses a higher one; new optional fields do not raise it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// What `report.json` holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    pub schema_version: u32,
+    pub run: Run,
+    pub window: WindowSection,
+    pub reference: ReferenceSection,
+    pub current: CurrentSection,
+    pub decision: DecisionSection,
+    /// Every configured feature, the worst first.
+    pub features: Vec<FeatureReport>,
+    pub findings: Vec<Finding>,
+    pub signals: Vec<SignalReport>,
+}
+
+/// Facts about the run itself: the only section that differs between two runs on the same inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Run {
+    pub id: String,
+    pub job: String,
+    pub environment: String,
+    /// The version of drift-check.
+    pub version: String,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// What started the run: `manual`, `cloud-run`, `github-actions` or `backfill`.
+    pub trigger: String,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+    /// The first 16 hexadecimal digits of the SHA-256 of the effective configuration.
+    pub config_digest: String,
+    /// The command that reproduces this report.
+    pub command: String,
+    /// Earlier windows of the same job and length, the oldest first, this one left out.
+    pub history: Vec<PastRun>,
+}
+
+/// One earlier window, as the store remembers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PastRun {
+    pub window_start: Option<DateTime<Utc>>,
+    pub window_end: DateTime<Utc>,
+    pub verdict: DatasetVerdict,
+    pub share: f64,
+    pub rows: u64,
+    pub features: BTreeMap<FeatureName, PastFeature>,
+}
+
+/// One feature in an earlier window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PastFeature {
+    pub verdict: Verdict,
+    /// `psi.adjusted`, where it was computed.
+    pub psi_adjusted: Option<f64>,
+}
+
+/// The window under test, `[start, end)`; both ends are null when the logs have no timestamp and all of them were used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WindowSection {
+    pub start: Option<DateTime<Utc>>,
+    pub end: Option<DateTime<Utc>>,
+    pub length_s: Option<i64>,
+}
+
+/// One object that was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectSection {
+    pub uri: String,
+    /// What names this very content of the object: the store's generation, or a digest of the bytes for a folder.
+    pub generation: String,
+    pub size_bytes: u64,
+    /// Rows of it that were used.
+    pub rows: u64,
+}
+
+/// The reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReferenceSection {
+    pub rows: u64,
+    pub effective_rows: f64,
+    /// The first 16 hexadecimal digits of the SHA-256 of the profile.
+    pub profile_id: String,
+    pub objects: Vec<ObjectSection>,
+}
+
+/// The rows of the window: read = used + outside the window + rejected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CurrentSection {
+    /// Rows of the window, all of them used.
+    pub rows: u64,
+    pub effective_rows: f64,
+    pub rows_read: u64,
+    pub rows_outside_window: u64,
+    pub rows_rejected: u64,
+    pub objects: Vec<ObjectSection>,
+    /// Objects that were listed and not read, because they cannot hold rows of the window.
+    pub objects_skipped: u64,
+}
+
+/// The verdict on the data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DecisionSection {
+    pub verdict: DatasetVerdict,
+    pub drifted: u32,
+    pub broken: u32,
+    pub inconclusive: u32,
+    /// All configured features: the denominator of `share`, always.
+    pub configured: u32,
+    /// `(drifted + broken) / configured`, in [0, 1].
+    pub share: f64,
+    /// The share above which (strictly) the verdict is drift.
+    pub threshold: f64,
+    pub rule: Rule,
+    pub alpha: f64,
+    pub psi_drift: f64,
+    pub psi_warning: f64,
+    /// One sentence for people.
+    pub conclusion: String,
+}
+
+/// One feature, compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FeatureReport {
+    pub name: FeatureName,
+    pub kind: FeatureKind,
+    pub verdict: Verdict,
+    /// Why it got its verdict, in words.
+    pub reason: String,
+    /// Rows, missing ones included.
+    pub n_reference: u64,
+    pub n_current: u64,
+    pub effective_reference: f64,
+    pub effective_current: f64,
+    /// Numeric features with at least one finite value on both sides.
+    pub ks: Option<KsSection>,
+    /// Categorical features with at least one value on both sides.
+    pub chi_squared: Option<ChiSquaredSection>,
+    /// The two-proportion test of unusable values (missing or non-finite), where either side has any.
+    pub missing: Option<MissingSection>,
+    pub psi: Option<PsiSection>,
+    pub wasserstein: Option<WassersteinSection>,
+    /// Jensen–Shannon distance (base 2) over the PSI cells, in [0, 1].
+    pub jensen_shannon: Option<f64>,
+    /// Total variation distance over the PSI cells, in [0, 1].
+    pub total_variation: Option<f64>,
+    /// The feature's p-value with effective rows: KS or chi-squared, Bonferroni-combined with `missing`.
+    pub p_value: Option<f64>,
+    /// Benjamini–Hochberg adjustment of `p_value` over the evaluable configured features.
+    pub q_value: Option<f64>,
+    pub reference: SummarySection,
+    pub current: SummarySection,
+    /// Both distributions over shared bins, for a picture; null where `psi.cells` is the picture (discrete and categorical).
+    pub histogram: Option<HistogramSection>,
+}
+
+/// Two-sample Kolmogorov–Smirnov.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KsSection {
+    /// The largest distance between the two distribution functions, in [0, 1].
+    pub statistic: f64,
+    /// Rows taken as independent.
+    pub p_value: f64,
+    /// With effective rows; the verdict uses this one.
+    pub p_effective: f64,
+    /// How far `statistic` may be off because the reference grid was thinned; 0 when exact.
+    pub error_bound: f64,
+}
+
+/// Two-sample chi-squared over categories.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChiSquaredSection {
+    pub statistic: f64,
+    pub degrees_of_freedom: u32,
+    pub p_value: f64,
+    /// With effective rows; the verdict uses this one.
+    pub p_effective: f64,
+}
+
+/// Unusable values, missing and non-finite together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MissingSection {
+    pub reference_fraction: f64,
+    pub current_fraction: f64,
+    pub p_value: f64,
+}
+
+/// Population stability index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PsiSection {
+    pub value: f64,
+    /// `value` less what two samples of one distribution would show at these sizes, not below 0.
+    pub adjusted: f64,
+    pub p_value: f64,
+    pub cells: Vec<PsiCellSection>,
+}
+
+/// One cell of the PSI: `(lower, upper]` for numeric features, a value, a category, or one of the special cells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PsiCellSection {
+    pub label: String,
+    /// Null when the cell is open below, or is no interval.
+    pub lower: Option<f64>,
+    /// Null when the cell is open above, or is no interval.
+    pub upper: Option<f64>,
+    /// Rows of the reference in the cell.
+    pub reference: u64,
+    /// Rows of the window in the cell.
+    pub current: u64,
+}
+
+/// 1-Wasserstein distance (earth mover's).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WassersteinSection {
+    /// In the feature's own units.
+    pub value: f64,
+    /// In standard deviations of the reference; null when that is 0.
+    pub scaled: Option<f64>,
+    /// How far `value` may be off, in the feature's own units; 0 when exact.
+    pub error_bound: f64,
+}
+
+/// One side of one feature. What a categorical feature has no use for is null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SummarySection {
+    pub mean: Option<f64>,
+    /// With n − 1 in the denominator.
+    pub std: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub quantiles: Option<QuantilesSection>,
+    /// In [0, 1], of all rows.
+    pub missing_fraction: f64,
+    /// In [0, 1], of all rows.
+    pub non_finite_fraction: f64,
+}
+
+/// Quantiles: exact for the reference, within the spacing of the reference's values for the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct QuantilesSection {
+    pub p01: f64,
+    pub p05: f64,
+    pub p25: f64,
+    pub p50: f64,
+    pub p75: f64,
+    pub p95: f64,
+    pub p99: f64,
+}
+
+/// Fractions of the finite values in bins of equal width; what lies beyond the outer edges is in `below` and `above`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HistogramSection {
+    /// Ascending, one more than there are bins.
+    pub edges: Vec<f64>,
+    pub reference: Vec<f64>,
+    pub current: Vec<f64>,
+    pub below: SidesSection,
+    pub above: SidesSection,
+}
+
+/// A fraction on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SidesSection {
+    pub reference: f64,
+    pub current: f64,
+}
+
+impl Report {
+    /// The bytes of `report.json`: strict RFC 8259 (what is not finite is null), indented, with a final newline.
+    ///
+    /// # Errors
+    /// None for a report that this program made; the type is serde_json's.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
