@@ -2,5 +2,7 @@
 
 pub mod decision;
 pub mod feature;
+pub mod profile;
 pub mod report;
+pub mod statistic;
 pub mod window;

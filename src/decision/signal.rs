@@ -85,3 +85,70 @@ pub enum DeliveryStatus {
     /// This version has no such channel.
     Unavailable,
 }
+
+/// What a signal is measured by in this run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    pub state: SignalState,
+    pub value: Option<f64>,
+    pub threshold: Option<f64>,
+    pub n: u64,
+}
+
+/// What the store remembers of a signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenSignal {
+    /// The value at which it was opened or last worsened.
+    pub worst: Option<f64>,
+}
+
+/// A value that rose by this much of its size since the signal was opened has worsened.
+const WORSENED_BY: f64 = 0.5;
+
+/// The life of a signal: what changed, and what is to be remembered (`None`: it is not open).
+///
+/// Inconclusive neither opens nor resolves anything: what was open stays open.
+pub fn advance(previous: Option<OpenSignal>, reading: &Reading) -> (Transition, Option<OpenSignal>) {
+    let now = OpenSignal { worst: reading.value };
+    match (previous, reading.state) {
+        (None, SignalState::Firing) => (Transition::Opened, Some(now)),
+        (None, SignalState::Quiet | SignalState::Inconclusive) => (Transition::None, None),
+        (Some(_), SignalState::Quiet) => (Transition::Resolved, None),
+        (Some(open), SignalState::Inconclusive) => (Transition::Ongoing, Some(open)),
+        (Some(open), SignalState::Firing) => match (open.worst, reading.value) {
+            (Some(worst), Some(value)) if value > worst * (1.0 + WORSENED_BY) => (Transition::Worsened, Some(now)),
+            _ => (Transition::Ongoing, Some(open)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(state: SignalState, value: f64) -> Reading {
+        Reading { state, value: Some(value), threshold: Some(0.3), n: 16 }
+    }
+
+    #[test]
+    fn a_signal_lives_from_opened_to_resolved() {
+        let steps = [
+            (SignalState::Quiet, 0.0, Transition::None),
+            (SignalState::Firing, 0.4, Transition::Opened),
+            (SignalState::Firing, 0.45, Transition::Ongoing),
+            (SignalState::Firing, 0.7, Transition::Worsened),
+            (SignalState::Firing, 0.7, Transition::Ongoing),
+            (SignalState::Inconclusive, 0.1, Transition::Ongoing),
+            (SignalState::Quiet, 0.0, Transition::Resolved),
+            (SignalState::Inconclusive, 0.1, Transition::None),
+        ];
+        let mut open = None;
+        for (state, value, expected) in steps {
+            let (transition, next) = advance(open, &reading(state, value));
+            assert_eq!(transition, expected);
+            open = next;
+        }
+        assert_eq!(open, None);
+    }
+}
