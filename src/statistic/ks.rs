@@ -82,6 +82,9 @@ pub fn p_value(n: u64, m: u64, distance: u128) -> f64 {
 /// Below the logarithm of the smallest subnormal double, 4.9e-324, with room for the factor e.
 const SMALLEST_LN: f64 = -748.0;
 
+/// 2^900: probabilities are carried multiplied by it, so that none becomes subnormal, and inexact, on the way.
+const SCALE: f64 = 8.452_712_498_170_644e270;
+
 /// The share of the lattice paths from (0, 0) to (n, m) that touch `|x·m − y·n| ≥ distance`.
 ///
 /// Hodges (1958), Arkiv för Matematik 3:469, in the form that carries the probability of having left the band, so that no small
@@ -89,15 +92,15 @@ const SMALLEST_LN: f64 = -748.0;
 fn paths_that_leave(n: u64, m: u64, distance: u128) -> f64 {
     let (long, short) = (u128::from(n.max(m)), u128::from(n.min(m)));
     let reciprocals: Vec<f64> = (0..=n + m).map(|sum| 1.0 / sum.max(1) as f64).collect();
-    // left[y] is the probability that a random path to (x, y) has left the band; 1 outside it.
-    let mut left = vec![1.0_f64; short as usize + 1];
+    // left[y] is the probability that a random path to (x, y) has left the band, times SCALE.
+    let mut left = vec![SCALE; short as usize + 1];
     let first_outside = distance.div_ceil(long).min(short + 1) as usize;
     left.iter_mut().take(first_outside).for_each(|probability| *probability = 0.0);
     for x in 1..=long {
         let centre = x * short;
         let low = if centre < distance { 0 } else { (centre - distance) / long + 1 };
         let high = (centre + distance).div_ceil(long).min(short + 1);
-        let mut below = if low == 0 { 0.0 } else { 1.0 };
+        let mut below = if low == 0 { 0.0 } else { SCALE };
         let span = low as usize..high.max(low) as usize;
         let sums = reciprocals.get(x as usize + span.start..).unwrap_or_default();
         let Some(cells) = left.get_mut(span.clone()) else { return 1.0 };
@@ -106,7 +109,7 @@ fn paths_that_leave(n: u64, m: u64, distance: u128) -> f64 {
             *cell = below;
         }
     }
-    left.last().copied().unwrap_or(1.0)
+    left.last().map_or(1.0, |scaled| scaled / SCALE)
 }
 
 #[cfg(test)]

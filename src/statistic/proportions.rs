@@ -44,16 +44,19 @@ pub fn p_value(a: f64, n: f64, b: f64, m: f64) -> f64 {
     if hits <= 0.0 || hits >= all {
         return 1.0;
     }
-    if smallest_expected < MIN_EXPECTED {
-        return fisher(a, n, m, hits);
-    }
+    if smallest_expected < MIN_EXPECTED { fisher(a, n, b, m) } else { pearson(a, n, b, m) }
+}
+
+/// Pearson's chi-squared without continuity correction; neither none nor all may be hits.
+pub fn pearson(a: f64, n: f64, b: f64, m: f64) -> f64 {
     let difference = a / n - b / m;
-    let pooled = hits / all;
+    let pooled = (a + b) / (n + m);
     tail::chi_squared(difference * difference / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)), 1)
 }
 
 /// Fisher's exact test: the sum of the hypergeometric probabilities that are no larger than the observed one.
-fn fisher(a: f64, n: f64, m: f64, hits: f64) -> f64 {
+pub fn fisher(a: f64, n: f64, b: f64, m: f64) -> f64 {
+    let hits = a + b;
     let ln_probability = |k: f64| ln_binomial(n, k) + ln_binomial(m, hits - k) - ln_binomial(n + m, hits);
     // The tolerance that scipy and R use for "as probable as the observed table".
     let limit = ln_probability(a) + 1e-7_f64.ln_1p();
