@@ -1,8 +1,10 @@
 //! drift-check.
 
+pub mod bucket;
 pub mod decision;
 pub mod feature;
 pub mod profile;
 pub mod report;
 pub mod statistic;
+pub mod store;
 pub mod window;
