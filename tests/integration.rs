@@ -1,1 +1,5 @@
+//! The one integration binary.
 
+mod rendering;
+#[path = "support/sample_report.rs"]
+mod sample_report;
