@@ -8,6 +8,7 @@ mod histogram;
 pub mod html;
 pub mod markdown;
 mod number;
+mod story;
 pub mod text;
 
 use std::collections::BTreeMap;

@@ -3,3 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_cmp)]
 
 mod golden;
+mod rendering;
+#[path = "support/sample_report.rs"]
+mod sample_report;
