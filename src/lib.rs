@@ -1,5 +1,6 @@
 //! drift-check.
 
+pub mod config;
 pub mod decision;
 pub mod feature;
 pub mod report;

@@ -1,1 +1,3 @@
+//! The one integration binary: polars links once.
 
+mod configuration;
