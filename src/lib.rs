@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod feature;
+pub mod ingest;
 pub mod profile;
 pub mod report;
 pub mod statistic;
