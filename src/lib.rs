@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod config;
 pub mod decision;
 pub mod feature;
+pub mod ingest;
 pub mod profile;
 pub mod report;
 pub mod statistic;
