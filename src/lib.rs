@@ -1,11 +1,15 @@
 //! drift-check.
 
 pub mod bucket;
+pub mod cli;
 pub mod config;
 pub mod decision;
+pub mod error;
 pub mod feature;
 pub mod ingest;
+pub mod logging;
 pub mod profile;
+pub mod progress;
 pub mod report;
 pub mod statistic;
 pub mod store;
