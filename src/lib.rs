@@ -1,6 +1,7 @@
 //! drift-check.
 
 pub mod bucket;
+pub mod config;
 pub mod decision;
 pub mod feature;
 pub mod profile;

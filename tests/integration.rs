@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_cmp)]
 
+mod configuration;
 mod golden;
 mod rendering;
 #[path = "support/sample_report.rs"]
