@@ -70,9 +70,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
 /// What is set and has no effect in this version.
 fn not_yet(layers: &Layers, config: &Config) -> Vec<String> {
     let value = |key: &str| layers.entries.get(key).map(|entry| &entry.value);
-    let is_set = |key: &str| {
-        !matches!(value(key), None | Some(Value::Text(_))) || matches!(value(key), Some(Value::Text(text)) if !text.is_empty())
-    };
+    let is_set = |key: &str| value(key).is_some_and(|value| *value != Value::Text(String::new()));
     let mut keys = Vec::new();
     // With `auto` these columns do have an effect: they are kept out of the features.
     if matches!(config.features.include, Include::Named(_)) {

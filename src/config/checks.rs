@@ -58,23 +58,36 @@ fn latest_origin(layers: &Layers, keys: &[&str]) -> Origin {
 
 fn thresholds(layers: &mut Layers, config: &Config) {
     let policy = &config.policy;
-    if policy.psi_warning > policy.psi_drift && sound(layers, &["policy.psi_warning", "policy.psi_drift"]) {
-        let origin = latest_origin(layers, &["policy.psi_warning", "policy.psi_drift"]);
-        let message = format!("`{}` is above `policy.psi_drift`, `{}`", policy.psi_warning, policy.psi_drift);
-        layers.problem(origin, "policy.psi_warning", message, "a warning comes before drift: lower the one or raise the other");
+    let of_policy = ["policy.psi_warning", "policy.psi_drift"];
+    if sound(layers, &of_policy) {
+        warning_before_drift(layers, of_policy, policy.psi_warning, policy.psi_drift);
     }
     for (name, Override { psi_drift, psi_warning, .. }) in &config.features.overrides {
-        let key = |last: &str| dotted(&["features", "override", name.as_str(), last]);
-        let (drift_key, warning_key) = (key("psi_drift"), key("psi_warning"));
-        let drift = psi_drift.unwrap_or(policy.psi_drift);
-        let warning = psi_warning.unwrap_or(policy.psi_warning);
-        let is_set = psi_drift.is_some() || psi_warning.is_some();
-        if is_set && warning > drift && sound(layers, &[&drift_key, &warning_key, "policy.psi_drift", "policy.psi_warning"]) {
-            let origin = latest_origin(layers, &[&drift_key, &warning_key]);
-            let message = format!("the feature's psi_warning, `{warning}`, is above its psi_drift, `{drift}`");
-            let at = if psi_warning.is_some() { warning_key } else { drift_key };
-            layers.problem(origin, &at, message, "what is not overridden comes from [policy]: set both for this feature");
+        let own = |last: &str| dotted(&["features", "override", name.as_str(), last]);
+        // What is not overridden comes from the policy.
+        let warning_key = if psi_warning.is_some() { own("psi_warning") } else { "policy.psi_warning".to_owned() };
+        let drift_key = if psi_drift.is_some() { own("psi_drift") } else { "policy.psi_drift".to_owned() };
+        let is_own = psi_warning.is_some() || psi_drift.is_some();
+        if is_own && sound(layers, &[&own("psi_warning"), &own("psi_drift"), &warning_key, &drift_key]) {
+            let (warning, drift) = (psi_warning.unwrap_or(policy.psi_warning), psi_drift.unwrap_or(policy.psi_drift));
+            warning_before_drift(layers, [&warning_key, &drift_key], warning, drift);
         }
+    }
+}
+
+/// The problem stands at the key that was set last, in its words.
+fn warning_before_drift(layers: &mut Layers, [warning_key, drift_key]: [&str; 2], warning: f64, drift: f64) {
+    if warning <= drift {
+        return;
+    }
+    let origin = latest_origin(layers, &[warning_key, drift_key]);
+    let is_at = |key: &str| layers.entries.get(key).is_some_and(|entry| entry.origin == origin);
+    let own = |key: &str| key.starts_with("features.");
+    let hint = "a warning comes before drift: lower the one or raise the other";
+    if own(warning_key) == own(drift_key) && is_at(warning_key) || own(warning_key) && !own(drift_key) {
+        layers.problem(origin, warning_key, format!("`{warning}` is above `{drift_key}`, `{drift}`"), hint);
+    } else {
+        layers.problem(origin, drift_key, format!("`{drift}` is below `{warning_key}`, `{warning}`"), hint);
     }
 }
 

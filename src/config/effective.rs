@@ -58,8 +58,8 @@ impl Effective {
             // Writing to a string cannot fail.
             let _ = match value {
                 Value::List(items) if written.chars().count() > LINE_CHARS => {
-                    let items: String = items.iter().map(|item| format!("    {},\n", quoted(item))).collect();
-                    writeln!(out, "{key:key_chars$} = [  # {origin}\n{items}]")
+                    let items: Vec<String> = items.iter().map(|item| format!("    {},", quoted(item))).collect();
+                    writeln!(out, "{key:key_chars$} = [  # {origin}\n{}\n]", items.join("\n"))
                 }
                 _ => writeln!(out, "{key:key_chars$} = {written:value_chars$}  # {origin}"),
             };

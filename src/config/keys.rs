@@ -160,16 +160,21 @@ pub enum Node {
     Unknown,
 }
 
+/// The segments of a key that come after `path`, where the key begins with it.
+fn beyond<'k, S: AsRef<str>>(key: &'k Key, path: &[S]) -> Option<std::str::Split<'k, char>> {
+    let mut pattern = key.path.split('.');
+    let begins = path.iter().all(|segment| pattern.next().is_some_and(|wanted| wanted == "*" || wanted == segment.as_ref()));
+    begins.then_some(pattern)
+}
+
 /// What the table knows about a path.
 pub fn at<S: AsRef<str>>(path: &[S]) -> Node {
     let mut node = Node::Unknown;
     for key in KEYS {
-        let mut pattern = key.path.split('.');
-        let begins = path.iter().all(|segment| pattern.next().is_some_and(|wanted| wanted == "*" || wanted == segment.as_ref()));
-        match (begins, pattern.next()) {
-            (true, None) => return Node::Leaf(key),
-            (true, Some(_)) => node = Node::Section,
-            (false, _) => {}
+        match beyond(key, path).map(|mut rest| rest.next()) {
+            Some(None) => return Node::Leaf(key),
+            Some(Some(_)) => node = Node::Section,
+            None => {}
         }
     }
     node
@@ -178,12 +183,8 @@ pub fn at<S: AsRef<str>>(path: &[S]) -> Node {
 /// The names that may follow a path, in the order of the table.
 fn children<S: AsRef<str>>(path: &[S]) -> Vec<&'static str> {
     let mut found = Vec::new();
-    for key in KEYS {
-        let mut pattern = key.path.split('.');
-        let begins = path.iter().all(|segment| pattern.next().is_some_and(|wanted| wanted == "*" || wanted == segment.as_ref()));
-        if let (true, Some(child)) = (begins, pattern.next())
-            && !found.contains(&child)
-        {
+    for child in KEYS.iter().filter_map(|key| beyond(key, path)?.next()) {
+        if !found.contains(&child) {
             found.push(child);
         }
     }
@@ -223,9 +224,10 @@ pub fn remedy<S: AsRef<str>>(path: &[S]) -> String {
     if let (Some(only), None) = (same_name.next(), same_name.next()) {
         return format!("did you mean `{}`?", only.path);
     }
-    match names.is_empty() {
-        true => format!("the sections are {}", siblings.join(", ")),
-        false => format!("`{}` knows {}", dotted(&names), siblings.join(", ")),
+    if names.is_empty() {
+        format!("the sections are {}", siblings.join(", "))
+    } else {
+        format!("`{}` knows {}", dotted(&names), siblings.join(", "))
     }
 }
 

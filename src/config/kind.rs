@@ -227,24 +227,26 @@ fn is_zero(text: &str) -> bool {
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|digit| digit == b'0'))
 }
 
-/// A folder, or a bucket's name by Google's rules; `gs://bucket/folder/` keeps everything under that folder.
+/// A folder, or a bucket's name by Google's rules.
 fn bucket_uri(text: &str) -> Result<(), Fault> {
     let hint = wanted(ValueKind::BucketUri);
     if let Some(path) = text.strip_prefix("file:") {
-        return if path.is_empty() { Err(fault("names no folder", hint)) } else { Ok(()) };
+        return if path.strip_prefix("//").unwrap_or(path).is_empty() { Err(fault("names no folder", hint)) } else { Ok(()) };
     }
     if let Some(rest) = text.strip_prefix("gs://") {
-        let (name, folder) = rest.split_once('/').unwrap_or((rest, ""));
+        let name = rest.strip_suffix('/').unwrap_or(rest);
         let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
         let outer = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let is_name =
             (3..=222).contains(&name.len()) && name.chars().all(inner) && name.starts_with(outer) && name.ends_with(outer);
-        let is_place = is_name && (folder.is_empty() || is_folder(folder));
-        return if is_place { Ok(()) } else { Err(fault(format!("{} is not a bucket", shown(rest)), hint)) };
+        return if is_name { Ok(()) } else { Err(fault(format!("{} is not a bucket", shown(rest)), hint)) };
     }
     match text.split_once(':') {
         Some((scheme, _)) if is_label(scheme) => Err(fault(format!("the scheme `{scheme}:` is not supported"), hint)),
-        _ => Err(fault(format!("{} has no scheme", shown(text)), hint)),
+        _ if shown(text).contains(text) => {
+            Err(fault(format!("`{text}` has no scheme"), format!("write \"file:{text}\" for a folder; {hint}")))
+        }
+        _ => Err(fault("has no scheme", hint)),
     }
 }
 
@@ -308,10 +310,14 @@ mod tests {
 
     #[test]
     fn a_bucket_is_a_folder_or_on_google_cloud_storage() {
-        for accepted in ["file:.", "file:./fixtures/bucket", "file:/data", "gs://ct-scan-drift-logs-482907", "gs://abc/team/a/"] {
+        for accepted in
+            ["file:.", "file:./fixtures/bucket", "file:/data", "file:///data", "gs://ct-scan-drift-logs-482907", "gs://abc/"]
+        {
             assert!(text(ValueKind::BucketUri, accepted).is_ok(), "{accepted}");
         }
-        for refused in ["", ".", "/data", "file:", "s3://bucket", "gs://", "gs://A_b", "gs://abc/no-slash", "gs://user:pw@abc"] {
+        for refused in
+            ["", ".", "/data", "file:", "s3://bucket", "gs://", "gs://A_b", "gs://abc/folder/", "file://", "gs://user:pw@abc"]
+        {
             assert!(text(ValueKind::BucketUri, refused).is_err(), "{refused}");
         }
         assert_eq!(text(ValueKind::BucketUri, "s3://bucket").unwrap_err()[0].message, "the scheme `s3:` is not supported");

@@ -1,6 +1,6 @@
 //! Values: as a layer writes them (`Raw`) and as they count (`Value`), and how a value is shown.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
@@ -116,7 +116,8 @@ pub(super) fn quoted(text: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            // Every control character is below U+00A0. Writing to a string cannot fail.
+            c if c.is_control() => drop(write!(out, "\\u{:04X}", u32::from(c))),
             c => out.push(c),
         }
     }
