@@ -31,6 +31,7 @@ pub use value::Value;
 use crate::decision::Rule;
 use crate::decision::signal::{SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
+use crate::ingest::timestamp::NaiveTimestamps;
 use crate::window::Length;
 
 /// The defaults and the documentation of every key.
@@ -91,15 +92,6 @@ pub struct Logs {
     pub date_slack: TimeDelta,
     pub max_rejected_fraction: f64,
     pub max_row_bytes: usize,
-}
-
-/// What a date-time without an offset means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NaiveTimestamps {
-    Utc,
-    /// The row is rejected.
-    Reject,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

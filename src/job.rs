@@ -71,9 +71,8 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
 
 fn load_config(invocation: &Invocation) -> Result<(Config, Effective), JobError> {
     let path = invocation.options.config.as_deref();
-    let text = path.map(|path| {
-        std::fs::read_to_string(path).map_err(|source| JobError::ConfigFile { path: path.to_owned(), source })
-    });
+    let text =
+        path.map(|path| std::fs::read_to_string(path).map_err(|source| JobError::ConfigFile { path: path.to_owned(), source }));
     let text = text.transpose()?;
     let file = path.zip(text.as_deref());
     let environment = invocation.environment.iter().cloned();

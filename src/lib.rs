@@ -7,6 +7,7 @@ pub mod decision;
 pub mod error;
 pub mod feature;
 pub mod ingest;
+pub mod job;
 pub mod logging;
 pub mod profile;
 pub mod progress;

@@ -24,6 +24,7 @@ use crate::feature::{FeatureKind, FeatureName};
 
 use histogram::histogram;
 pub use number::{format_count, format_p_value, format_percent, format_value};
+pub use story::visible as printable;
 
 /// The version of the report's schema. A reader refuses a higher one; new optional fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -94,7 +94,7 @@ fn not_yet(layers: &Layers, config: &Config) -> Vec<String> {
 }
 
 /// The key without which a channel does not exist.
-pub(super) fn essential_key(channel: &str) -> &'static str {
+fn essential_key(channel: &str) -> &'static str {
     match channel {
         "slack" => "channels.slack.webhook",
         "email" => "channels.email.smtp",
@@ -104,7 +104,7 @@ pub(super) fn essential_key(channel: &str) -> &'static str {
 }
 
 /// Whether a channel is configured, or was meant to be.
-pub(super) fn configured(layers: &Layers, channel: &str) -> bool {
+fn configured(layers: &Layers, channel: &str) -> bool {
     let key = essential_key(channel);
     let is_set = layers.entries.get(key).is_some_and(|entry| entry.value != Value::Text(String::new()));
     is_set || layers.refused.contains(key)

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use super::build::{configured, essential_key};
 use super::keys::{SIGNALS, dotted};
 use super::layer::Layers;
 use super::problem::Origin;
@@ -24,10 +23,6 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     {
         let origin = latest_origin(layers, &["window.anchor", "logs.timestamp"]);
         layers.problem(origin, "window.anchor", "\"latest\" needs the time of each row", "set `logs.timestamp`, or write \"now\"");
-    }
-    if text(layers, "store.kind") == "firestore" && text(layers, "store.project").is_empty() && sound(layers, &["store.project"]) {
-        let origin = latest_origin(layers, &["store.kind", "store.project"]);
-        layers.problem(origin, "store.project", "is not set, and \"firestore\" needs it", "set it, or the variable GCP_PROJECT_ID");
     }
 }
 
@@ -159,13 +154,6 @@ fn signals(layers: &mut Layers) {
                 "name a channel, or write mode = \"shadow\"",
             );
         }
-        for (item, channel) in names.iter().enumerate().filter(|(_, channel)| !configured(layers, channel)).collect::<Vec<_>>() {
-            // A default list is not what the user wrote: the mode that put it to use is.
-            let of_list = layers.entries.get(&sent_to).map_or(Origin::Default, |entry| entry.item_origin(item));
-            let origin = if of_list == Origin::Default { latest_origin(layers, &[&mode]) } else { of_list };
-            let hint = format!("set `{}`, or take it from `{sent_to}`", essential_key(channel));
-            layers.problem(origin, &sent_to, format!("the channel `{channel}` is not configured"), hint);
-        }
     }
 }
 
@@ -237,18 +225,12 @@ mod tests {
 
     #[test]
     fn a_signal_that_notifies_has_somebody_to_tell() {
-        assert_eq!(problems("signals.data-drift.mode = \"notify\"\n").len(), 2, "Slack and email, at the mode's line");
         assert_eq!(
             problems("[signals.no-data]\nmode = \"notify\"\nchannels = []\n"),
             [
                 "x.toml:3: signals.no-data.channels: is empty, so \"notify\" would tell nobody; name a channel, or write mode = \"shadow\""
             ]
         );
-        let slack =
-            "channels.slack.webhook = \"env:HOOK\"\nsignals.no-data.mode = \"notify\"\nsignals.no-data.channels = [\"slack\"]\n";
-        assert_eq!(problems(slack), [""; 0]);
-        let mistyped = slack.replace("env:HOOK", "hunter2");
-        assert_eq!(problems(&mistyped).len(), 1, "the wrong reference is the one problem");
     }
 
     #[test]
@@ -262,7 +244,5 @@ mod tests {
     fn what_a_choice_needs_is_asked_for() {
         assert_eq!(problems("window.anchor = \"latest\"\n").len(), 1);
         assert_eq!(problems("window.anchor = \"latest\"\nlogs.timestamp = \"t\"\n"), [""; 0]);
-        assert_eq!(problems("store.kind = \"firestore\"\n").len(), 1);
-        assert_eq!(problems("store.kind = \"firestore\"\nstore.project = \"p\"\n"), [""; 0]);
     }
 }

@@ -26,8 +26,13 @@ impl Place {
         }
         let plain = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
         let explicit = plain.len() < path.len() || ["/", "./", "../"].iter().any(|start| plain.starts_with(start));
-        let typed = effective.get(key).is_some_and(|setting| matches!(setting.origin, Origin::Flag { .. } | Origin::Environment { .. }));
-        if explicit || (typed && Path::new(plain).exists()) { Self::on_this_machine(plain) } else { Ok(Self::in_bucket(path, bucket)) }
+        let typed =
+            effective.get(key).is_some_and(|setting| matches!(setting.origin, Origin::Flag { .. } | Origin::Environment { .. }));
+        if explicit || (typed && Path::new(plain).exists()) {
+            Self::on_this_machine(plain)
+        } else {
+            Ok(Self::in_bucket(path, bucket))
+        }
     }
 
     pub fn in_bucket(path: &str, bucket: &Bucket) -> Self {

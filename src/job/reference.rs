@@ -92,7 +92,11 @@ async fn list(place: &Place) -> Result<Source, JobError> {
 }
 
 /// What to read: the configured features, or every column that can be one.
-async fn requested(config: &Config, source: &Source, place: &Place) -> Result<(Vec<(FeatureName, FeatureKind)>, Vec<Finding>), JobError> {
+async fn requested(
+    config: &Config,
+    source: &Source,
+    place: &Place,
+) -> Result<(Vec<(FeatureName, FeatureKind)>, Vec<Finding>), JobError> {
     let found = ingest::columns(source, OBJECTS_INSPECTED).await?;
     let overridden = |name: &str| config.features.overrides.get(name).and_then(|own| own.kind);
     let mut findings = Vec::new();
@@ -117,7 +121,9 @@ async fn requested(config: &Config, source: &Source, place: &Place) -> Result<(V
             for (name, guess) in found.iter().filter(|(name, _)| !roles.contains(name.as_str())) {
                 match (overridden(name), guess) {
                     (Some(kind), _) => columns.push((FeatureName::new(name), kind)),
-                    (None, ColumnGuess::Numeric | ColumnGuess::Text) => columns.push((FeatureName::new(name), kind_of(Some(*guess)))),
+                    (None, ColumnGuess::Numeric | ColumnGuess::Text) => {
+                        columns.push((FeatureName::new(name), kind_of(Some(*guess))))
+                    }
                     (None, ColumnGuess::Empty | ColumnGuess::Unsupported) => findings.push(not_comparable(name, *guess)),
                 }
             }
