@@ -1,7 +1,9 @@
 //! The decoding edge on real files: every way in which an object can be bad, and the account of its rows.
 
+mod compressed;
 mod csv;
 mod ndjson;
+mod parquet;
 
 use std::fs::File;
 use std::io::{Cursor, Write};

@@ -13,6 +13,7 @@ mod format;
 mod intake;
 mod lines;
 mod ndjson;
+mod parquet;
 mod rejection;
 
 pub use batch::{Batch, Column};
@@ -107,7 +108,7 @@ pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: &mut dy
     let result = match encoding.format {
         Format::Csv => from_text(input, encoding, request.max_row_bytes, |lines| csv::decode(lines, &mut intake)),
         Format::Ndjson => from_text(input, encoding, request.max_row_bytes, |lines| ndjson::decode(lines, &mut intake)),
-        Format::Parquet => Err(DecodeFault::CorruptParquet { detail: "not read yet".to_owned() }),
+        Format::Parquet => parquet::decode(input, encoding.compression, &mut intake),
     };
     intake.finish(result)
 }
@@ -121,7 +122,7 @@ pub fn inspect(input: Input, encoding: Encoding, sample_rows: usize) -> Result<V
     let result = match encoding.format {
         Format::Csv => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| csv::inspect(lines, sample_rows)),
         Format::Ndjson => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| ndjson::inspect(lines, sample_rows)),
-        Format::Parquet => Err(DecodeFault::CorruptParquet { detail: "not read yet".to_owned() }),
+        Format::Parquet => parquet::inspect(input, encoding.compression),
     };
     result.map_err(|fault| DecodeError { fault, rows_before_error: 0 })
 }
@@ -137,8 +138,7 @@ fn from_text<T>(
 ) -> DecodeResult<T> {
     let plain = compression::open(input, encoding.compression).map_err(DecodeFault::Unreadable)?;
     read(Lines::new(plain.reader, max_row_bytes)).map_err(|fault| match fault {
-        // The source delivered, so it was the decompressor that could make nothing of it.
-        DecodeFault::Unreadable(error) if !plain.source.failed() => DecodeFault::corrupt(encoding.compression, error),
+        DecodeFault::Unreadable(error) => plain.source.blame(encoding.compression, error),
         other => other,
     })
 }

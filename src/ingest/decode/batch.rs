@@ -242,7 +242,7 @@ fn push_number(values: &mut Vec<f64>, evidence: &mut Evidence, cell: Cell<'_>) -
 }
 
 /// The label in a cell, if it has one. Numbers are written as short as they can be, so that 1 and 1.0 are one label.
-fn as_label<'c>(cell: Cell<'c>, scratch: &'c mut String) -> Result<Option<&'c str>, RejectionReason> {
+pub(super) fn as_label<'c>(cell: Cell<'c>, scratch: &'c mut String) -> Result<Option<&'c str>, RejectionReason> {
     scratch.clear();
     let written = match cell {
         Cell::Missing => return Ok(None),

@@ -3,6 +3,8 @@
 //!
 //! Pure, and free of allocation: it runs once per cell.
 
+use crate::feature;
+
 /// Texts that mean "no value", besides the empty cell: what pandas, R, SQL exports and spreadsheets write. Exact spellings, so
 /// that a label such as `none` or `na` stays a label.
 const MISSING_TEXTS: [&[u8]; 8] = [b"null", b"NULL", b"Null", b"None", b"NA", b"N/A", b"<NA>", b"NaT"];
@@ -69,11 +71,16 @@ pub(super) fn label(cell: &[u8]) -> Label<'_> {
     std::str::from_utf8(trimmed).map_or(Label::NotUtf8, Label::Text)
 }
 
-/// One zero and one NaN: neither the sign of a zero nor the payload of a NaN that was computed may look like a value (or like
-/// [`crate::feature::MISSING`], whose payload is its meaning).
+/// One zero, one NaN, one missing value: the sign of a zero or the payload of a NaN is no difference in the data.
 pub(super) fn canonical(number: f64) -> f64 {
-    // Adding zero turns -0.0 into 0.0 and changes nothing else.
-    if number.is_nan() { f64::NAN } else { number + 0.0 }
+    if !number.is_nan() {
+        // Adding zero turns -0.0 into 0.0 and changes nothing else.
+        number + 0.0
+    } else if feature::is_missing(number) {
+        feature::MISSING
+    } else {
+        f64::NAN
+    }
 }
 
 /// A hash of the cell's text that is the same on every machine and in every version: FNV-1a (Fowler, Noll, Vo), finished with

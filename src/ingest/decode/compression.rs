@@ -5,6 +5,7 @@ use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::error::DecodeFault;
 use super::format::Compression;
 
 /// An object to decode.
@@ -37,8 +38,9 @@ pub(super) struct SourceState {
 }
 
 impl SourceState {
-    pub fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+    /// The fault behind a failed read: when the source delivered, the decompressor could make nothing of it.
+    pub fn blame(&self, compression: Compression, error: io::Error) -> DecodeFault {
+        if self.failed.load(Ordering::Relaxed) { DecodeFault::Unreadable(error) } else { DecodeFault::corrupt(compression, error) }
     }
 }
 
