@@ -33,13 +33,14 @@ impl Since {
 }
 
 /// Since when a feature has been as bad as it is: drifted or broken, or, for a warning, at least that. `None` for a feature that has
-/// nothing to say, or when there is no past run to compare with.
+/// nothing to say, or when no past run knows it.
 pub fn feature_since(report: &Report, feature: &FeatureReport) -> Option<Since> {
     let counts: fn(Verdict) -> bool = match feature.verdict {
         Verdict::Broken | Verdict::Drift => |past| past <= Verdict::Drift,
         Verdict::Warning => |past| past <= Verdict::Warning,
         Verdict::Inconclusive | Verdict::Stable => return None,
     };
+    report.run.history.iter().find(|past| past.features.contains_key(&feature.name))?;
     since(report, |past| verdict_in(past, &feature.name).is_some_and(counts))
 }
 
