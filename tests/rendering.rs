@@ -61,6 +61,7 @@ fn every_report_renders_the_same_bytes_twice_and_says_its_conclusion() {
         let conclusion = &report.decision.conclusion;
         let page = html::render(&report);
         assert_eq!(page, html::render(&report), "{name}");
+        assert!(!page.contains(" d=\"NaN") && !page.contains("MNaN") && !page.contains(":NaN") && !page.contains("inf%"), "{name}");
         assert!(page.ends_with("</html>\n") || page.ends_with("</html>"), "{name}");
         if name != "hostile day" {
             assert!(page.contains(conclusion.as_str()), "{name}");

@@ -53,8 +53,8 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     }
     lines.push(String::new());
     lines.extend(wrap(&story::visible(&report.decision.conclusion), width, ""));
-    if let Some(location) = &options.report_location {
-        lines.push(format!("Report: {}", story::visible(location)));
+    if let Some(location) = options.report_location {
+        lines.push(format!("Report: {}", story::visible(&location)));
     }
     let mut text = String::new();
     for line in lines {
@@ -89,7 +89,7 @@ fn header(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
         facts.push(story::row_accounting(&report.current));
     }
     if let Some(since) = story::dataset_since(report) {
-        facts.push(format!("{} {}", verdict.word.to_lowercase(), since.sentence()));
+        facts.push(since);
     }
     lines.extend(facts.iter().flat_map(|fact| wrap(fact, width, "  ")));
     lines

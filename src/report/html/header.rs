@@ -51,21 +51,11 @@ impl HeaderView {
             environment,
             verdict,
             conclusion: story::visible(&report.decision.conclusion),
-            since: since(report),
+            since: story::dataset_since(report),
             meter: Meter::new(report),
             facts: facts(report),
         }
     }
-}
-
-fn since(report: &Report) -> Option<String> {
-    let since = story::dataset_since(report)?.sentence();
-    let word = story::dataset_words(report.decision.verdict).word;
-    let before = story::previous_verdict(report).map(|(verdict, past)| {
-        let before = story::dataset_words(verdict).word.to_lowercase();
-        format!("; {before} in the window to {} UTC", story::moment(past.window_end))
-    });
-    Some(format!("{word} {since}{}", before.unwrap_or_default()))
 }
 
 impl Meter {

@@ -23,7 +23,7 @@ pub struct Tick {
 }
 
 /// How wide one character of an axis label is, in percent of the narrowest picture (a small multiple, 230 pixels).
-const CHARACTER: f64 = 2.9;
+const CHARACTER: f64 = 3.3;
 
 /// The space between two labels, in the same unit.
 const LABEL_GAP: f64 = 1.5;
@@ -103,6 +103,9 @@ pub fn percent(position: f64) -> String {
 
 /// A coordinate with at most one decimal: a tenth of a unit is less than a pixel.
 pub fn short(coordinate: f64) -> String {
+    if !coordinate.is_finite() {
+        return "0".to_owned();
+    }
     let text = format!("{coordinate:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
