@@ -5,6 +5,7 @@
 mod configuration;
 mod decoding;
 mod golden;
+mod browser;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;

@@ -47,7 +47,7 @@ fn facts(report: &Report) -> String {
         ),
     ];
     if let Some(since) = story::dataset_since(report) {
-        facts.push(format!("{} {}", story::dataset_words(report.decision.verdict).word, since.sentence()));
+        facts.push(since);
     }
     facts.iter().map(|fact| format!("- {fact}")).collect::<Vec<String>>().join("\n")
 }
@@ -71,7 +71,10 @@ fn row(report: &Report, feature: &FeatureReport) -> String {
     let cells = [
         escape(feature.name.as_str()),
         format!("{} {}", verdict.glyph, verdict.word.to_lowercase()),
-        escape(&what_moved(feature, &story::tell(feature))),
+        Some(what_moved(feature, &story::tell(feature)))
+            .filter(|moved| !moved.is_empty())
+            .map(|moved| escape(&moved))
+            .unwrap_or_default(),
         feature.psi.as_ref().map_or_else(dash, |psi| format!("{:.3}", psi.adjusted)),
         feature.ks.as_ref().map_or_else(dash, |ks| format!("{:.3}", ks.statistic)),
         feature.q_value.map_or_else(dash, |q| escape(&format_p_value(q))),
@@ -82,7 +85,12 @@ fn row(report: &Report, feature: &FeatureReport) -> String {
 
 fn what_moved(feature: &FeatureReport, told: &Story) -> String {
     let sentence = told.sentence("→");
-    if sentence.is_empty() || matches!(feature.verdict, Verdict::Inconclusive) { feature.reason.clone() } else { sentence }
+    match feature.verdict {
+        Verdict::Inconclusive => feature.reason.clone(),
+        Verdict::Stable => String::new(),
+        _ if sentence.is_empty() => feature.reason.clone(),
+        _ => sentence,
+    }
 }
 
 fn findings(report: &Report) -> String {
@@ -106,12 +114,11 @@ fn escape(text: &str) -> String {
             }
             // An underscore inside a word is itself; at a word's border it would begin emphasis.
             '_' => escaped.push_str("\\_"),
-            // A bare address would become a link.
-            ':' => escaped.push_str("&#58;"),
             other => escaped.push(other),
         }
     }
-    escaped
+    // A bare address would become a link.
+    escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 /// Text as code, fenced by more backticks than it holds in a row.

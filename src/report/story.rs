@@ -8,10 +8,10 @@ mod moves;
 
 use chrono::{DateTime, Utc};
 
-pub use history::{Since, dataset_since, feature_since, previous_verdict};
-pub use moves::{Direction, Move, Story, tell};
+pub use history::{dataset_since, feature_since};
+pub use moves::{Move, Story, tell};
 
-use super::{CurrentSection, PsiCellSection, WindowSection, format_percent};
+use super::{CurrentSection, PsiCellSection, WindowSection};
 use crate::decision::finding::Severity;
 use crate::decision::signal::SignalState;
 use crate::decision::{DatasetVerdict, Verdict};
@@ -136,12 +136,6 @@ pub fn cell_totals(cells: &[PsiCellSection]) -> (u64, u64) {
     cells
         .iter()
         .fold((0, 0), |(reference, current), cell| (reference.saturating_add(cell.reference), current.saturating_add(cell.current)))
-}
-
-/// `7 of 16 features (43.8 %)`.
-pub fn share_words(affected: u32, configured: u32, share: f64) -> String {
-    let noun = if configured == 1 { "feature" } else { "features" };
-    format!("{affected} of {configured} {noun} ({})", format_percent(share))
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ const NARROWEST: usize = 60;
 /// A wider table is harder to read, not easier.
 const WIDEST: usize = 160;
 
+/// Below this width the KS statistic gives its place to what moved: the verdict rests on the other two numbers.
+const ROOM_FOR_KS: usize = 90;
+
 /// From this width on there is room for the rows of each feature.
 const WIDE: usize = 110;
 
@@ -50,8 +53,8 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     }
     lines.push(String::new());
     lines.extend(wrap(&story::visible(&report.decision.conclusion), width, ""));
-    if let Some(location) = &options.report_location {
-        lines.push(format!("Report: {}", story::visible(location)));
+    if let Some(location) = options.report_location {
+        lines.push(format!("Report: {}", story::visible(&location)));
     }
     let mut text = String::new();
     for line in lines {
@@ -86,7 +89,7 @@ fn header(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
         facts.push(story::row_accounting(&report.current));
     }
     if let Some(since) = story::dataset_since(report) {
-        facts.push(format!("{} {}", verdict.word.to_lowercase(), since.sentence()));
+        facts.push(since);
     }
     lines.extend(facts.iter().flat_map(|fact| wrap(fact, width, "  ")));
     lines
@@ -132,13 +135,16 @@ fn painted(column: &Column, feature: &FeatureReport, color: bool) -> String {
 fn columns(shown: &[&FeatureReport], width: usize) -> Vec<Column> {
     let name = |feature: &FeatureReport| story::visible(feature.name.as_str());
     let longest = shown.iter().map(|feature| columns_of(&name(feature))).max().unwrap_or(0);
+    let verdicts = shown.iter().map(|feature| columns_of(&verdict(feature))).max().unwrap_or(0).max(7);
     let mut columns = vec![
         Column { title: "FEATURE", width: longest.clamp(7, width / 4), align: Align::Left, content: Box::new(name) },
-        Column { title: "VERDICT", width: 14, align: Align::Left, content: Box::new(verdict) },
+        Column { title: "VERDICT", width: verdicts, align: Align::Left, content: Box::new(verdict) },
         Column { title: "PSI ADJ", width: 7, align: Align::Right, content: Box::new(psi) },
-        Column { title: "KS D", width: 5, align: Align::Right, content: Box::new(ks) },
-        Column { title: "Q", width: 7, align: Align::Right, content: Box::new(q_value) },
     ];
+    if width >= ROOM_FOR_KS {
+        columns.push(Column { title: "KS D", width: 5, align: Align::Right, content: Box::new(ks) });
+    }
+    columns.push(Column { title: "Q", width: 7, align: Align::Right, content: Box::new(q_value) });
     if width >= WIDE {
         columns.push(Column { title: "ROWS / EFF", width: 15, align: Align::Right, content: Box::new(rows) });
     }

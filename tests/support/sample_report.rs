@@ -145,6 +145,32 @@ pub fn all_none() -> Report {
     assemble(verdicts.iter().map(|verdict| bare(&format!("bare_{verdict}"), *verdict)).collect(), Vec::new())
 }
 
+/// Numbers that should never be in a report, and a histogram without bins.
+pub fn not_finite() -> Report {
+    let mut report = drift_day();
+    for (index, feature) in report.features.iter_mut().enumerate() {
+        if let Some(histogram) = &mut feature.histogram {
+            match index % 4 {
+                0 => histogram.edges = vec![f64::NAN, f64::INFINITY],
+                1 => (histogram.edges, histogram.reference, histogram.current) = (Vec::new(), Vec::new(), Vec::new()),
+                2 => histogram.reference.fill(f64::NAN),
+                _ => histogram.edges.fill(1.0),
+            }
+        }
+        feature.reference.mean = Some(f64::NAN);
+        feature.current.std = Some(f64::INFINITY);
+        if let Some(quantiles) = &mut feature.current.quantiles {
+            (quantiles.p05, quantiles.p50, quantiles.p95) = (f64::NEG_INFINITY, f64::NAN, f64::INFINITY);
+        }
+    }
+    report.decision.share = f64::NAN;
+    report.decision.threshold = f64::INFINITY;
+    for past in &mut report.run.history {
+        past.share = f64::NAN;
+    }
+    report
+}
+
 /// A wide model: 500 features, twenty of them drifted.
 pub fn wide(features: usize) -> Report {
     let shape = Shape::normal(100.0, 15.0);

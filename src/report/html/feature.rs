@@ -22,6 +22,8 @@ pub struct ChangedView {
     pub psi: String,
     pub q_value: String,
     pub since: Option<String>,
+    /// Whether it was not yet so in the window before.
+    pub new: bool,
 }
 
 impl ChangedView {
@@ -34,6 +36,7 @@ impl ChangedView {
     fn new(report: &Report, feature: &FeatureReport, index: usize) -> Self {
         let told = story::tell(feature);
         let shift = told.shift_phrase();
+        let since = story::feature_since(report, feature);
         let silent = told.moves.is_empty() && shift.is_none();
         Self {
             index,
@@ -46,7 +49,8 @@ impl ChangedView {
             otherwise: if silent || feature.verdict == Verdict::Broken { story::visible(&feature.reason) } else { String::new() },
             psi: psi_adjusted(feature),
             q_value: probability(feature.q_value),
-            since: story::feature_since(report, feature).map(|since| since.sentence()),
+            new: since.as_ref().is_some_and(|since| since.windows == 1),
+            since: since.map(|since| unbroken(&since.sentence())),
         }
     }
 }
@@ -111,7 +115,7 @@ impl FeatureView {
             sentence: sentence_case(&told.sentence("→")),
             arrow: told.direction.arrow(),
             direction: told.direction.word(),
-            since: story::feature_since(report, feature).map(|since| since.sentence()),
+            since: story::feature_since(report, feature).map(|since| unbroken(&since.sentence())),
             picture: Picture::new(feature),
             description: description(feature),
             reference_median: median(&feature.reference),
@@ -132,6 +136,11 @@ fn psi_adjusted(feature: &FeatureReport) -> String {
 
 fn probability(p: Option<f64>) -> String {
     p.map_or_else(|| "–".to_owned(), format_p_value)
+}
+
+/// Since when, so that a line breaks before the number of windows and nowhere else.
+fn unbroken(since: &str) -> String {
+    since.replace(" UTC", "\u{a0}UTC").replace(" windows", "\u{a0}windows")
 }
 
 /// A fragment as the beginning of a sentence.
@@ -163,13 +172,13 @@ fn statistics(feature: &FeatureReport) -> Vec<Statistic> {
         push("Chi-squared p effective", format_p_value(chi.p_effective));
     }
     if let Some(missing) = &feature.missing {
-        push("Unusable values p", format_p_value(missing.p_value));
+        push("Unusable p", format_p_value(missing.p_value));
     }
     if let Some(distance) = &feature.wasserstein {
         let bound = if distance.error_bound > 0.0 { format!(" ± {}", format_value(distance.error_bound)) } else { String::new() };
         push("Wasserstein W1", format!("{}{bound}", format_value(distance.value)));
         if let Some(scaled) = distance.scaled {
-            push("W1 / reference std", format_value(scaled));
+            push("W1 scaled", format_value(scaled));
         }
     }
     if let Some(distance) = feature.jensen_shannon {

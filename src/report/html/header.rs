@@ -51,21 +51,11 @@ impl HeaderView {
             environment,
             verdict,
             conclusion: story::visible(&report.decision.conclusion),
-            since: since(report),
+            since: story::dataset_since(report),
             meter: Meter::new(report),
             facts: facts(report),
         }
     }
-}
-
-fn since(report: &Report) -> Option<String> {
-    let since = story::dataset_since(report)?.sentence();
-    let word = story::dataset_words(report.decision.verdict).word;
-    let before = story::previous_verdict(report).map(|(verdict, past)| {
-        let before = story::dataset_words(verdict).word.to_lowercase();
-        format!("; {before} in the window to {} UTC", story::moment(past.window_end))
-    });
-    Some(format!("{word} {since}{}", before.unwrap_or_default()))
 }
 
 impl Meter {
@@ -96,12 +86,12 @@ fn facts(report: &Report) -> Vec<Fact> {
     let window = &report.window;
     let (value, note) = match (window.start, window.end) {
         (Some(start), Some(end)) => {
-            (format!("{} UTC", story::moment(end)), format!("from {} UTC, {}", story::moment(start), length(report)))
+            (format!("{} UTC", story::moment(end)), format!("{}, from {} UTC", length(report), story::moment(start)))
         }
         _ => (story::window(window), String::new()),
     };
     vec![
-        Fact { label: "Window to", value, note },
+        Fact { label: "Window ends", value, note },
         Fact {
             label: "Rows in the window",
             value: format_count(current.rows),
@@ -112,7 +102,7 @@ fn facts(report: &Report) -> Vec<Fact> {
             value: format_count(reference.rows),
             note: format!("{} effective", story::effective(reference.effective_rows)),
         },
-        Fact { label: "Rule", value: rule(report), note: format!("alpha {}", report.decision.alpha) },
+        Fact { label: "Rule", value: rule(report), note: report.decision.rule.to_string() },
     ]
 }
 
@@ -122,11 +112,11 @@ fn length(report: &Report) -> String {
 
 fn rule(report: &Report) -> String {
     use crate::decision::Rule;
-    let psi = report.decision.psi_drift;
+    let (psi, alpha) = (report.decision.psi_drift, report.decision.alpha);
     match report.decision.rule {
-        Rule::SignificantAndMaterial => format!("significant, and PSI adjusted ≥ {psi}"),
-        Rule::Ks => "KS or chi-squared p, uncorrected".to_owned(),
+        Rule::SignificantAndMaterial => format!("q < {alpha} and PSI adj. ≥ {psi}"),
+        Rule::Ks => format!("p < {alpha}, uncorrected"),
         Rule::Psi => format!("PSI ≥ {psi}, uncorrected"),
-        Rule::Either => format!("p, or PSI ≥ {psi}, uncorrected"),
+        Rule::Either => format!("p < {alpha} or PSI ≥ {psi}, uncorrected"),
     }
 }

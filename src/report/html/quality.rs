@@ -18,6 +18,8 @@ pub struct QualityView {
     pub findings: Vec<FindingGroup>,
     pub unusable: Vec<UnusableRow>,
     pub unusable_note: String,
+    /// Whether the columns for it are worth their place.
+    pub any_non_finite: bool,
     pub reference_objects: Vec<ObjectRow>,
     pub current_objects: Vec<ObjectRow>,
     pub skipped: String,
@@ -75,6 +77,7 @@ impl QualityView {
                 .into_iter()
                 .filter_map(|level| group(report, level))
                 .collect(),
+            any_non_finite: report.features.iter().any(has_non_finite),
             unusable_note: unusable_note(affected.len(), without),
             unusable: affected.into_iter().take(MOST_UNUSABLE).collect(),
             reference_objects: report.reference.objects.iter().map(ObjectRow::new).collect(),
@@ -82,6 +85,10 @@ impl QualityView {
             skipped: format_count(current.objects_skipped),
         }
     }
+}
+
+fn has_non_finite(feature: &FeatureReport) -> bool {
+    feature.reference.non_finite_fraction > 0.0 || feature.current.non_finite_fraction > 0.0
 }
 
 fn unusable_note(affected: usize, without: usize) -> String {

@@ -22,11 +22,14 @@ pub struct Tick {
     pub label: String,
 }
 
-/// How close to an edge's label a tick may come, in percent of the width: about one label on a phone.
-const TICK_CLEARANCE: f64 = 14.0;
+/// How wide one character of an axis label is, in percent of the narrowest picture (a small multiple, 230 pixels).
+const CHARACTER: f64 = 3.3;
+
+/// The space between two labels, in the same unit.
+const LABEL_GAP: f64 = 1.5;
 
 /// About how many steps an axis has.
-const STEPS: f64 = 4.0;
+const STEPS: f64 = 5.0;
 
 impl Scale {
     /// `None` unless `low` and `high` are finite; where they are equal, everything is in the middle.
@@ -50,16 +53,19 @@ impl Scale {
         percent(self.at(value))
     }
 
-    /// Round values inside the scale; none that would run into a label at `keep_clear` (percent of the width).
-    pub fn ticks(&self, keep_clear: &[f64]) -> Vec<Tick> {
+    /// Round values inside the scale, without those that would run into each other, into a label at the left border or into one at
+    /// the right border.
+    pub fn ticks(&self, left_label: &str, right_label: &str) -> Vec<Tick> {
         let span = self.high - self.low;
         if span <= 0.0 {
             return vec![Tick { at: self.percent(self.low), label: format_value(self.low) }];
         }
         let step = round_step(span / STEPS);
         let first = (self.low / step).ceil();
+        let mut free_from = if left_label.is_empty() { -10.0 } else { width_of(left_label) + LABEL_GAP };
+        let free_to = if right_label.is_empty() { 110.0 } else { 100.0 - width_of(right_label) - LABEL_GAP };
         let mut ticks: Vec<Tick> = Vec::new();
-        // At most 2.5 times STEPS, by the choice of the step; the bound is for values where adding 1 changes nothing.
+        // At most STEPS and one, by the choice of the step; the bound is for values where adding 1 changes nothing.
         for index in 0..12 {
             let value = (first + f64::from(index)) * step;
             if value > self.high {
@@ -67,8 +73,10 @@ impl Scale {
             }
             let at = self.at(value) / WIDTH * 100.0;
             let label = format_value(value);
-            let clear = keep_clear.iter().all(|edge| (edge - at).abs() >= TICK_CLEARANCE);
-            if clear && ticks.last().is_none_or(|last| last.label != label) {
+            let half = width_of(&label) / 2.0;
+            let new = ticks.last().is_none_or(|last| last.label != label);
+            if new && at - half >= free_from && at + half <= free_to {
+                free_from = at + half + LABEL_GAP;
                 ticks.push(Tick { at: short(at), label });
             }
         }
@@ -76,10 +84,15 @@ impl Scale {
     }
 }
 
-/// The round number (1, 2 or 5 times a power of ten) at or just above `rough`.
+/// The width of a label, in percent of the narrowest picture.
+fn width_of(label: &str) -> f64 {
+    u16::try_from(label.chars().count()).map_or(100.0, |characters| f64::from(characters) * CHARACTER)
+}
+
+/// The round number (1, 2, 2.5 or 5 times a power of ten) at or just above `rough`.
 pub fn round_step(rough: f64) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= rough * 0.999_999).unwrap_or(10.0);
+    let factor = [1.0, 2.0, 2.5, 5.0].into_iter().find(|factor| factor * power >= rough * 0.999_999).unwrap_or(10.0);
     factor * power
 }
 
@@ -90,6 +103,9 @@ pub fn percent(position: f64) -> String {
 
 /// A coordinate with at most one decimal: a tenth of a unit is less than a pixel.
 pub fn short(coordinate: f64) -> String {
+    if !coordinate.is_finite() {
+        return "0".to_owned();
+    }
     let text = format!("{coordinate:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
@@ -102,14 +118,14 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         let scale = Scale::new(0.13, 0.97, 0.0, WIDTH).unwrap();
-        let labels: Vec<String> = scale.ticks(&[]).into_iter().map(|tick| tick.label).collect();
-        assert_eq!(labels, ["0.5"].map(str::to_owned));
+        let labels: Vec<String> = scale.ticks("", "").into_iter().map(|tick| tick.label).collect();
+        assert_eq!(labels, ["0.2", "0.4", "0.6", "0.8"]);
     }
 
     #[test]
     fn a_single_value_is_in_the_middle_and_no_value_has_no_scale() {
         let scale = Scale::new(3.0, 3.0, 0.0, WIDTH).unwrap();
-        assert_eq!(scale.ticks(&[]), [Tick { at: "50".to_owned(), label: "3".to_owned() }]);
+        assert_eq!(scale.ticks("", ""), [Tick { at: "50".to_owned(), label: "3".to_owned() }]);
         assert!(Scale::new(f64::NAN, 1.0, 0.0, WIDTH).is_none());
         assert!(Scale::new(f64::MIN, f64::MAX, 0.0, WIDTH).is_none());
     }
@@ -118,7 +134,7 @@ mod tests {
     fn huge_and_tiny_ranges_end() {
         for (low, high) in [(1e15, 1e15 + 1.0), (1e-300, 2e-300), (-1e300, 1e300), (0.0, 5e-324)] {
             let scale = Scale::new(low, high, 0.0, WIDTH).unwrap();
-            assert!(scale.ticks(&[]).len() <= 12);
+            assert!(scale.ticks("", "").len() <= 12);
         }
     }
 

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::moment;
-use crate::decision::{DatasetVerdict, Verdict};
+use super::{dataset_words, moment};
+use crate::decision::Verdict;
 use crate::feature::FeatureName;
 use crate::report::{FeatureReport, PastRun, Report};
 
@@ -33,25 +33,29 @@ impl Since {
 }
 
 /// Since when a feature has been as bad as it is: drifted or broken, or, for a warning, at least that. `None` for a feature that has
-/// nothing to say, or when there is no past run to compare with.
+/// nothing to say, or when no past run knows it.
 pub fn feature_since(report: &Report, feature: &FeatureReport) -> Option<Since> {
     let counts: fn(Verdict) -> bool = match feature.verdict {
         Verdict::Broken | Verdict::Drift => |past| past <= Verdict::Drift,
         Verdict::Warning => |past| past <= Verdict::Warning,
         Verdict::Inconclusive | Verdict::Stable => return None,
     };
+    report.run.history.iter().find(|past| past.features.contains_key(&feature.name))?;
     since(report, |past| verdict_in(past, &feature.name).is_some_and(counts))
 }
 
-/// Since when the data set has had its verdict.
-pub fn dataset_since(report: &Report) -> Option<Since> {
-    since(report, |past| past.verdict == report.decision.verdict)
-}
-
-/// The last verdict on the data set that differs from this one, and the window that it was given for.
-pub fn previous_verdict(report: &Report) -> Option<(DatasetVerdict, &PastRun)> {
-    let past = report.run.history.iter().rev().find(|past| past.verdict != report.decision.verdict)?;
-    Some((past.verdict, past))
+/// Since when the data set has had its verdict, and what it was before: `Drift since 2026-01-30 12:00 UTC (2 windows); stable in the
+/// window to 2026-01-31 06:00 UTC`. `None` without a past run.
+pub fn dataset_since(report: &Report) -> Option<String> {
+    let since = since(report, |past| past.verdict == report.decision.verdict)?;
+    let word = dataset_words(report.decision.verdict).word;
+    let now = if since.windows == 1 { format!("{word} is {}", since.sentence()) } else { format!("{word} {}", since.sentence()) };
+    let before = report.run.history.iter().rev().find(|past| past.verdict != report.decision.verdict);
+    let before = before.map(|past| {
+        let word = dataset_words(past.verdict).word.to_lowercase();
+        format!("; {word} in the window to {} UTC", moment(past.window_end))
+    });
+    Some(now + &before.unwrap_or_default())
 }
 
 fn verdict_in(past: &PastRun, name: &FeatureName) -> Option<Verdict> {

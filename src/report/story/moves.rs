@@ -16,12 +16,13 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Empty where there is none.
     pub fn arrow(self) -> &'static str {
         match self {
             Self::Up => "↑",
             Self::Down => "↓",
             Self::Reshaped => "↔",
-            Self::Unknown => "–",
+            Self::Unknown => "",
         }
     }
 
@@ -62,6 +63,9 @@ const SPREAD_WORTH_A_WORD: f64 = 0.1;
 /// Half a percentage point of rows: what a reader can see in a number with one decimal.
 const ROWS_WORTH_A_WORD: f64 = 0.005;
 
+/// A change in the missing rows that chance makes one time in twenty is not told. The verdict has its own level, `policy.alpha`.
+const CHANCE: f64 = 0.05;
+
 /// A tenth of the rows without a usable value outweighs whatever the others did.
 const ROWS_THAT_COME_FIRST: f64 = 0.10;
 
@@ -72,6 +76,7 @@ const MOST_MOVES: usize = 3;
 pub fn tell(feature: &FeatureReport) -> Story {
     let (reference, current) = (&feature.reference, &feature.current);
     let shift = mean_shift(reference, current);
+    let more_than_chance = feature.missing.as_ref().is_none_or(|missing| missing.p_value < CHANCE);
     let mut first = Vec::new();
     let mut last = Vec::new();
     for (what, from, to) in [
@@ -81,7 +86,7 @@ pub fn tell(feature: &FeatureReport) -> Story {
         let change = (to - from).abs();
         if change >= ROWS_THAT_COME_FIRST {
             first.extend(changed(what, format_percent(from), format_percent(to)));
-        } else if change >= ROWS_WORTH_A_WORD {
+        } else if change >= ROWS_WORTH_A_WORD && more_than_chance {
             last.extend(changed(what, format_percent(from), format_percent(to)));
         }
     }
@@ -166,7 +171,9 @@ fn cell_moves(feature: &FeatureReport, most: usize) -> Vec<Move> {
         .collect();
     cells.sort_by(|a, b| (b.1 - b.0).abs().total_cmp(&(a.1 - a.0).abs()));
     let phrase = |(from, to, cell): &(f64, f64, &PsiCellSection)| {
-        changed(&format!("share of {}", visible(&cell.label)), format_percent(*from), format_percent(*to))
+        let label = visible(&cell.label);
+        let what = if feature.kind == FeatureKind::Numeric { format!("rows at {label}:") } else { format!("{label}:") };
+        changed(&what, format_percent(*from), format_percent(*to))
     };
     cells.iter().take(most).filter_map(phrase).collect()
 }

@@ -21,8 +21,9 @@ pub struct Histogram {
     pub reference_median: Option<String>,
     pub current_median: Option<String>,
     pub ticks: Vec<Tick>,
-    /// Labels under the bars for values beyond the outer edges.
-    pub beyond: Vec<Tick>,
+    /// Labels under the bars for values beyond the outer edges; empty where there is no such bar.
+    pub below_label: String,
+    pub above_label: String,
     pub grid: Option<Grid>,
     pub spike: Option<Spike>,
 }
@@ -65,25 +66,25 @@ impl Histogram {
         let scale = Scale::new(low, high, from, to).filter(|_| low < high)?;
         let bins = columns(section, &scale);
         let mut groups = vec![bins];
-        let mut beyond = Vec::new();
+        let (mut below_label, mut above_label) = (String::new(), String::new());
         if below {
             groups.insert(0, vec![column(0.0, BEYOND_WIDTH, section.below.reference, section.below.current)]);
-            beyond.push(Tick { at: percent(BEYOND_WIDTH / 2.0), label: format!("< {}", format_value(low)) });
+            below_label = format!("< {}", format_value(low));
         }
         if above {
             groups.push(vec![column(WIDTH - BEYOND_WIDTH, WIDTH, section.above.reference, section.above.current)]);
-            beyond.push(Tick { at: percent(WIDTH - BEYOND_WIDTH / 2.0), label: format!("> {}", format_value(high)) });
+            above_label = format!("> {}", format_value(high));
         }
         let (top, spike) = height(&groups)?;
         let y = |fraction: f64| HEIGHT - (fraction / top).min(1.0) * HEIGHT;
-        let clear: Vec<f64> = beyond.iter().filter_map(|tick| tick.at.parse().ok()).collect();
         Some(Self {
             reference: path(&groups, |column| y(column.reference)),
             current: path(&groups, |column| y(column.current)),
             reference_median: median(&feature.reference, &scale),
             current_median: median(&feature.current, &scale),
-            ticks: scale.ticks(&clear),
-            beyond,
+            ticks: scale.ticks(&below_label, &above_label),
+            below_label,
+            above_label,
             grid: grid(top, y),
             spike,
         })
