@@ -112,7 +112,7 @@ fn significant_and_material(
         ),
         (false, size) if size >= drift => (
             Verdict::Stable,
-            format!("not significant (q {q_value:.2}): samples of this size differ as much by chance (adjusted PSI {size:.3})"),
+            format!("not significant (q {q_value:.2}), so its adjusted PSI of {size:.3} does not count"),
         ),
         (false, _) => (Verdict::Stable, format!("no significant change (q {q_value:.2})")),
     }

@@ -6,7 +6,8 @@ use drift_check::feature::{FeatureKind, FeatureName};
 use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, Request, TimestampColumn, inspect};
 use drift_check::ingest::timestamp::NaiveTimestamps;
 use polars::prelude::{
-    Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit, TimeZone, df,
+    Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
+    TimeZone, df,
 };
 
 use super::{Decoded, abc, decode_bytes, in_window, moment, shown, some, with_timestamp};
@@ -246,7 +247,10 @@ fn a_flipped_byte_is_damage_or_changes_no_count() {
                     unseen += 1;
                 }
                 Err(error) => {
-                    assert!(matches!(error.fault, DecodeFault::CorruptParquet { .. } | DecodeFault::DuplicateColumns { .. }), "{error}");
+                    assert!(
+                        matches!(error.fault, DecodeFault::CorruptParquet { .. } | DecodeFault::DuplicateColumns { .. }),
+                        "{error}"
+                    );
                     damaged += 1;
                 }
             }

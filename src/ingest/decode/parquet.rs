@@ -74,7 +74,9 @@ pub(super) fn inspect(input: Input, compression: Compression) -> DecodeResult<Ve
 fn shape(dtype: &ArrowDataType) -> Shape {
     use ArrowDataType as D;
     match dtype {
-        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Float32 | D::Float64 => Shape::Number,
+        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Float32 | D::Float64 => {
+            Shape::Number
+        }
         D::Boolean => Shape::Truth,
         D::Utf8 | D::LargeUtf8 | D::Utf8View => Shape::Text,
         D::Dictionary(_, values, _) if shape(values) == Shape::Text => Shape::Text,
