@@ -5,7 +5,10 @@
 mod browser;
 mod configuration;
 mod decoding;
+mod end_to_end;
 mod golden;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+#[path = "support/workspace.rs"]
+mod workspace;
