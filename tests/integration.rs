@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_cmp)]
 
+mod architecture;
+mod bad_input;
 mod browser;
 mod configuration;
 mod decoding;
