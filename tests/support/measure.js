@@ -30,8 +30,11 @@
   const measure = () => {
     const view = frame.contentWindow;
     const page = frame.contentDocument;
+    // What a reader can open is measured open; in a very long page it stays closed, and is not measured.
+    const long = page.getElementsByTagName('*').length > 20000;
+    if (!long) page.querySelectorAll('details').forEach((details) => { details.open = true; });
+    const all = [...page.body.querySelectorAll('*')].filter((element) => !element.closest('details:not([open]) > :not(summary)'));
     const width = page.documentElement.clientWidth;
-    const all = [...page.body.querySelectorAll('*')];
     const aside = (element) => element.closest('.scroll, .unseen, .symbols, .skip, title, desc');
     const overflowing = all.filter((element) => seen(element) && !aside(element)).filter((element) => {
       const box = element.getBoundingClientRect();
