@@ -47,8 +47,9 @@
       return color && contrast(color, background(element)) < 4.5;
     });
     const colliding = [...page.querySelectorAll('.axis')].filter(seen).filter((axis) => {
-      const boxes = [...axis.children].map((label) => label.getBoundingClientRect()).sort((a, b) => a.left - b.left);
-      return boxes.some((box, index) => index > 0 && box.left < boxes[index - 1].right);
+      const boxes = [...axis.children].map((label) => label.getBoundingClientRect());
+      const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+      return boxes.some((box, index) => boxes.slice(0, index).some((other) => !apart(box, other)));
     });
     const dangling = [...page.querySelectorAll('a[href^="#"], use')].map((link) => link.getAttribute('href'))
       .filter((target) => !page.getElementById(target.slice(1)));
