@@ -65,6 +65,7 @@
       verdict: page.querySelector('h1').innerText.trim(),
       verdict_in_sight: seen(page.querySelector('h1')) && page.querySelector('h1').getBoundingClientRect().bottom < 640,
       verdict_icon: seen(page.querySelector('h1 svg')),
+      meter: page.querySelector('.meter-value').innerText,
       changed: [...page.querySelectorAll('.changed .name')].filter(seen).map((element) => element.innerText.trim()),
       features: [...page.querySelectorAll('article h3')].map((element) => element.textContent.trim()),
       pictures: [...page.querySelectorAll('article svg.picture')].map((element) => {
