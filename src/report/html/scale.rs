@@ -60,26 +60,39 @@ impl Scale {
             return vec![Tick { at: self.percent(self.low), label: format_value(self.low) }];
         }
         let step = round_step(span / STEPS);
+        let mut ticks = Vec::new();
+        // Every value, or only every second or fourth one: evenly spaced labels read as a scale, others as data.
+        for stride in [1.0, 2.0, 4.0] {
+            ticks = self.every(step * stride);
+            if !collide(&ticks) {
+                break;
+            }
+        }
+        ticks.into_iter().map(|(at, label)| Tick { at: short(at), label }).collect()
+    }
+
+    /// The multiples of `step` on the scale: where, in percent of the width, and their labels.
+    fn every(&self, step: f64) -> Vec<(f64, String)> {
         let first = (self.low / step).ceil();
-        let mut free_from = f64::NEG_INFINITY;
-        let mut ticks: Vec<Tick> = Vec::new();
+        let mut ticks: Vec<(f64, String)> = Vec::new();
         // At most STEPS and one, by the choice of the step; the bound is for values where adding 1 changes nothing.
         for index in 0..12 {
             let value = (first + f64::from(index)) * step;
             if value > self.high {
                 break;
             }
-            let at = self.at(value) / WIDTH * 100.0;
             let label = format_value(value);
-            let half = width_of(&label) / 2.0;
-            let new = ticks.last().is_none_or(|last| last.label != label);
-            if new && at - half >= free_from {
-                free_from = at + half + LABEL_GAP;
-                ticks.push(Tick { at: short(at), label });
+            if ticks.last().is_none_or(|(_, last)| *last != label) {
+                ticks.push((self.at(value) / WIDTH * 100.0, label));
             }
         }
         ticks
     }
+}
+
+fn collide(ticks: &[(f64, String)]) -> bool {
+    let room = |(at, label): &(f64, String)| (at - width_of(label) / 2.0, at + width_of(label) / 2.0 + LABEL_GAP);
+    ticks.iter().zip(ticks.iter().skip(1)).any(|(left, right)| room(left).1 > room(right).0)
 }
 
 /// The width of a label, in percent of the narrowest picture.
