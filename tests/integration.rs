@@ -8,6 +8,7 @@ mod browser;
 mod configuration;
 mod decoding;
 mod end_to_end;
+mod fixtures;
 mod golden;
 mod rendering;
 #[path = "support/sample_report.rs"]
