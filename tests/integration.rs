@@ -7,6 +7,7 @@ mod bad_input;
 mod browser;
 mod configuration;
 mod decoding;
+mod documents;
 mod end_to_end;
 mod fixtures;
 mod golden;
