@@ -13,6 +13,7 @@ use crate::ingest::account::Account;
 use crate::ingest::decode::{ColumnGuess, Encoding, Request};
 use crate::ingest::{self, BATCH_ROWS, Source};
 use crate::profile::builder::ProfileBuilder;
+use crate::profile::grid::{Grid, NumericCounts};
 use crate::profile::{FeatureProfile, ProfileObject, ReferenceProfile};
 use crate::progress::Progress;
 
@@ -207,7 +208,7 @@ fn with_configured_kind(config: &Config, name: &FeatureName, feature: &FeaturePr
 fn empty_feature(name: &FeatureName) -> (FeatureName, FeatureProfile) {
     let empty = ProfileBuilder::new(&[(name.clone(), FeatureKind::Numeric)]).finish(Vec::new());
     let feature = empty.features.into_iter().next().map(|(_, feature)| feature);
-    (name.clone(), feature.unwrap_or(FeatureProfile::Numeric { grid: Default::default(), reference: Default::default() }))
+    (name.clone(), feature.unwrap_or(FeatureProfile::Numeric { grid: Grid::default(), reference: NumericCounts::default() }))
 }
 
 /// A text column in which more than half of the reference's values are different names rows, and is no feature.

@@ -1,6 +1,5 @@
 //! Earlier windows: what the store remembers, and what is computed from the logs where it does not.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -36,7 +35,7 @@ pub fn remember(
         verdict: decision.verdict,
         share: decision.share,
         rows,
-        features: BTreeMap::from_iter(features),
+        features: features.collect(),
     }
 }
 

@@ -78,7 +78,9 @@ mod tests {
 
     fn of(values: &[f64]) -> Moments {
         let mut moments = Moments::default();
-        values.iter().for_each(|&value| moments.update(value));
+        for &value in values {
+            moments.update(value);
+        }
         moments
     }
 

@@ -73,7 +73,7 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
             current_fraction: test.current_fraction,
             p_value: test.p_value,
         }),
-        psi: psi.map(psi_section),
+        psi: psi.as_ref().map(psi_section),
         wasserstein: wasserstein.map(|distance| WassersteinSection {
             value: distance.value,
             scaled: distance.scaled,
@@ -93,7 +93,7 @@ fn is_continuous(psi: &Psi) -> bool {
     psi.cells.iter().any(|cell| matches!(cell.label, CellLabel::Interval { .. }))
 }
 
-fn psi_section(psi: Psi) -> PsiSection {
+fn psi_section(psi: &Psi) -> PsiSection {
     PsiSection {
         value: psi.value,
         adjusted: psi.adjusted,

@@ -223,6 +223,7 @@ mod tests {
         json!({ "missing_fraction": missing, "non_finite_fraction": 0.0 })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better")]
     fn feature(kind: &str, reference: Value, current: Value, cells: &[(&str, u64, u64)]) -> FeatureReport {
         let cells: Vec<Value> = cells
             .iter()
