@@ -1,6 +1,8 @@
 //! NDJSON objects: broken lines, nested values, keys that come twice, lines without end.
 
-use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, MISSING_CLUSTER, RejectionReason, Request, inspect};
+use drift_check::ingest::decode::{
+    Column, ColumnGuess, DecodeFault, Encoding, Input, MISSING_CLUSTER, RejectionReason, Request, inspect,
+};
 use proptest::prelude::*;
 
 use super::{Decoded, abc, decode_bytes, in_window, shown, some};

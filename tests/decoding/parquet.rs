@@ -6,7 +6,8 @@ use drift_check::feature::{FeatureKind, FeatureName};
 use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, Request, TimestampColumn, inspect};
 use drift_check::ingest::timestamp::NaiveTimestamps;
 use polars::prelude::{
-    Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit, TimeZone, df,
+    Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
+    TimeZone, df,
 };
 
 use super::{Decoded, abc, decode_bytes, in_window, moment, shown, some, with_timestamp};
@@ -206,8 +207,8 @@ fn empty_files_and_files_without_rows_are_facts_not_errors() {
 fn duplicate_names_among_needed_columns_make_the_object_unusable() {
     let mut bytes = written(df!("a" => [1.0], "q" => [2.0]).unwrap(), ParquetCompression::Uncompressed, 10, 1024);
     // No writer here makes such a file, so one is made of another: in the schema, a name is its length and its bytes.
-    let at = bytes.windows(3).position(|window| window == b"\x18\x01q").unwrap();
-    bytes[at + 2] = b'a';
+    let at = bytes.windows(5).position(|window| window == b"\x25\x02\x18\x01q").unwrap();
+    bytes[at + 4] = b'a';
     let error = decode_bytes("x.parquet", &bytes, &abc()).err().unwrap();
     assert!(matches!(&error.fault, DecodeFault::DuplicateColumns { names } if names == &["a"]), "{error}");
 }
@@ -246,7 +247,10 @@ fn a_flipped_byte_is_damage_or_changes_no_count() {
                     unseen += 1;
                 }
                 Err(error) => {
-                    assert!(matches!(error.fault, DecodeFault::CorruptParquet { .. } | DecodeFault::DuplicateColumns { .. }), "{error}");
+                    assert!(
+                        matches!(error.fault, DecodeFault::CorruptParquet { .. } | DecodeFault::DuplicateColumns { .. }),
+                        "{error}"
+                    );
                     damaged += 1;
                 }
             }

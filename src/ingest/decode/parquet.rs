@@ -42,6 +42,9 @@ pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake
         intake.tally.is_empty = true;
         return Ok(());
     };
+    if !object.duplicates.is_empty() {
+        return Err(DecodeFault::DuplicateColumns { names: object.duplicates });
+    }
     let plan = Plan::new(&object.names, |name| object.dtype(name).map(shape), intake)?;
     object.check_layout(&plan.read)?;
     let mut first_row = 0;
@@ -74,7 +77,9 @@ pub(super) fn inspect(input: Input, compression: Compression) -> DecodeResult<Ve
 fn shape(dtype: &ArrowDataType) -> Shape {
     use ArrowDataType as D;
     match dtype {
-        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Float32 | D::Float64 => Shape::Number,
+        D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64 | D::Float32 | D::Float64 => {
+            Shape::Number
+        }
         D::Boolean => Shape::Truth,
         D::Utf8 | D::LargeUtf8 | D::Utf8View => Shape::Text,
         D::Dictionary(_, values, _) if shape(values) == Shape::Text => Shape::Text,
@@ -99,6 +104,8 @@ struct Object {
     footer: FileMetadata,
     /// The columns at the top level, in order, duplicates included.
     names: Vec<String>,
+    /// The names that occur again. polars gives no schema to such a file, so that it is unusable even if nobody needs them.
+    duplicates: Vec<String>,
     dtypes: Vec<(String, ArrowDataType)>,
 }
 
@@ -143,13 +150,19 @@ impl Object {
             return Err(corrupt("does not start as Parquet does"));
         }
         let mut reader = ParquetReader::new(reader);
-        let (metadata, schema) = guarded(|| Ok((Arc::clone(reader.get_metadata()?), reader.schema()?)))?;
+        let metadata = guarded(|| Ok(Arc::clone(reader.get_metadata()?)))?;
+        let names: Vec<String> = metadata.schema_descr.fields().iter().map(|field| field.name().to_owned()).collect();
+        let repeated = |(index, name): &(usize, &String)| names.iter().take(*index).any(|other| other == *name);
+        let duplicates: Vec<String> = names.iter().enumerate().filter(repeated).map(|(_, name)| name.clone()).collect();
+        let schema = match guarded(|| reader.schema()) {
+            Err(_) if !duplicates.is_empty() => Arc::default(),
+            schema => schema?,
+        };
         drop(reader);
-        let names = metadata.schema_descr.fields().iter().map(|field| field.name().to_owned()).collect();
         let dtypes = schema.iter().map(|(name, field)| (name.to_string(), field.dtype.clone())).collect();
         let mut footer = (*metadata).clone();
         footer.row_groups.clear();
-        Ok(Some(Self { bytes, length, metadata, footer, names, dtypes }))
+        Ok(Some(Self { bytes, length, metadata, footer, names, duplicates, dtypes }))
     }
 
     fn dtype(&self, name: &str) -> Option<&ArrowDataType> {
