@@ -5,6 +5,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DatasetVerdict;
+use super::dataset::DatasetDecision;
+
 /// What can fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +96,29 @@ pub struct Reading {
     pub value: Option<f64>,
     pub threshold: Option<f64>,
     pub n: u64,
+}
+
+/// What each signal reads in a run's decision. `stale`: the newest row is older than allowed.
+pub fn readings(decision: &DatasetDecision, stale: bool) -> [(SignalName, Reading); 3] {
+    let no_data = decision.verdict == DatasetVerdict::NoData;
+    let fires = |condition: bool| if condition { SignalState::Firing } else { SignalState::Quiet };
+    let features = |state: SignalState, value: f64, threshold: f64| Reading {
+        state,
+        value: Some(value),
+        threshold: Some(threshold),
+        n: u64::from(decision.configured),
+    };
+    let drift = match decision.verdict {
+        DatasetVerdict::Drift => SignalState::Firing,
+        DatasetVerdict::Stable => SignalState::Quiet,
+        DatasetVerdict::Inconclusive | DatasetVerdict::NoData => SignalState::Inconclusive,
+    };
+    let broken = if no_data { SignalState::Inconclusive } else { fires(decision.broken > 0) };
+    [
+        (SignalName::DataDrift, features(drift, decision.share, decision.threshold)),
+        (SignalName::BrokenInput, features(broken, f64::from(decision.broken), 0.0)),
+        (SignalName::NoData, Reading { state: fires(no_data || stale), value: None, threshold: None, n: 0 }),
+    ]
 }
 
 /// What the store remembers of a signal.

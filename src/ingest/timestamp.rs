@@ -4,10 +4,12 @@
 //! Pure: text or number in, microseconds since the Unix epoch out.
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// What a date-time without an offset means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum NaiveTimestamps {
     /// It is UTC.
     Utc,

@@ -74,7 +74,7 @@ impl Grid {
 }
 
 /// The counts of a numeric feature's values over a grid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NumericCounts {
     pub presence: Presence,

@@ -63,6 +63,12 @@ impl<'a> Distribution<'a> {
         (lower + (upper - lower) * position).clamp(self.min, self.max)
     }
 
+    /// The fraction of the values below `x`, in [0, 1].
+    pub fn fraction_below(&self, x: f64) -> f64 {
+        let cell = self.grid.cell(x);
+        if cell % 2 == 1 { self.before(cell) as f64 / self.n() as f64 } else { self.fraction_up_to(x) }
+    }
+
     /// The fraction of the values at or below `x`, in [0, 1].
     pub fn fraction_up_to(&self, x: f64) -> f64 {
         let n = self.n() as f64;
