@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_cmp)]
 
+mod browser;
 mod configuration;
 mod decoding;
 mod golden;
-mod browser;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;

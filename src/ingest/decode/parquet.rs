@@ -3,15 +3,14 @@
 //! Reads needed columns only, one slice of one row group at a time. polars may panic on a corrupt file, or give fewer rows than
 //! the file promises and no error; so every call is guarded, the layout is checked before and the rows are counted after.
 
+mod guard;
 mod pages;
 mod plan;
 
-use std::cell::Cell as Flag;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
@@ -405,29 +404,12 @@ fn corrupt(detail: &str) -> DecodeFault {
     DecodeFault::CorruptParquet { detail: detail.to_owned() }
 }
 
-thread_local! {
-    static GUARDED: Flag<bool> = const { Flag::new(false) };
-}
-
-/// Calls polars so that whatever goes wrong is an error about the object: an error, or a panic, which must not print either, as
-/// the log holds one JSON object a line.
+/// Calls polars so that whatever goes wrong is an error about the object.
 fn guarded<T>(call: impl FnOnce() -> PolarsResult<T>) -> DecodeResult<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                usual(info);
-            }
-        }));
-    });
-    GUARDED.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(call));
-    GUARDED.set(false);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(PolarsError::IO { error, .. })) => Err(DecodeFault::Unreadable(io::Error::new(error.kind(), error.to_string()))),
-        Ok(Err(error)) => Err(corrupt(error.to_string().lines().next().unwrap_or_default())),
-        Err(_) => Err(corrupt("it does not follow its own structure")),
+    match guard::call(call) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(PolarsError::IO { error, .. })) => Err(DecodeFault::Unreadable(io::Error::new(error.kind(), error.to_string()))),
+        Some(Err(error)) => Err(corrupt(error.to_string().lines().next().unwrap_or_default())),
+        None => Err(corrupt("it does not follow its own structure")),
     }
 }
