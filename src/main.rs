@@ -29,7 +29,7 @@ fn main() -> ProcessExitCode {
     logging::install(log, bars.clone(), Utc::now);
     let now = Utc::now();
     let invocation = Invocation {
-        terminal: Terminal { color: !no_color && std::io::stdout().is_terminal(), width: stdout.width().unwrap_or(PAGE_WIDTH) },
+        terminal: Terminal { color: !no_color && std::io::stdout().is_terminal(), width: width() },
         progress: Progress::new(bars, terminal && !options.quiet),
         options,
         environment: std::env::vars_os()
@@ -91,6 +91,11 @@ fn print(outcome: &Outcome) -> ExitCode {
 fn fail(error: &JobError) -> ExitCode {
     tracing::error!("{}", with_causes(error));
     error.exit_code()
+}
+
+/// The width of stdout in columns.
+fn width() -> u16 {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(PAGE_WIDTH, |(width, _)| width.0)
 }
 
 /// What started the run, as the platforms tell it.

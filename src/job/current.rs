@@ -31,8 +31,6 @@ pub struct Logs<'a> {
 /// What a window holds.
 #[derive(Debug)]
 pub struct Current {
-    /// `None` when the logs have no timestamp and all of them were read.
-    pub window: Option<Window>,
     pub counts: WindowCounts,
     pub account: Account,
     /// Objects that cannot hold rows of the window and were not read.
@@ -125,7 +123,7 @@ impl<'a> Logs<'a> {
         let (counter, account) =
             ingest::read(&source, request, counter, concurrency(self.config), &|bytes| step.advance(bytes)).await?;
         self.check_usable(&account)?;
-        Ok(Current { window, counts: counter.counts, account, objects_skipped })
+        Ok(Current { counts: counter.counts, account, objects_skipped })
     }
 
     /// Fails when there are objects and none could be read, or when too much was rejected.

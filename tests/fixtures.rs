@@ -1,0 +1,89 @@
+//! The committed fixtures are what the generator writes, byte for byte, and are what `fixtures/README.md` says they are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+#[path = "../fixtures/generate/bucket.rs"]
+mod bucket;
+
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// Every file below `root`, by its path within it.
+fn files(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_path_buf(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn truth() -> Value {
+    serde_json::from_slice(&fs::read(committed().join("truth.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn the_generator_writes_the_committed_fixtures_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    bucket::write(&folder.path().join("bucket")).unwrap();
+    let (fresh, committed_bucket) = (files(&folder.path().join("bucket")), files(&committed().join("bucket")));
+    assert_eq!(fresh.keys().collect::<Vec<_>>(), committed_bucket.keys().collect::<Vec<_>>());
+    for (path, bytes) in &fresh {
+        assert!(*bytes == committed_bucket[path], "{} differs: `cargo run --example generate-fixtures`", path.display());
+    }
+    let truth = |root: &Path| fs::read(root.join("truth.json")).unwrap();
+    assert!(truth(folder.path()) == truth(&committed()), "truth.json differs: `cargo run --example generate-fixtures`");
+}
+
+#[test]
+fn every_format_occurs_and_three_stand_side_by_side_within_a_day() {
+    let truth = truth();
+    let extension = |object: &Value| object["path"].as_str().unwrap().split_once('.').unwrap().1.to_owned();
+    let by_day: Vec<BTreeSet<String>> = truth["days"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|day| day["objects"].as_array().unwrap().iter().map(extension).collect())
+        .collect();
+    let all: BTreeSet<&str> = by_day.iter().flatten().map(String::as_str).collect();
+    let expected =
+        ["csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "ndjson", "ndjson.gz", "ndjson.zst", "parquet"].into_iter().collect();
+    assert_eq!(all, expected);
+    let has = |day: &BTreeSet<String>, formats: &[&str]| formats.iter().any(|f| day.iter().any(|name| name.starts_with(f)));
+    let mixed = by_day.iter().filter(|day| has(day, &["csv"]) && has(day, &["ndjson", "jsonl"]) && has(day, &["parquet"]));
+    assert_eq!(mixed.count(), 6);
+}
+
+#[test]
+fn the_truth_adds_up_and_broken_rows_stay_below_the_limit() {
+    for day in truth()["days"].as_array().unwrap() {
+        let count = |value: &Value| value.as_u64().unwrap();
+        let objects = day["objects"].as_array().unwrap();
+        assert_eq!(objects.iter().map(|object| count(&object["rows_good"])).sum::<u64>(), count(&day["rows_good"]));
+        let broken: u64 = objects.iter().flat_map(|object| object["rows_broken"].as_object().unwrap().values()).map(count).sum();
+        assert_eq!(broken, count(&day["rows_broken_total"]));
+        assert!(20 * broken < count(&day["rows_good"]) + broken, "{} has 5 % or more broken rows", day["date"]);
+    }
+}
+
+#[test]
+fn compressed_text_names_no_time_and_no_system() {
+    for (path, bytes) in files(&committed().join("bucket")) {
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            // RFC 1952: four bytes of time from the fifth on, the operating system in the tenth; 255 is "unknown".
+            assert_eq!((&bytes[4..8], bytes[9]), (&[0; 4][..], 255), "{}", path.display());
+        }
+    }
+}
