@@ -237,7 +237,7 @@ fn a_flipped_byte_is_damage_or_changes_no_count() {
     for compression in [ParquetCompression::Uncompressed, ParquetCompression::Zstd(None)] {
         let bytes = written(frame.clone(), compression, 30, 128);
         let (mut damaged, mut unseen) = (0, 0);
-        for at in 0..bytes.len() {
+        for at in (0..bytes.len()).step_by(2) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1 << (at % 8);
             match decode_bytes("x.parquet", &flipped, &abc()) {

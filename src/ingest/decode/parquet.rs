@@ -1,4 +1,4 @@
-//! Parquet, and the only file that names polars: its types change with every release and must not leave this file.
+//! Parquet, and the only place that names polars: its types change with every release and must not leave this module.
 //!
 //! Reads needed columns only, one slice of one row group at a time. polars may panic on a corrupt file, or give fewer rows than
 //! the file promises and no error; so every call is guarded, the layout is checked before and the rows are counted after.
@@ -6,6 +6,7 @@
 mod guard;
 mod pages;
 mod plan;
+mod values;
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
@@ -18,18 +19,18 @@ use polars::prelude::{
     ArrowDataType, DataFrame, DataType, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader, Series, TimeUnit,
 };
 
-use crate::feature::{MISSING, MISSING_CODE};
+use crate::feature::MISSING;
 use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
 
 use super::ColumnGuess;
-use super::batch::{Batch, Column, Interner, as_label};
-use super::cell::{self, Cell, MISSING_CLUSTER};
+use super::batch::{Batch, Column};
 use super::compression::{self, Input};
 use super::error::{DecodeFault, DecodeResult};
 use super::format::Compression;
 use super::intake::{Intake, Refusal};
 use super::rejection::RejectionReason;
 use plan::{Plan, Shape, Source};
+use values::{clusters, each_cell, labels, numbers, only};
 
 /// Cells decoded at a time: 32 MiB of doubles. Row groups may hold tens of millions of rows.
 const SLICE_CELLS: usize = 4 << 20;
@@ -338,66 +339,6 @@ fn in_microseconds(value: i64, unit: TimeUnit) -> Result<i64, TimestampError> {
         TimeUnit::Milliseconds => value.checked_mul(1_000),
     };
     timestamp::in_range(microseconds.ok_or(TimestampError::OutOfRange)?)
-}
-
-fn only<T>(kept: &[bool], values: impl Iterator<Item = T>) -> Vec<T> {
-    values.zip(kept).filter_map(|(value, kept)| kept.then_some(value)).collect()
-}
-
-fn numbers(series: &Series, kept: &[bool]) -> PolarsResult<Vec<f64>> {
-    let series = series.cast(&DataType::Float64)?;
-    let values = series.f64()?.iter().map(|value| value.map_or(MISSING, cell::canonical));
-    Ok(only(kept, values))
-}
-
-fn labels(series: &Series, kept: &[bool]) -> PolarsResult<Column> {
-    let (mut interner, mut scratch) = (Interner::default(), String::new());
-    let mut codes = Vec::with_capacity(kept.len());
-    let mut kept = kept.iter();
-    each_cell(series, |cell| {
-        if kept.next() == Some(&true) {
-            let label = as_label(cell, &mut scratch).unwrap_or_default();
-            codes.push(label.map_or(MISSING_CODE, |label| interner.code(label)));
-        }
-    })?;
-    Ok(Column::Categorical { codes, dictionary: interner.take() })
-}
-
-fn clusters(series: &Series, kept: &[bool]) -> PolarsResult<Vec<u64>> {
-    let mut scratch = String::new();
-    let mut hashes = Vec::with_capacity(kept.len());
-    let mut kept = kept.iter();
-    each_cell(series, |cell| {
-        if kept.next() == Some(&true) {
-            let label = as_label(cell, &mut scratch).unwrap_or_default();
-            hashes.push(label.map_or(MISSING_CLUSTER, cell::cluster));
-        }
-    })?;
-    Ok(hashes)
-}
-
-/// The cells of a flat column, as the text formats would give them.
-fn each_cell(series: &Series, mut take: impl FnMut(Cell<'_>)) -> PolarsResult<()> {
-    match series.dtype() {
-        DataType::Null => (0..series.len()).for_each(|_| take(Cell::Missing)),
-        DataType::Boolean => series.bool()?.iter().for_each(|value| take(value.map_or(Cell::Missing, Cell::Bool))),
-        DataType::UInt64 => {
-            series.u64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |value| Cell::Integer(value.into()))));
-        }
-        dtype if dtype.is_integer() => {
-            let series = series.cast(&DataType::Int64)?;
-            series.i64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |value| Cell::Integer(value.into()))));
-        }
-        dtype if dtype.is_float() => {
-            let series = series.cast(&DataType::Float64)?;
-            series.f64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, Cell::Number)));
-        }
-        _ => {
-            let series = series.cast(&DataType::String)?;
-            series.str()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |text| Cell::Text(text.as_bytes()))));
-        }
-    }
-    Ok(())
 }
 
 fn corrupt(detail: &str) -> DecodeFault {
