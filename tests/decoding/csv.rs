@@ -231,7 +231,7 @@ fn clusters_are_hashed_and_missing_ones_marked() {
 
 #[test]
 fn batches_follow_the_order_of_the_object() {
-    let rows: String = (0..1000).map(|row| format!("{row},{row},l{}\n", row % 7)).collect();
+    let rows = (0..1000).map(|row| format!("{row},{row},l{}\n", row % 7)).collect::<Vec<_>>().concat();
     let found = decoded(&format!("a,b,c\n{rows}"), &Request { batch_rows: 64, ..abc() });
     assert_eq!(found.batches.len(), 16);
     assert_eq!(found.numbers(0), (0..1000).map(f64::from).collect::<Vec<_>>());

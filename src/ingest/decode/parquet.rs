@@ -1,17 +1,17 @@
-//! Parquet, and the only file that names polars: its types change with every release and must not leave this file.
+//! Parquet, and the only place that names polars: its types change with every release and must not leave this module.
 //!
 //! Reads needed columns only, one slice of one row group at a time. polars may panic on a corrupt file, or give fewer rows than
 //! the file promises and no error; so every call is guarded, the layout is checked before and the rows are counted after.
 
+mod guard;
 mod pages;
 mod plan;
+mod values;
 
-use std::cell::Cell as Flag;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 
 use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::metadata::{FileMetadata, FileMetadataRef};
@@ -19,18 +19,18 @@ use polars::prelude::{
     ArrowDataType, DataFrame, DataType, ParallelStrategy, ParquetReader, PolarsError, PolarsResult, SerReader, Series, TimeUnit,
 };
 
-use crate::feature::{MISSING, MISSING_CODE};
+use crate::feature::MISSING;
 use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
 
 use super::ColumnGuess;
-use super::batch::{Batch, Column, Interner, as_label};
-use super::cell::{self, Cell, MISSING_CLUSTER};
+use super::batch::{Batch, Column};
 use super::compression::{self, Input};
 use super::error::{DecodeFault, DecodeResult};
 use super::format::Compression;
 use super::intake::{Intake, Refusal};
 use super::rejection::RejectionReason;
 use plan::{Plan, Shape, Source};
+use values::{clusters, each_cell, labels, numbers, only};
 
 /// Cells decoded at a time: 32 MiB of doubles. Row groups may hold tens of millions of rows.
 const SLICE_CELLS: usize = 4 << 20;
@@ -42,6 +42,9 @@ pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake
         intake.tally.is_empty = true;
         return Ok(());
     };
+    if !object.duplicates.is_empty() {
+        return Err(DecodeFault::DuplicateColumns { names: object.duplicates });
+    }
     let plan = Plan::new(&object.names, |name| object.dtype(name).map(shape), intake)?;
     object.check_layout(&plan.read)?;
     let mut first_row = 0;
@@ -101,6 +104,8 @@ struct Object {
     footer: FileMetadata,
     /// The columns at the top level, in order, duplicates included.
     names: Vec<String>,
+    /// The names that occur again. polars gives no schema to such a file, so that it is unusable even if nobody needs them.
+    duplicates: Vec<String>,
     dtypes: Vec<(String, ArrowDataType)>,
 }
 
@@ -145,13 +150,19 @@ impl Object {
             return Err(corrupt("does not start as Parquet does"));
         }
         let mut reader = ParquetReader::new(reader);
-        let (metadata, schema) = guarded(|| Ok((Arc::clone(reader.get_metadata()?), reader.schema()?)))?;
+        let metadata = guarded(|| Ok(Arc::clone(reader.get_metadata()?)))?;
+        let names: Vec<String> = metadata.schema_descr.fields().iter().map(|field| field.name().to_owned()).collect();
+        let repeated = |(index, name): &(usize, &String)| names.iter().take(*index).any(|other| other == *name);
+        let duplicates: Vec<String> = names.iter().enumerate().filter(repeated).map(|(_, name)| name.clone()).collect();
+        let schema = match guarded(|| reader.schema()) {
+            Err(_) if !duplicates.is_empty() => Arc::default(),
+            schema => schema?,
+        };
         drop(reader);
-        let names = metadata.schema_descr.fields().iter().map(|field| field.name().to_owned()).collect();
         let dtypes = schema.iter().map(|(name, field)| (name.to_string(), field.dtype.clone())).collect();
         let mut footer = (*metadata).clone();
         footer.row_groups.clear();
-        Ok(Some(Self { bytes, length, metadata, footer, names, dtypes }))
+        Ok(Some(Self { bytes, length, metadata, footer, names, duplicates, dtypes }))
     }
 
     fn dtype(&self, name: &str) -> Option<&ArrowDataType> {
@@ -330,93 +341,16 @@ fn in_microseconds(value: i64, unit: TimeUnit) -> Result<i64, TimestampError> {
     timestamp::in_range(microseconds.ok_or(TimestampError::OutOfRange)?)
 }
 
-fn only<T>(kept: &[bool], values: impl Iterator<Item = T>) -> Vec<T> {
-    values.zip(kept).filter_map(|(value, kept)| kept.then_some(value)).collect()
-}
-
-fn numbers(series: &Series, kept: &[bool]) -> PolarsResult<Vec<f64>> {
-    let series = series.cast(&DataType::Float64)?;
-    let values = series.f64()?.iter().map(|value| value.map_or(MISSING, cell::canonical));
-    Ok(only(kept, values))
-}
-
-fn labels(series: &Series, kept: &[bool]) -> PolarsResult<Column> {
-    let (mut interner, mut scratch) = (Interner::default(), String::new());
-    let mut codes = Vec::with_capacity(kept.len());
-    let mut kept = kept.iter();
-    each_cell(series, |cell| {
-        if kept.next() == Some(&true) {
-            let label = as_label(cell, &mut scratch).unwrap_or_default();
-            codes.push(label.map_or(MISSING_CODE, |label| interner.code(label)));
-        }
-    })?;
-    Ok(Column::Categorical { codes, dictionary: interner.take() })
-}
-
-fn clusters(series: &Series, kept: &[bool]) -> PolarsResult<Vec<u64>> {
-    let mut scratch = String::new();
-    let mut hashes = Vec::with_capacity(kept.len());
-    let mut kept = kept.iter();
-    each_cell(series, |cell| {
-        if kept.next() == Some(&true) {
-            let label = as_label(cell, &mut scratch).unwrap_or_default();
-            hashes.push(label.map_or(MISSING_CLUSTER, cell::cluster));
-        }
-    })?;
-    Ok(hashes)
-}
-
-/// The cells of a flat column, as the text formats would give them.
-fn each_cell(series: &Series, mut take: impl FnMut(Cell<'_>)) -> PolarsResult<()> {
-    match series.dtype() {
-        DataType::Null => (0..series.len()).for_each(|_| take(Cell::Missing)),
-        DataType::Boolean => series.bool()?.iter().for_each(|value| take(value.map_or(Cell::Missing, Cell::Bool))),
-        DataType::UInt64 => {
-            series.u64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |value| Cell::Integer(value.into()))));
-        }
-        dtype if dtype.is_integer() => {
-            let series = series.cast(&DataType::Int64)?;
-            series.i64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |value| Cell::Integer(value.into()))));
-        }
-        dtype if dtype.is_float() => {
-            let series = series.cast(&DataType::Float64)?;
-            series.f64()?.iter().for_each(|value| take(value.map_or(Cell::Missing, Cell::Number)));
-        }
-        _ => {
-            let series = series.cast(&DataType::String)?;
-            series.str()?.iter().for_each(|value| take(value.map_or(Cell::Missing, |text| Cell::Text(text.as_bytes()))));
-        }
-    }
-    Ok(())
-}
-
 fn corrupt(detail: &str) -> DecodeFault {
     DecodeFault::CorruptParquet { detail: detail.to_owned() }
 }
 
-thread_local! {
-    static GUARDED: Flag<bool> = const { Flag::new(false) };
-}
-
-/// Calls polars so that whatever goes wrong is an error about the object: an error, or a panic, which must not print either, as
-/// the log holds one JSON object a line.
+/// Calls polars so that whatever goes wrong is an error about the object.
 fn guarded<T>(call: impl FnOnce() -> PolarsResult<T>) -> DecodeResult<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !GUARDED.get() {
-                usual(info);
-            }
-        }));
-    });
-    GUARDED.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(call));
-    GUARDED.set(false);
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(PolarsError::IO { error, .. })) => Err(DecodeFault::Unreadable(io::Error::new(error.kind(), error.to_string()))),
-        Ok(Err(error)) => Err(corrupt(error.to_string().lines().next().unwrap_or_default())),
-        Err(_) => Err(corrupt("it does not follow its own structure")),
+    match guard::call(call) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(PolarsError::IO { error, .. })) => Err(DecodeFault::Unreadable(io::Error::new(error.kind(), error.to_string()))),
+        Some(Err(error)) => Err(corrupt(error.to_string().lines().next().unwrap_or_default())),
+        None => Err(corrupt("it does not follow its own structure")),
     }
 }

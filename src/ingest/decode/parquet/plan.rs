@@ -40,11 +40,6 @@ pub(super) enum Source {
 
 impl Plan {
     pub fn new(names: &[String], shape: impl Fn(&str) -> Option<Shape>, intake: &mut Intake<'_>) -> DecodeResult<Self> {
-        let bytes: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
-        let duplicates = intake.duplicates(&bytes);
-        if !duplicates.is_empty() {
-            return Err(DecodeFault::DuplicateColumns { names: duplicates });
-        }
         let request = intake.request;
         let timestamp = request.timestamp.as_ref().map(|column| column.name.clone());
         if let Some(name) = &timestamp {
