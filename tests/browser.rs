@@ -18,7 +18,7 @@ const PHONE: u32 = 360;
 const DESKTOP: u32 = 1280;
 
 /// Long enough for a loaded machine; Chromium takes about two seconds.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Clone, Copy)]
 enum Scheme {

@@ -31,7 +31,7 @@ pub async fn profile(
         Format::Text | Format::Markdown => table(&built.profile),
     };
     for finding in &built.findings {
-        let about = finding.object.as_deref().or(finding.feature.as_ref().map(|name| name.as_str())).unwrap_or("");
+        let about = finding.object.as_deref().or(finding.feature.as_ref().map(super::super::feature::FeatureName::as_str)).unwrap_or("");
         text.push_str(&format!("\n{} {about}: {}", finding.code, finding.message));
     }
     let done = if invocation.options.dry_run { "Would be written to" } else { "Written to" };
@@ -76,9 +76,9 @@ fn table(profile: &ReferenceProfile) -> String {
             feature.kind().to_string(),
             format_count(distinct as u64),
             missing,
-            shown(moments.and_then(|moments| moments.min())),
-            shown(moments.and_then(|moments| moments.mean())),
-            shown(moments.and_then(|moments| moments.max())),
+            shown(moments.and_then(super::super::profile::moments::Moments::min)),
+            shown(moments.and_then(super::super::profile::moments::Moments::mean)),
+            shown(moments.and_then(super::super::profile::moments::Moments::max)),
         ]);
     }
     table.trim_fmt() + "\n"

@@ -123,7 +123,7 @@ async fn requested(
                 match (overridden(name), guess) {
                     (Some(kind), _) => columns.push((FeatureName::new(name), kind)),
                     (None, ColumnGuess::Numeric | ColumnGuess::Text) => {
-                        columns.push((FeatureName::new(name), kind_of(Some(*guess))))
+                        columns.push((FeatureName::new(name), kind_of(Some(*guess))));
                     }
                     (None, ColumnGuess::Empty | ColumnGuess::Unsupported) => findings.push(not_comparable(name, *guess)),
                 }
