@@ -2,7 +2,11 @@
 //!
 //! Sees measurements, never values; knows no channel.
 
+pub mod correction;
+pub mod dataset;
 pub mod finding;
+pub mod policy;
+pub mod rule;
 pub mod signal;
 
 use std::fmt;

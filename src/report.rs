@@ -3,10 +3,12 @@
 //! The names here are the contract of `report.json`; renderers (`report/`) turn the same value into text, markdown and HTML and
 //! compute nothing of their own. The same inputs give the same bytes, except for what is under `run`.
 
+pub mod assemble;
 mod histogram;
 pub mod html;
 pub mod markdown;
 mod number;
+mod story;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -20,8 +22,9 @@ use crate::decision::signal::SignalReport;
 use crate::decision::{DatasetVerdict, Rule, Verdict};
 use crate::feature::{FeatureKind, FeatureName};
 
-// pub use histogram::histogram;
+use histogram::histogram;
 pub use number::{format_count, format_p_value, format_percent, format_value};
+pub use story::visible as printable;
 
 /// The version of the report's schema. A reader refuses a higher one; new optional fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;

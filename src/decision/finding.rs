@@ -57,6 +57,8 @@ pub enum FindingCode {
     ProfileStale,
     /// A message could not be delivered: this version has no such channel.
     DeliveryUnavailable,
+    /// Something that is configured has no effect in this version.
+    SettingWithoutEffect,
     /// Past runs could not be read, so there is no trend.
     HistoryUnavailable,
 }

@@ -1,1 +1,76 @@
-//! The report as one self-contained HTML page.
+//! The report as one self-contained HTML page, readable from a bucket, on a phone, at night, without a network.
+//!
+//! Views (`html/*.rs`) hold text and coordinates; the templates (`html/*.html`) hold all markup, and askama escapes whatever they
+//! show. No template uses `|safe`, and nothing here builds markup in a string: that is why no name can break out.
+
+mod feature;
+mod header;
+mod picture;
+mod quality;
+mod scale;
+mod trend;
+
+use askama::Template;
+
+use super::{Report, story};
+use crate::decision::Verdict;
+use feature::{ChangedView, FeatureView};
+use header::HeaderView;
+use picture::Picture;
+use quality::{ProvenanceView, QualityView, SignalView};
+use trend::TrendView;
+
+/// More stable features than this are drawn in a section that opens on demand.
+const MOST_STABLE_IN_THE_OPEN: usize = 60;
+
+/// Everything that the page shows.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    header: HeaderView,
+    changed: Vec<ChangedView>,
+    /// What there is to say where `changed` is empty.
+    nothing_changed: String,
+    /// Broken, drifted, warning: drawn large.
+    large: Vec<FeatureView>,
+    /// Inconclusive and stable: small multiples.
+    small: Vec<FeatureView>,
+    small_folded: bool,
+    trend: Option<TrendView>,
+    quality: QualityView,
+    signals: Vec<SignalView>,
+    provenance: ProvenanceView,
+}
+
+/// The page. Deterministic: the same report gives the same bytes.
+pub fn render(report: &Report) -> String {
+    let views = report.features.iter().enumerate().map(|(index, feature)| FeatureView::new(report, feature, index));
+    let (large, small): (Vec<FeatureView>, Vec<FeatureView>) = views.partition(|view| view.verdict_order <= Verdict::Warning);
+    let page = Page {
+        header: HeaderView::new(report),
+        changed: ChangedView::all(report),
+        nothing_changed: nothing_changed(report),
+        small_folded: small.len() > MOST_STABLE_IN_THE_OPEN,
+        large,
+        small,
+        trend: TrendView::new(report),
+        quality: QualityView::new(report),
+        signals: report.signals.iter().map(SignalView::new).collect(),
+        provenance: ProvenanceView::new(report),
+    };
+    // Rendering into memory cannot fail; should it ever, the reader still gets the one sentence that matters, as plain text.
+    page.render().unwrap_or_else(|error| {
+        let conclusion: String = story::visible(&report.decision.conclusion).replace(['<', '>', '&'], " ");
+        format!("<!doctype html><title>drift-check</title><p>{conclusion}</p><p>The page could not be rendered: {error}</p>\n")
+    })
+}
+
+fn nothing_changed(report: &Report) -> String {
+    let inconclusive = report.features.iter().filter(|feature| feature.verdict == Verdict::Inconclusive).count();
+    match (report.features.len(), inconclusive) {
+        (0, _) => "The report holds no feature.".to_owned(),
+        (all, none) if none == all => "Nothing can be said: every feature is inconclusive.".to_owned(),
+        (_, 0) => "No feature changed: every one is stable.".to_owned(),
+        (_, some) => format!("No feature is known to have changed; {some} of them are inconclusive."),
+    }
+}

@@ -1,1 +1,147 @@
+//! The report as GitHub-flavoured markdown, for a step summary or a pull request.
+//!
+//! Every name and message is escaped for a table's cell: no pipe, tag, backtick, link or line break of theirs survives.
 
+use super::story::{self, Story};
+use super::{FeatureReport, Report, format_count, format_p_value};
+use crate::decision::Verdict;
+
+/// As many rows as a step summary stays readable with; the others are counted.
+const MOST_ROWS: usize = 100;
+
+/// The markdown, with a final newline.
+pub fn render(report: &Report) -> String {
+    let verdict = story::dataset_words(report.decision.verdict);
+    let mut out = vec![
+        format!("## {} {}: {} ({})", verdict.glyph, verdict.word, escape(&report.run.job), escape(&report.run.environment)),
+        escape(&report.decision.conclusion),
+        facts(report),
+    ];
+    let (changed, rest): (Vec<&FeatureReport>, Vec<&FeatureReport>) =
+        report.features.iter().partition(|feature| feature.verdict <= Verdict::Warning);
+    if !changed.is_empty() {
+        out.push(table(report, &changed));
+    }
+    if !rest.is_empty() {
+        let inconclusive = rest.iter().filter(|feature| feature.verdict == Verdict::Inconclusive).count();
+        let summary = format!("{} stable and {inconclusive} inconclusive features", rest.len() - inconclusive);
+        out.push(format!("<details><summary>{summary}</summary>\n\n{}\n\n</details>", table(report, &rest)));
+    }
+    if !report.findings.is_empty() {
+        out.push(findings(report));
+    }
+    out.push(format!("Reproduce with {}", code(&report.run.command)));
+    let mut text = out.join("\n\n");
+    text.push('\n');
+    text
+}
+
+fn facts(report: &Report) -> String {
+    let mut facts = vec![
+        format!("Window {}", story::window(&report.window)),
+        format!(
+            "{} rows ({} effective) against {} of the reference",
+            format_count(report.current.rows),
+            story::effective(report.current.effective_rows),
+            format_count(report.reference.rows)
+        ),
+    ];
+    if let Some(since) = story::dataset_since(report) {
+        facts.push(since);
+    }
+    facts.iter().map(|fact| format!("- {fact}")).collect::<Vec<String>>().join("\n")
+}
+
+fn table(report: &Report, features: &[&FeatureReport]) -> String {
+    let mut lines = vec![
+        "| Feature | Verdict | What moved | PSI adj. | KS D | q | Since |".to_owned(),
+        "| :-- | :-- | :-- | --: | --: | --: | :-- |".to_owned(),
+    ];
+    lines.extend(features.iter().take(MOST_ROWS).map(|feature| row(report, feature)));
+    let hidden = features.len().saturating_sub(MOST_ROWS);
+    if hidden > 0 {
+        lines.push(format!("| … and {hidden} more | | | | | | |"));
+    }
+    lines.join("\n")
+}
+
+fn row(report: &Report, feature: &FeatureReport) -> String {
+    let verdict = story::feature_words(feature.verdict);
+    let dash = || "–".to_owned();
+    let cells = [
+        escape(feature.name.as_str()),
+        format!("{} {}", verdict.glyph, verdict.word.to_lowercase()),
+        Some(what_moved(feature, &story::tell(feature)))
+            .filter(|moved| !moved.is_empty())
+            .map(|moved| escape(&moved))
+            .unwrap_or_default(),
+        feature.psi.as_ref().map_or_else(dash, |psi| format!("{:.3}", psi.adjusted)),
+        feature.ks.as_ref().map_or_else(dash, |ks| format!("{:.3}", ks.statistic)),
+        feature.q_value.map_or_else(dash, |q| escape(&format_p_value(q))),
+        story::feature_since(report, feature).map(|since| since.sentence()).unwrap_or_default(),
+    ];
+    format!("| {} |", cells.join(" | "))
+}
+
+fn what_moved(feature: &FeatureReport, told: &Story) -> String {
+    let sentence = told.sentence("→");
+    match feature.verdict {
+        Verdict::Inconclusive => feature.reason.clone(),
+        Verdict::Stable => String::new(),
+        _ if sentence.is_empty() => feature.reason.clone(),
+        _ => sentence,
+    }
+}
+
+fn findings(report: &Report) -> String {
+    let mut lines = vec!["### Findings".to_owned(), String::new()];
+    for finding in &report.findings {
+        let severity = story::severity_words(finding.severity).word.to_lowercase();
+        let object = finding.object.as_ref().map(|object| format!(" ({})", escape(object))).unwrap_or_default();
+        lines.push(format!("- **{severity}** `{}`: {}{object}", finding.code, escape(&finding.message)));
+    }
+    lines.join("\n")
+}
+
+/// Text that renders as itself and nothing else, in a paragraph as in a table's cell.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in story::visible(text).chars() {
+        match character {
+            // As entities: inside a table a backslash does not protect a pipe from every renderer, nor a tag from any.
+            '<' | '>' | '&' | '|' | '`' | '*' | '[' | ']' | '\\' | '~' | '#' | '@' | '!' | '$' => {
+                escaped.push_str(&format!("&#{};", u32::from(character)));
+            }
+            // An underscore inside a word is itself; at a word's border it would begin emphasis.
+            '_' => escaped.push_str("\\_"),
+            other => escaped.push(other),
+        }
+    }
+    // A bare address would become a link.
+    escaped.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+/// Text as code, fenced by more backticks than it holds in a row.
+fn code(text: &str) -> String {
+    let text = story::visible(text);
+    let longest = text.split(|character| character != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    format!("{fence} {text} {fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_markup_of_a_name_survives() {
+        let escaped = escape("a|b<i>`c`\n# [x](http://y) **z** @w");
+        assert_eq!(escaped, "a&#124;b&#60;i&#62;&#96;c&#96; &#35; &#91;x&#93;(http&#58;//y) &#42;&#42;z&#42;&#42; &#64;w");
+    }
+
+    #[test]
+    fn code_is_fenced_by_more_backticks_than_it_holds() {
+        assert_eq!(code("a"), "` a `");
+        assert_eq!(code("a``b"), "``` a``b ```");
+    }
+}

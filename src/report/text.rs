@@ -1,1 +1,208 @@
+//! The report on a terminal: a header, the worst features, the findings, and the conclusion last, where the eye ends up.
+//!
+//! No name can move the cursor or colour a line: what is not printable is replaced before anything is laid out.
 
+mod layout;
+
+use super::story;
+use super::{FeatureReport, Report, format_count, format_p_value};
+use crate::decision::finding::Severity;
+use crate::decision::{DatasetVerdict, Verdict};
+use layout::{Align, Column, Paint, columns_of, fit, wrap};
+
+/// How to print the report.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextOptions {
+    /// Whether to use ANSI colours.
+    pub color: bool,
+    /// The width of the terminal in columns.
+    pub width: u16,
+    /// Every stable feature and every `info` finding as well.
+    pub verbose: bool,
+    /// Where the full report is, if it was written.
+    pub report_location: Option<String>,
+}
+
+/// Stable features are listed as far as the table has at most this many rows.
+const ROWS_BEFORE_FOLDING: usize = 20;
+
+/// Below this width nothing can be laid out; a narrower terminal wraps by itself.
+const NARROWEST: usize = 60;
+
+/// A wider table is harder to read, not easier.
+const WIDEST: usize = 160;
+
+/// Below this width the KS statistic gives its place to what moved: the verdict rests on the other two numbers.
+const ROOM_FOR_KS: usize = 90;
+
+/// From this width on there is room for the rows of each feature.
+const WIDE: usize = 110;
+
+/// The text, with a final newline.
+pub fn render(report: &Report, options: TextOptions) -> String {
+    let width = usize::from(options.width).clamp(NARROWEST, WIDEST);
+    let mut lines = header(report, &options, width);
+    if !report.features.is_empty() {
+        lines.push(String::new());
+        lines.extend(table(report, &options, width));
+    }
+    let findings = findings(report, &options, width);
+    if !findings.is_empty() {
+        lines.push(String::new());
+        lines.extend(findings);
+    }
+    lines.push(String::new());
+    lines.extend(wrap(&story::visible(&report.decision.conclusion), width, ""));
+    if let Some(location) = options.report_location {
+        lines.push(format!("Report: {}", story::visible(&location)));
+    }
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn header(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
+    let verdict = story::dataset_words(report.decision.verdict);
+    let paint = match report.decision.verdict {
+        DatasetVerdict::Drift => Paint::Drift,
+        DatasetVerdict::Inconclusive | DatasetVerdict::NoData => Paint::Warning,
+        DatasetVerdict::Stable => Paint::Stable,
+    };
+    let word = format!("{} {}", verdict.glyph, verdict.word.to_uppercase());
+    let job = format!("{} ({})", story::visible(&report.run.job), story::visible(&report.run.environment));
+    let room = width.saturating_sub(columns_of(&word) + 2);
+    let mut lines = vec![format!("{}  {}", paint.apply(&word, options.color), fit(&job, room))];
+    let mut facts = vec![
+        format!("window {}", story::window(&report.window)),
+        format!(
+            "{} rows ({} effective) against {} of the reference ({} effective)",
+            format_count(report.current.rows),
+            story::effective(report.current.effective_rows),
+            format_count(report.reference.rows),
+            story::effective(report.reference.effective_rows)
+        ),
+    ];
+    if report.current.rows_rejected > 0 || options.verbose {
+        facts.push(story::row_accounting(&report.current));
+    }
+    if let Some(since) = story::dataset_since(report) {
+        facts.push(since);
+    }
+    lines.extend(facts.iter().flat_map(|fact| wrap(fact, width, "  ")));
+    lines
+}
+
+fn table(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
+    let shown: Vec<&FeatureReport> = report
+        .features
+        .iter()
+        .enumerate()
+        .filter(|(index, feature)| options.verbose || feature.verdict < Verdict::Stable || *index < ROWS_BEFORE_FOLDING)
+        .map(|(_, feature)| feature)
+        .collect();
+    let folded = report.features.len() - shown.len();
+    let columns = columns(&shown, width);
+    let titles: Vec<String> = columns.iter().map(|column| column.cell(column.title)).collect();
+    let mut lines = vec![Paint::Faint.apply(titles.join("  ").trim_end(), options.color)];
+    for feature in shown {
+        let cells: Vec<String> = columns.iter().map(|column| painted(column, feature, options.color)).collect();
+        lines.push(cells.join("  "));
+    }
+    if folded > 0 {
+        lines.push(format!("… and {folded} stable {}", if folded == 1 { "feature" } else { "features" }));
+    }
+    lines
+}
+
+fn painted(column: &Column, feature: &FeatureReport, color: bool) -> String {
+    let cell = column.cell(&(column.content)(feature));
+    if column.title != "VERDICT" {
+        return cell;
+    }
+    let paint = match feature.verdict {
+        Verdict::Broken | Verdict::Drift => Paint::Drift,
+        Verdict::Warning => Paint::Warning,
+        Verdict::Inconclusive => Paint::Faint,
+        Verdict::Stable => Paint::Stable,
+    };
+    paint.apply(&cell, color)
+}
+
+/// The columns that fit: names and numbers get what they need, "what moved" gets the rest.
+fn columns(shown: &[&FeatureReport], width: usize) -> Vec<Column> {
+    let name = |feature: &FeatureReport| story::visible(feature.name.as_str());
+    let longest = shown.iter().map(|feature| columns_of(&name(feature))).max().unwrap_or(0);
+    let verdicts = shown.iter().map(|feature| columns_of(&verdict(feature))).max().unwrap_or(0).max(7);
+    let mut columns = vec![
+        Column { title: "FEATURE", width: longest.clamp(7, width / 4), align: Align::Left, content: Box::new(name) },
+        Column { title: "VERDICT", width: verdicts, align: Align::Left, content: Box::new(verdict) },
+        Column { title: "PSI ADJ", width: 7, align: Align::Right, content: Box::new(psi) },
+    ];
+    if width >= ROOM_FOR_KS {
+        columns.push(Column { title: "KS D", width: 5, align: Align::Right, content: Box::new(ks) });
+    }
+    columns.push(Column { title: "Q", width: 7, align: Align::Right, content: Box::new(q_value) });
+    if width >= WIDE {
+        columns.push(Column { title: "ROWS / EFF", width: 15, align: Align::Right, content: Box::new(rows) });
+    }
+    let taken: usize = columns.iter().map(|column| column.width + 2).sum();
+    let rest = width.saturating_sub(taken);
+    columns.push(Column { title: "WHAT MOVED", width: rest, align: Align::Left, content: Box::new(move |f| what_moved(f, rest)) });
+    columns
+}
+
+fn verdict(feature: &FeatureReport) -> String {
+    let words = story::feature_words(feature.verdict);
+    format!("{} {}", words.glyph, words.word.to_lowercase())
+}
+
+fn psi(feature: &FeatureReport) -> String {
+    feature.psi.as_ref().map_or_else(|| "-".to_owned(), |psi| format!("{:.3}", psi.adjusted))
+}
+
+fn ks(feature: &FeatureReport) -> String {
+    feature.ks.as_ref().map_or_else(|| "-".to_owned(), |ks| format!("{:.3}", ks.statistic))
+}
+
+fn q_value(feature: &FeatureReport) -> String {
+    feature.q_value.map_or_else(|| "-".to_owned(), format_p_value)
+}
+
+fn rows(feature: &FeatureReport) -> String {
+    format!("{} / {}", format_count(feature.n_current), story::effective(feature.effective_current))
+}
+
+/// The whole sentence where it fits, the first move where only that fits; the reason where nothing moved or nothing can be told.
+fn what_moved(feature: &FeatureReport, room: usize) -> String {
+    let told = story::tell(feature);
+    let sentence = told.sentence("->");
+    match feature.verdict {
+        Verdict::Inconclusive => story::visible(&feature.reason),
+        Verdict::Stable => String::new(),
+        _ if sentence.is_empty() => story::visible(&feature.reason),
+        _ if columns_of(&sentence) <= room => sentence,
+        _ => told.short("->"),
+    }
+}
+
+fn findings(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for finding in &report.findings {
+        let paint = match finding.severity {
+            Severity::Error => Paint::Drift,
+            Severity::Warning => Paint::Warning,
+            Severity::Info if options.verbose => Paint::Faint,
+            Severity::Info => continue,
+        };
+        let word = story::severity_words(finding.severity).word.to_lowercase();
+        lines.push(format!("{} {}", paint.apply(&word, options.color), finding.code));
+        lines.extend(wrap(&story::visible(&finding.message), width, "  "));
+        if let Some(object) = &finding.object {
+            lines.extend(wrap(&story::visible(object), width, "  "));
+        }
+    }
+    lines
+}

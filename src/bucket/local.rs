@@ -1,0 +1,182 @@
+//! A folder as a bucket.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::{Component, Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use flate2::Crc;
+
+use super::{BucketError, ObjectMeta, OpenObject};
+
+/// A folder; keys are paths below it.
+#[derive(Clone, Debug)]
+pub struct LocalBucket {
+    folder: PathBuf,
+}
+
+/// Bytes that are read at a time for the digest of an object.
+const CHUNK_BYTES: usize = 1 << 18;
+
+impl LocalBucket {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    pub fn uri(&self, key: &str) -> String {
+        format!("file:{}", self.folder.join(key).display())
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf, BucketError> {
+        let path = Path::new(key);
+        let stays_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if key.is_empty() || !stays_inside { Err(BucketError::Key(key.to_owned())) } else { Ok(self.folder.join(path)) }
+    }
+
+    /// Hidden files are no objects: editors and unfinished writes leave them.
+    pub fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, BucketError> {
+        let io = |source| BucketError::Io { action: "list", uri: self.uri(prefix), source };
+        // A bucket that is not there is an error; a prefix that is not there is an empty list.
+        fs::read_dir(&self.folder).map_err(io)?;
+        let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let start = if start.is_empty() { self.folder.clone() } else { self.path(start)? };
+        let mut objects = Vec::new();
+        match self.walk(&start, prefix, &mut objects) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other.map_err(io)?,
+        }
+        objects.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    fn walk(&self, folder: &Path, prefix: &str, objects: &mut Vec<ObjectMeta>) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                self.walk(&path, prefix, objects)?;
+                continue;
+            }
+            // Follows a link to a file; a link to a folder is not walked, because it may lead back here.
+            let metadata = fs::metadata(&path)?;
+            let key = self.key(&path);
+            if metadata.is_file() && key.starts_with(prefix) {
+                let updated = metadata.modified().ok().map(DateTime::<Utc>::from);
+                objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated });
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&self, path: &Path) -> String {
+        let relative = path.strip_prefix(&self.folder).unwrap_or(path);
+        let parts: Vec<_> = relative.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        parts.join("/")
+    }
+
+    /// Opens an object. Its generation is a digest of its bytes, so that a copied folder has the same generations.
+    pub fn read(&self, meta: &ObjectMeta) -> Result<OpenObject, BucketError> {
+        let path = self.path(&meta.key)?;
+        let open = || -> std::io::Result<OpenObject> {
+            let mut file = File::open(&path)?;
+            let mut digest = Crc::new();
+            let mut chunk = vec![0; CHUNK_BYTES];
+            loop {
+                match file.read(&mut chunk)? {
+                    0 => break,
+                    read => digest.update(chunk.get(..read).unwrap_or_default()),
+                }
+            }
+            file.rewind()?;
+            Ok(OpenObject { file, generation: format!("crc32-{:08x}-{}", digest.sum(), meta.size_bytes) })
+        };
+        open().map_err(|source| BucketError::Io { action: "read", uri: meta.uri.clone(), source })
+    }
+
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
+        match fs::read(self.path(key)?) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(BucketError::Io { action: "read", uri: self.uri(key), source }),
+        }
+    }
+
+    /// Writes to a hidden file beside the object, then renames it into place.
+    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BucketError> {
+        let path = self.path(key)?;
+        let write = || -> std::io::Result<()> {
+            let folder = path.parent().unwrap_or(&self.folder);
+            fs::create_dir_all(folder)?;
+            let mut file = tempfile::Builder::new().prefix(".drift-check-").permissions(readable()).tempfile_in(folder)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
+    }
+}
+
+/// Reports are for others to read; temporary files are private unless told otherwise.
+#[cfg(unix)]
+fn readable() -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt;
+    fs::Permissions::from_mode(0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket() -> (tempfile::TempDir, LocalBucket) {
+        let folder = tempfile::tempdir().unwrap();
+        let bucket = LocalBucket::new(folder.path().to_owned());
+        (folder, bucket)
+    }
+
+    #[test]
+    fn what_is_put_is_listed_and_got() {
+        let (_folder, bucket) = bucket();
+        for key in ["a/2.csv", "a/1.csv", "a/b/3.csv", "ab.csv", "c.csv"] {
+            bucket.put(key, key.as_bytes()).unwrap();
+        }
+        let keys = |prefix: &str| bucket.list(prefix).unwrap().into_iter().map(|meta| meta.key).collect::<Vec<_>>();
+        assert_eq!(keys("a/"), ["a/1.csv", "a/2.csv", "a/b/3.csv"]);
+        assert_eq!(keys("a"), ["a/1.csv", "a/2.csv", "a/b/3.csv", "ab.csv"]);
+        assert_eq!(keys("a/b/3.csv"), ["a/b/3.csv"]);
+        assert_eq!(keys("nothing/here/"), Vec::<String>::new());
+        assert_eq!(bucket.get("a/1.csv").unwrap().unwrap(), b"a/1.csv");
+        assert_eq!(bucket.get("a/9.csv").unwrap(), None);
+    }
+
+    #[test]
+    fn a_key_cannot_leave_the_bucket() {
+        let (_folder, bucket) = bucket();
+        for key in ["../escaped", "/etc/passwd", "a/../../escaped", ""] {
+            assert!(matches!(bucket.put(key, b"x"), Err(BucketError::Key(_))), "{key}");
+            assert!(matches!(bucket.get(key), Err(BucketError::Key(_))), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_and_not_an_empty_bucket() {
+        let (folder, _) = bucket();
+        let missing = LocalBucket::new(folder.path().join("missing"));
+        assert!(missing.list("predictions/").unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn the_generation_follows_the_content() {
+        let (_folder, bucket) = bucket();
+        let generation = |bytes: &[u8]| {
+            bucket.put("x.csv", bytes).unwrap();
+            bucket.read(&bucket.list("x.csv").unwrap()[0]).unwrap().generation
+        };
+        let (first, second, third) = (generation(b"1"), generation(b"2"), generation(b"1"));
+        assert_ne!(first, second);
+        assert_eq!(first, third);
+    }
+}

@@ -1,0 +1,138 @@
+//! The command line: what can be said, nothing else. Holds no defaults; those are in `config/default.toml`.
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Flag;
+
+/// Batch drift detection for tabular models: a verdict that can be believed, and a report that explains it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "drift-check",
+    version,
+    after_help = "Examples:\n  \
+        drift-check --reference train.csv --current today.csv        compare two files\n  \
+        drift-check --config config/local.toml --window 24h          the check that the configuration describes\n  \
+        drift-check --config prod.toml --as-of 2026-01-31T18:00:00Z  the same for an earlier moment\n  \
+        drift-check profile --config prod.toml                       build the reference profile\n\n\
+        Exit codes: 0 ran to its end, whatever the verdict; 2 usage; 3 configuration; 4 input unusable; 5 bucket or store failed;\n\
+        10 drift and 11 inconclusive, only with --fail-on; 143 stopped by SIGTERM; 1 anything else."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What to do; `check` when nothing is said.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Compare the window with the reference, write the report and move the signals on (the default)
+    Check,
+    /// Build the reference profile from the raw reference and put it in the bucket
+    Profile {
+        /// Where in the bucket the profile is put [default: profile.json in the reference's folder]
+        #[arg(long, value_name = "KEY")]
+        output: Option<String>,
+    },
+    /// Show the effective configuration and where each value came from
+    Config {
+        /// Print the JSON Schema of the configuration file instead
+        #[arg(long)]
+        schema: bool,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// The configuration file (TOML)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<String>,
+    /// The length of the window: 30m, 6h, 24h, 7d
+    #[arg(long, global = true, value_name = "LENGTH")]
+    pub window: Option<String>,
+    /// The moment at which the window ends, in RFC 3339 [default: now]
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = moment)]
+    pub as_of: Option<DateTime<Utc>>,
+    /// The bucket: file:FOLDER or gs://BUCKET
+    #[arg(long, global = true, value_name = "URI")]
+    pub bucket: Option<String>,
+    /// The reference: a file, a folder or a built profile, here or in the bucket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub reference: Option<String>,
+    /// The logs: a file or a folder, instead of the bucket's
+    #[arg(long, global = true, value_name = "PATH")]
+    pub current: Option<String>,
+    /// What is printed
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// The verdict that makes the exit code non-zero: 10 for drift, 11 for inconclusive (which includes drift)
+    #[arg(long, global = true, value_name = "VERDICT", default_value = "never")]
+    pub fail_on: FailOn,
+    /// Write nothing and send nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Send nothing
+    #[arg(long, global = true)]
+    pub no_notify: bool,
+    /// Only errors on stderr, no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// More on stderr, and every feature in the table; twice for details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No colours (also with NO_COLOR)
+    #[arg(long, global = true)]
+    pub no_color: bool,
+}
+
+/// What is printed on stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Markdown,
+}
+
+/// From which verdict on the exit code is not 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Drift,
+    Inconclusive,
+    Never,
+}
+
+impl Options {
+    /// The flags that set a key of the configuration.
+    pub fn flags(&self) -> Vec<Flag> {
+        let settings = [
+            ("window.length", "--window", &self.window),
+            ("bucket.uri", "--bucket", &self.bucket),
+            ("reference.path", "--reference", &self.reference),
+            ("logs.path", "--current", &self.current),
+        ];
+        let set = settings.into_iter().filter_map(|(path, name, value)| {
+            let value = value.clone()?;
+            Some(Flag { path: path.to_owned(), value, name: name.to_owned() })
+        });
+        set.collect()
+    }
+}
+
+fn moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let parsed = DateTime::parse_from_rfc3339(text);
+    parsed.map(|moment| moment.to_utc()).map_err(|_| "write date, time and offset, such as 2026-01-31T18:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

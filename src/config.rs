@@ -1,0 +1,316 @@
+//! The configuration: what every other module may be told, its layers, and every problem with it at once.
+//!
+//! Layers, each over the one before: `config/default.toml` (built in) ← the file ← the platform's environment variables
+//! ([`PLATFORM`]) ← `DRIFT_CHECK__SECTION__KEY` ← flags. Everything is given as text: nothing here reads a file, the environment or
+//! a secret.
+
+mod build;
+mod checks;
+mod effective;
+mod environment;
+mod keys;
+mod kind;
+mod layer;
+mod problem;
+mod schema;
+mod secret;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+pub use effective::{Effective, Setting};
+pub use environment::{PLATFORM, variable};
+pub use problem::{ConfigError, Origin, Problem};
+pub use schema::schema;
+pub use secret::{Secret, SecretSource};
+pub use value::Value;
+
+use crate::decision::Rule;
+use crate::decision::signal::{SignalMode, SignalName};
+use crate::feature::{FeatureKind, FeatureName};
+use crate::ingest::timestamp::NaiveTimestamps;
+use crate::window::Length;
+
+/// The defaults and the documentation of every key.
+pub const DEFAULT: &str = include_str!("../config/default.toml");
+
+/// The configuration of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub job: Job,
+    pub bucket: BucketSettings,
+    pub reference: Reference,
+    pub logs: Logs,
+    pub window: WindowSettings,
+    pub features: Features,
+    pub prediction: Prediction,
+    pub policy: PolicySettings,
+    pub signals: Signals,
+    pub channels: Channels,
+    pub store: Store,
+    pub feedback: Feedback,
+    pub report: ReportSettings,
+    pub run: RunSettings,
+    /// Keys and sections that are set and accepted, but have no effect in this version. The job says so.
+    pub not_yet: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    pub name: String,
+    pub environment: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketSettings {
+    /// `file:PATH` or `gs://BUCKET`.
+    pub uri: String,
+    pub endpoint: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub path: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logs {
+    /// Ends in `/`.
+    pub prefix: String,
+    /// Read instead of the bucket's prefix.
+    pub path: Option<String>,
+    /// None: every row is in the window.
+    pub timestamp: Option<String>,
+    pub naive_timestamps: NaiveTimestamps,
+    pub cluster: Option<String>,
+    /// `%Y`, `%m`, `%d`, `%H` only.
+    pub date_pattern: Option<String>,
+    /// How far the date in an object's key may be from the time of its rows; zero or positive.
+    pub date_slack: TimeDelta,
+    pub max_rejected_fraction: f64,
+    pub max_row_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSettings {
+    pub length: Length,
+    pub anchor: Anchor,
+}
+
+/// Where the window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Anchor {
+    /// At the moment the run is for.
+    Now,
+    /// Just after the newest row: demonstrations and replays.
+    Latest,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    pub include: Include,
+    pub overrides: BTreeMap<FeatureName, Override>,
+}
+
+/// Which columns are features.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Include {
+    /// Every column that both sides share, except [`Config::columns_with_a_role`].
+    Auto,
+    /// These, in this order, each once; never empty.
+    Named(Vec<FeatureName>),
+}
+
+/// What is particular about one feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Override {
+    pub kind: Option<FeatureKind>,
+    pub psi_drift: Option<f64>,
+    pub psi_warning: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prediction {
+    pub class: Option<String>,
+    pub confidence: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySettings {
+    /// The share of drifted and broken features above which the data set drifts; in [0, 1).
+    pub share: f64,
+    /// In (0, 1).
+    pub alpha: f64,
+    pub psi_drift: f64,
+    /// At most `psi_drift`.
+    pub psi_warning: f64,
+    pub rule: Rule,
+    pub min_effective_rows: u32,
+}
+
+/// The signals that this version evaluates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signals {
+    pub data_drift: SignalSettings,
+    pub broken_input: SignalSettings,
+    pub no_data: SignalSettings,
+    /// `no-data` also fires when the newest row is older than this.
+    pub no_data_max_age: Option<Length>,
+}
+
+impl Signals {
+    pub fn of(&self, name: SignalName) -> &SignalSettings {
+        match name {
+            SignalName::DataDrift => &self.data_drift,
+            SignalName::BrokenInput => &self.broken_input,
+            SignalName::NoData => &self.no_data,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalSettings {
+    pub mode: SignalMode,
+    /// Each is configured, and there is at least one, when the mode is `notify`.
+    pub channels: Vec<ChannelName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelName {
+    Slack,
+    Email,
+    Pagerduty,
+    Webhook,
+}
+
+impl ChannelName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slack => "slack",
+            Self::Email => "email",
+            Self::Pagerduty => "pagerduty",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// The channels that are configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channels {
+    pub slack: Option<SlackChannel>,
+    pub email: Option<EmailChannel>,
+    pub pagerduty: Option<PagerdutyChannel>,
+    pub webhook: Option<WebhookChannel>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlackChannel {
+    pub webhook: Secret,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailChannel {
+    /// `HOST` or `HOST:PORT`.
+    pub smtp: String,
+    pub from: String,
+    /// Never empty.
+    pub to: Vec<String>,
+    /// Both or neither.
+    pub login: Option<(String, Secret)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagerdutyChannel {
+    pub key: Secret,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookChannel {
+    pub url: Secret,
+    /// Signs the payload.
+    pub secret: Option<Secret>,
+}
+
+/// Where runs and the states of signals are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    Sqlite { path: String },
+    Firestore { project: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feedback {
+    pub path: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportSettings {
+    /// Ends in `/`.
+    pub prefix: String,
+    /// Where an extra copy of `report.html` is written.
+    pub path: Option<String>,
+    /// How many earlier windows are computed from the logs for the trend where the store does not know them.
+    pub backfill_windows: u32,
+    pub trend_windows: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSettings {
+    /// None: one task a core.
+    pub concurrency: Option<usize>,
+}
+
+impl Config {
+    /// The columns that are something else than a feature: timestamp, cluster, predicted class and confidence.
+    pub fn columns_with_a_role(&self) -> BTreeSet<&str> {
+        let roles = [&self.logs.timestamp, &self.logs.cluster, &self.prediction.class, &self.prediction.confidence];
+        roles.into_iter().flatten().map(String::as_str).collect()
+    }
+}
+
+/// A flag of the command line that sets a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The dotted key, such as `window.length`.
+    pub path: String,
+    pub value: String,
+    /// As the user wrote it, such as `--window`.
+    pub name: String,
+}
+
+/// The configuration of all layers, and where each value came from.
+///
+/// `file` is the name and the text of the configuration file, `environment` the variables of the process.
+///
+/// # Errors
+/// Every problem of every layer at once, in the order of the places.
+pub fn load(
+    file: Option<(&str, &str)>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    flags: &[Flag],
+) -> Result<(Config, Effective), ConfigError> {
+    let mut layers = layer::Layers::default();
+    layers.read_toml(DEFAULT, &|_| Origin::Default);
+    if let Some((name, text)) = file {
+        layers.read_toml(text, &|line| Origin::File { name: name.to_owned(), line });
+    }
+    environment::read(&mut layers, environment);
+    for flag in flags {
+        let path: Vec<String> = flag.path.split('.').map(str::to_owned).collect();
+        layers.set_plain(&path, &flag.value, Origin::Flag { name: flag.name.clone() });
+    }
+    let effective = Effective::of(&layers);
+    let config = build::config(&mut layers);
+    checks::across_keys(&mut layers, &config);
+    if layers.problems.is_empty() {
+        return Ok((config, effective));
+    }
+    let mut problems = layers.problems;
+    problems.sort_by(|left, right| left.origin.cmp(&right.origin));
+    Err(ConfigError { problems })
+}

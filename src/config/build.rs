@@ -1,0 +1,295 @@
+//! From the merged layers to the typed [`Config`].
+//!
+//! Every value has been held against its kind already. What is missing here was refused, and has its problem; a fallback then stands
+//! in, which no caller ever sees.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as DeserializeError;
+
+use super::keys::{CHANNELS, SIGNALS};
+use super::layer::Layers;
+use super::value::Value;
+use super::{
+    Anchor, BucketSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs, NaiveTimestamps,
+    Override, PagerdutyChannel, PolicySettings, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings,
+    Signals, SlackChannel, Store, WebhookChannel, WindowSettings,
+};
+use crate::decision::Rule;
+use crate::decision::signal::SignalMode;
+use crate::feature::FeatureName;
+use crate::window::Length;
+
+/// The typed configuration; a key that has no usable value adds a problem.
+pub(super) fn config(layers: &mut Layers) -> Config {
+    let mut read = Reader { layers };
+    let mut config = Config {
+        job: Job { name: read.text("job.name"), environment: read.text("job.environment") },
+        bucket: BucketSettings { uri: read.text("bucket.uri"), endpoint: read.optional("bucket.endpoint") },
+        reference: Reference { path: read.text("reference.path") },
+        logs: read.logs(),
+        window: WindowSettings {
+            length: read.parsed("window.length", Length::from_hours(24)),
+            anchor: read.choice("window.anchor", Anchor::Now),
+        },
+        features: Features { include: read.include(), overrides: read.overrides() },
+        prediction: Prediction { class: read.optional("prediction.class"), confidence: read.optional("prediction.confidence") },
+        policy: PolicySettings {
+            share: read.number("policy.share"),
+            alpha: read.number("policy.alpha"),
+            psi_drift: read.number("policy.psi_drift"),
+            psi_warning: read.number("policy.psi_warning"),
+            rule: read.choice("policy.rule", Rule::SignificantAndMaterial),
+            min_effective_rows: read.integer("policy.min_effective_rows"),
+        },
+        signals: Signals {
+            data_drift: read.signal("data-drift"),
+            broken_input: read.signal("broken-input"),
+            no_data: read.signal("no-data"),
+            no_data_max_age: read.optional("signals.no-data.max_age").and_then(|text| text.parse().ok()),
+        },
+        channels: read.channels(),
+        store: read.store(),
+        feedback: Feedback { path: read.optional("feedback.path") },
+        report: ReportSettings {
+            prefix: read.text("report.prefix"),
+            path: read.optional("report.path"),
+            backfill_windows: read.integer("report.backfill_windows"),
+            trend_windows: read.integer("report.trend_windows"),
+        },
+        run: RunSettings { concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0) },
+        not_yet: Vec::new(),
+    };
+    config.not_yet = not_yet(layers, &config);
+    config
+}
+
+/// What is set and has no effect in this version.
+fn not_yet(layers: &Layers, config: &Config) -> Vec<String> {
+    let value = |key: &str| layers.entries.get(key).map(|entry| &entry.value);
+    let is_set = |key: &str| value(key).is_some_and(|value| *value != Value::Text(String::new()));
+    let mut keys = Vec::new();
+    // With `auto` these columns do have an effect: they are kept out of the features.
+    if matches!(config.features.include, Include::Named(_)) {
+        keys.extend(["prediction.class", "prediction.confidence"].map(str::to_owned).into_iter().filter(|key| is_set(key)));
+    }
+    for (name, evaluated) in SIGNALS {
+        let mode = format!("signals.{name}.mode");
+        if !evaluated && value(&mode) != Some(&Value::Text("off".to_owned())) {
+            keys.push(mode);
+        }
+    }
+    for channel in CHANNELS {
+        if configured(layers, channel) {
+            keys.push(format!("channels.{channel}"));
+        }
+    }
+    if is_set("feedback.path") {
+        keys.push("feedback.path".to_owned());
+    }
+    keys
+}
+
+/// The key without which a channel does not exist.
+fn essential_key(channel: &str) -> &'static str {
+    match channel {
+        "slack" => "channels.slack.webhook",
+        "email" => "channels.email.smtp",
+        "pagerduty" => "channels.pagerduty.key",
+        _ => "channels.webhook.url",
+    }
+}
+
+/// Whether a channel is configured, or was meant to be.
+fn configured(layers: &Layers, channel: &str) -> bool {
+    let key = essential_key(channel);
+    let is_set = layers.entries.get(key).is_some_and(|entry| entry.value != Value::Text(String::new()));
+    is_set || layers.refused.contains(key)
+}
+
+struct Reader<'a> {
+    layers: &'a mut Layers,
+}
+
+impl Reader<'_> {
+    fn value(&mut self, key: &str) -> Option<Value> {
+        let value = self.layers.entries.get(key).map(|entry| entry.value.clone());
+        if value.is_none() {
+            self.unusable(key);
+        }
+        value
+    }
+
+    /// Unreachable while every key has a valid default, which a test holds; if it fails, the run must not start.
+    fn unusable(&mut self, key: &str) {
+        if !self.layers.refused.contains(key) {
+            self.layers.problem(super::Origin::Default, key, "has no usable value", "set it");
+        }
+    }
+
+    fn text(&mut self, key: &str) -> String {
+        match self.value(key) {
+            Some(Value::Text(text)) => text,
+            _ => String::new(),
+        }
+    }
+
+    fn optional(&mut self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    fn secret(&mut self, key: &str) -> Option<Secret> {
+        Secret::reference(&self.text(key))
+    }
+
+    fn number(&mut self, key: &str) -> f64 {
+        match self.value(key) {
+            Some(Value::Number(number)) => number,
+            _ => f64::NAN,
+        }
+    }
+
+    fn integer<T: TryFrom<i64> + Default>(&mut self, key: &str) -> T {
+        let number = match self.value(key) {
+            Some(Value::Integer(number)) => T::try_from(number).ok(),
+            _ => None,
+        };
+        number.unwrap_or_else(|| {
+            self.unusable(key);
+            T::default()
+        })
+    }
+
+    fn parsed<T: std::str::FromStr>(&mut self, key: &str, fallback: T) -> T {
+        self.text(key).parse().unwrap_or_else(|_| {
+            self.unusable(key);
+            fallback
+        })
+    }
+
+    fn choice<T: for<'de> Deserialize<'de>>(&mut self, key: &str, fallback: T) -> T {
+        let text = self.text(key);
+        chosen(&text).unwrap_or_else(|| {
+            self.unusable(key);
+            fallback
+        })
+    }
+
+    fn list(&mut self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::List(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    fn logs(&mut self) -> Logs {
+        Logs {
+            prefix: self.text("logs.prefix"),
+            path: self.optional("logs.path"),
+            timestamp: self.optional("logs.timestamp"),
+            naive_timestamps: self.choice("logs.naive_timestamps", NaiveTimestamps::Reject),
+            cluster: self.optional("logs.cluster"),
+            date_pattern: self.optional("logs.date_pattern"),
+            // `0s` is the one accepted text that is not a `Length`.
+            date_slack: self.text("logs.date_slack").parse().map_or(TimeDelta::zero(), Length::delta),
+            max_rejected_fraction: self.number("logs.max_rejected_fraction"),
+            max_row_bytes: self.integer("logs.max_row_bytes"),
+        }
+    }
+
+    fn include(&mut self) -> Include {
+        match self.value("features.include") {
+            Some(Value::List(names)) => Include::Named(names.into_iter().map(FeatureName::new).collect()),
+            _ => Include::Auto,
+        }
+    }
+
+    fn overrides(&mut self) -> BTreeMap<FeatureName, Override> {
+        let mut overrides: BTreeMap<FeatureName, Override> = BTreeMap::new();
+        for entry in self.layers.entries.values() {
+            let [section, group, feature, key] = entry.path.as_slice() else { continue };
+            if section != "features" || group != "override" {
+                continue;
+            }
+            let of_feature = overrides.entry(FeatureName::new(feature)).or_default();
+            match (key.as_str(), &entry.value) {
+                ("kind", Value::Text(kind)) => of_feature.kind = chosen(kind),
+                ("psi_drift", Value::Number(psi)) => of_feature.psi_drift = Some(*psi),
+                ("psi_warning", Value::Number(psi)) => of_feature.psi_warning = Some(*psi),
+                _ => {}
+            }
+        }
+        overrides
+    }
+
+    fn signal(&mut self, name: &str) -> SignalSettings {
+        let channels = self.list(&format!("signals.{name}.channels"));
+        SignalSettings {
+            mode: self.choice(&format!("signals.{name}.mode"), SignalMode::Off),
+            channels: channels.iter().filter_map(|channel| chosen::<ChannelName>(channel)).collect(),
+        }
+    }
+
+    fn channels(&mut self) -> Channels {
+        let login = self.optional("channels.email.username").zip(self.secret("channels.email.password"));
+        let smtp = self.optional("channels.email.smtp");
+        Channels {
+            slack: self.secret("channels.slack.webhook").map(|webhook| SlackChannel { webhook }),
+            email: smtp.map(|smtp| EmailChannel {
+                smtp,
+                from: self.text("channels.email.from"),
+                to: self.list("channels.email.to"),
+                login,
+            }),
+            pagerduty: self.secret("channels.pagerduty.key").map(|key| PagerdutyChannel { key }),
+            webhook: self
+                .secret("channels.webhook.url")
+                .map(|url| WebhookChannel { url, secret: self.secret("channels.webhook.secret") }),
+        }
+    }
+
+    fn store(&mut self) -> Store {
+        match self.text("store.kind").as_str() {
+            "firestore" => Store::Firestore { project: self.text("store.project") },
+            _ => Store::Sqlite { path: self.text("store.path") },
+        }
+    }
+}
+
+/// The variant that is written `text`.
+fn chosen<T: for<'de> Deserialize<'de>>(text: &str) -> Option<T> {
+    let deserializer: serde::de::value::StrDeserializer<'_, DeserializeError> = text.into_deserializer();
+    T::deserialize(deserializer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::keys::{KEYS, ValueKind};
+    use crate::feature::FeatureKind;
+
+    #[test]
+    fn every_allowed_word_has_its_variant() {
+        for key in KEYS {
+            let ValueKind::Choice(words) = key.kind else { continue };
+            for word in words {
+                let has_variant = match key.path.rsplit('.').next().unwrap_or_default() {
+                    "mode" => chosen::<SignalMode>(word).is_some(),
+                    "rule" => chosen::<Rule>(word).is_some(),
+                    "anchor" => chosen::<Anchor>(word).is_some(),
+                    "naive_timestamps" => chosen::<NaiveTimestamps>(word).is_some(),
+                    "kind" if key.path == "store.kind" => matches!(*word, "sqlite" | "firestore"),
+                    "kind" => chosen::<FeatureKind>(word).is_some(),
+                    _ => false,
+                };
+                assert!(has_variant, "{}: {word}", key.path);
+            }
+        }
+        for channel in CHANNELS {
+            assert_eq!(chosen::<ChannelName>(channel).map(ChannelName::as_str), Some(*channel));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The policy: every threshold that turns measurements into verdicts.
+
+use std::collections::BTreeMap;
+
+use super::Rule;
+use crate::feature::FeatureName;
+
+/// Thresholds, and how they are combined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The share of drifted and broken features above which (strictly) the data set drifts; in [0, 1).
+    pub share: f64,
+    /// The false discovery rate of the features' tests; in (0, 1).
+    pub alpha: f64,
+    /// The adjusted PSI from which a significant change is drift; above 0.
+    pub psi_drift: f64,
+    /// The adjusted PSI from which a significant change is a warning; not above `psi_drift`.
+    pub psi_warning: f64,
+    pub rule: Rule,
+    /// Below this many effective rows on either side a feature is inconclusive.
+    pub min_effective_rows: f64,
+    /// Thresholds of single features.
+    pub overrides: BTreeMap<FeatureName, Materiality>,
+}
+
+/// How large a change must be to matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Materiality {
+    pub psi_drift: Option<f64>,
+    pub psi_warning: Option<f64>,
+}
+
+impl Default for Policy {
+    /// The published defaults (STATISTICS.md, section 4).
+    fn default() -> Self {
+        Self {
+            share: 0.30,
+            alpha: 0.05,
+            psi_drift: 0.10,
+            psi_warning: 0.05,
+            rule: Rule::SignificantAndMaterial,
+            min_effective_rows: 10.0,
+            overrides: BTreeMap::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// The adjusted PSI from which a change of this feature is a warning, and from which it is drift.
+    pub fn psi_thresholds(&self, name: &FeatureName) -> (f64, f64) {
+        let own = self.overrides.get(name).copied().unwrap_or_default();
+        let drift = own.psi_drift.unwrap_or(self.psi_drift);
+        (own.psi_warning.unwrap_or(self.psi_warning.min(drift)), drift)
+    }
+}

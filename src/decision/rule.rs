@@ -1,0 +1,227 @@
+//! The rule: from the measurements of all features to a verdict on each, with its reason in words.
+
+use super::correction::benjamini_hochberg;
+use super::policy::Policy;
+use super::{Rule, Verdict};
+use crate::feature::FeatureName;
+use crate::statistic::{Condition, Measurement};
+
+/// One feature, judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// `None` where the feature could not be tested.
+    pub q_value: Option<f64>,
+}
+
+/// A single value in a window is called broken when so many independent draws from the reference would all give it with at most
+/// this probability. One in a million: a feature that is mostly zero is zero all night now and then, and is not broken.
+const CONSTANT_PROBABILITY: f64 = 1e-6;
+
+/// Judges all features together, because the correction for many tests needs all of them.
+pub fn judge(measurements: &[(&FeatureName, &Measurement)], policy: &Policy) -> Vec<Judgement> {
+    let evaluable: Vec<Option<f64>> = measurements
+        .iter()
+        .map(|(_, measurement)| measurement.p_value.filter(|_| too_few(measurement, policy).is_none()))
+        .collect();
+    let mut q_values = benjamini_hochberg(&evaluable.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+    measurements
+        .iter()
+        .zip(evaluable)
+        .map(|((name, measurement), p_value)| {
+            let q_value = p_value.and_then(|_| q_values.next());
+            let (verdict, reason) = judge_one(name, measurement, q_value, policy);
+            Judgement { verdict, reason, q_value }
+        })
+        .collect()
+}
+
+fn judge_one(name: &FeatureName, measurement: &Measurement, q_value: Option<f64>, policy: &Policy) -> (Verdict, String) {
+    if let Some(reason) = broken(measurement, policy) {
+        return (Verdict::Broken, reason);
+    }
+    if let Some(reason) = too_few(measurement, policy) {
+        return (Verdict::Inconclusive, reason);
+    }
+    match policy.rule {
+        Rule::SignificantAndMaterial => significant_and_material(name, measurement, q_value, policy),
+        Rule::Ks | Rule::Psi | Rule::Either => textbook(name, measurement, policy),
+    }
+}
+
+/// Why the feature is broken, if it is.
+fn broken(measurement: &Measurement, policy: &Policy) -> Option<String> {
+    let reason = match measurement.condition {
+        Condition::Absent => "missing: no object of the window has this column",
+        Condition::AllNull => "every value in the window is missing",
+        Condition::NonFinite => "every value in the window is NaN or infinite",
+        Condition::WrongType => "the type changed: no value in the window is of the reference's type",
+        Condition::NoReference => "the reference has no usable value of this feature",
+        Condition::Comparable { single_value_ln_probability: Some(ln_probability) }
+            if ln_probability <= CONSTANT_PROBABILITY.ln() && measurement.effective.current >= policy.min_effective_rows =>
+        {
+            "constant: every value in the window is the same, although the reference varies"
+        }
+        Condition::Comparable { .. } | Condition::NoRows => return None,
+    };
+    Some(reason.to_owned())
+}
+
+/// Why there are too few rows to judge, if there are.
+fn too_few(measurement: &Measurement, policy: &Policy) -> Option<String> {
+    if measurement.condition == Condition::NoRows {
+        return Some("the window holds no row".to_owned());
+    }
+    let needed = policy.min_effective_rows;
+    let sides = [("the reference", measurement.effective.reference), ("the window", measurement.effective.current)];
+    sides.into_iter().find(|(_, rows)| *rows < needed).map(|(side, rows)| {
+        let more = (needed - rows).ceil();
+        let plural = if more > 1.0 { "rows" } else { "row" };
+        format!(
+            "too few rows: {side} has {rows:.0} usable independent rows of the {needed:.0} required; needs {more:.0} more {plural}"
+        )
+    })
+}
+
+fn significant_and_material(
+    name: &FeatureName,
+    measurement: &Measurement,
+    q_value: Option<f64>,
+    policy: &Policy,
+) -> (Verdict, String) {
+    let (Some(q_value), Some(psi)) = (q_value, &measurement.psi) else {
+        return (Verdict::Inconclusive, "no test could be computed for this feature".to_owned());
+    };
+    let (warning, drift) = policy.psi_thresholds(name);
+    let significant = q_value < policy.alpha;
+    let size = psi.adjusted;
+    let alpha = policy.alpha;
+    match (significant, size) {
+        (true, size) if size >= drift => {
+            (Verdict::Drift, format!("significant (q below {alpha}) and material (adjusted PSI {size:.3}, drift from {drift})"))
+        }
+        (true, size) if size >= warning => (
+            Verdict::Warning,
+            format!("significant (q below {alpha}), not yet material (adjusted PSI {size:.3}, drift from {drift})"),
+        ),
+        (true, size) => (
+            Verdict::Stable,
+            format!("significant (q below {alpha}) but too small to matter (adjusted PSI {size:.3}, warning from {warning})"),
+        ),
+        (false, size) if size >= drift => (
+            Verdict::Stable,
+            format!("not significant (q {q_value:.2}), so its adjusted PSI of {size:.3} does not count"),
+        ),
+        (false, _) => (Verdict::Stable, format!("no significant change (q {q_value:.2})")),
+    }
+}
+
+/// The textbook rules, for those who want them: uncorrected, blind to the size of the samples.
+fn textbook(name: &FeatureName, measurement: &Measurement, policy: &Policy) -> (Verdict, String) {
+    let p_value = measurement.ks.map(|ks| ks.p_value).or(measurement.chi_squared.map(|test| test.p_value));
+    let (_, psi_drift) = policy.psi_thresholds(name);
+    let by_test = p_value.is_some_and(|p| p < policy.alpha);
+    let by_psi = measurement.psi.as_ref().is_some_and(|psi| psi.value >= psi_drift);
+    let (drift, description) = match policy.rule {
+        Rule::Ks => (by_test, format!("p below {} (rule ks)", policy.alpha)),
+        Rule::Psi => (by_psi, format!("PSI from {psi_drift} (rule psi)")),
+        Rule::Either | Rule::SignificantAndMaterial => {
+            (by_test || by_psi, format!("p below {} or PSI from {psi_drift} (rule either)", policy.alpha))
+        }
+    };
+    if drift { (Verdict::Drift, description) } else { (Verdict::Stable, format!("not {description}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistic::Sizes;
+    use crate::statistic::ks::Ks;
+    use crate::statistic::psi::Psi;
+
+    fn measured(p: f64, psi_adjusted: f64, rows: f64) -> Measurement {
+        Measurement {
+            condition: Condition::Comparable { single_value_ln_probability: None },
+            effective: Sizes { reference: 613.0, current: rows },
+            ks: Some(Ks { statistic: 0.1, p_value: p, p_effective: p, error_bound: 0.0 }),
+            chi_squared: None,
+            unusable: None,
+            psi: Some(Psi { value: psi_adjusted + 0.01, adjusted: psi_adjusted, p_value: p, cells: Vec::new() }),
+            wasserstein: None,
+            jensen_shannon: None,
+            total_variation: None,
+            p_value: Some(p),
+        }
+    }
+
+    fn verdict(measurement: &Measurement, policy: &Policy) -> Verdict {
+        judge(&[(&FeatureName::new("f"), measurement)], policy)[0].verdict
+    }
+
+    #[test]
+    fn drift_takes_significance_and_size() {
+        let policy = Policy::default();
+        assert_eq!(verdict(&measured(1e-6, 0.10, 300.0), &policy), Verdict::Drift);
+        assert_eq!(verdict(&measured(1e-6, 0.07, 300.0), &policy), Verdict::Warning);
+        assert_eq!(verdict(&measured(1e-6, 0.01, 300.0), &policy), Verdict::Stable);
+        assert_eq!(verdict(&measured(0.20, 0.50, 300.0), &policy), Verdict::Stable);
+        // alpha itself is not below alpha.
+        assert_eq!(verdict(&measured(0.05, 0.50, 300.0), &policy), Verdict::Stable);
+    }
+
+    #[test]
+    fn too_few_rows_are_inconclusive_and_say_how_many_are_missing() {
+        let judgement = judge(&[(&FeatureName::new("f"), &measured(1e-9, 1.0, 7.0))], &Policy::default()).remove(0);
+        assert_eq!(judgement.verdict, Verdict::Inconclusive);
+        assert!(judgement.reason.contains("needs 3 more rows"), "{}", judgement.reason);
+        assert_eq!(judgement.q_value, None);
+    }
+
+    #[test]
+    fn a_single_value_is_broken_only_when_that_is_improbable() {
+        let policy = Policy::default();
+        let mut measurement = measured(1e-9, 1.0, 72.0);
+        measurement.condition = Condition::Comparable { single_value_ln_probability: Some(72.0 * 0.5_f64.ln()) };
+        assert_eq!(verdict(&measurement, &policy), Verdict::Broken);
+        measurement.condition = Condition::Comparable { single_value_ln_probability: Some(72.0 * 0.97_f64.ln()) };
+        assert_ne!(verdict(&measurement, &policy), Verdict::Broken);
+    }
+
+    #[test]
+    fn broken_does_not_wait_for_more_rows() {
+        let mut measurement = measured(1.0, 0.0, 0.0);
+        for condition in [Condition::Absent, Condition::AllNull, Condition::NonFinite, Condition::WrongType, Condition::NoReference]
+        {
+            measurement.condition = condition;
+            assert_eq!(verdict(&measurement, &Policy::default()), Verdict::Broken);
+        }
+    }
+
+    #[test]
+    fn the_textbook_rules_are_what_they_are_called() {
+        let cases =
+            [(Rule::Ks, 0.01, 0.0, true), (Rule::Ks, 0.2, 0.5, false), (Rule::Psi, 0.2, 0.5, true), (Rule::Either, 0.2, 0.5, true)];
+        for (rule, p, psi, drift) in cases {
+            let policy = Policy { rule, ..Policy::default() };
+            assert_eq!(verdict(&measured(p, psi, 300.0), &policy) == Verdict::Drift, drift, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_feature_may_have_a_threshold_of_its_own() {
+        let mut policy = Policy::default();
+        let own = super::super::policy::Materiality { psi_drift: Some(0.5), psi_warning: None };
+        policy.overrides.insert(FeatureName::new("f"), own);
+        assert_eq!(verdict(&measured(1e-6, 0.3, 300.0), &policy), Verdict::Warning);
+    }
+
+    #[test]
+    fn features_that_cannot_be_tested_do_not_dilute_the_correction() {
+        let (tested, untested) = (measured(0.04, 0.5, 300.0), measured(0.9, 0.0, 2.0));
+        let name = FeatureName::new("f");
+        let judgements = judge(&[(&name, &tested), (&name, &untested)], &Policy::default());
+        assert_eq!(judgements[0].verdict, Verdict::Drift);
+    }
+}

@@ -1,0 +1,70 @@
+//! How a run ends: the exit codes of the command line (PRODUCT.md, section 3), and the error that carries one.
+
+use thiserror::Error;
+
+use crate::bucket::BucketError;
+use crate::config::ConfigError;
+use crate::store::StoreError;
+
+/// What the process says by its exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// The command ran to its end, whatever the verdict.
+    Success = 0,
+    Unexpected = 1,
+    Usage = 2,
+    Config = 3,
+    /// No reference, nothing readable, or too much rejected.
+    InputUnusable = 4,
+    /// The bucket or the state store failed.
+    StorageFailed = 5,
+    Drift = 10,
+    Inconclusive = 11,
+    /// Stopped by SIGTERM.
+    Terminated = 143,
+}
+
+/// Why a command did not run to its end.
+#[derive(Debug, Error)]
+pub enum JobError {
+    #[error("cannot read the configuration file `{path}`")]
+    ConfigFile { path: String, source: std::io::Error },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The message names what cannot be used, and the remedy.
+    #[error("{0}")]
+    Input(String),
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot write {path}")]
+    Write { path: String, source: std::io::Error },
+    #[error("cannot encode the {what}")]
+    Encode { what: &'static str, source: serde_json::Error },
+}
+
+impl JobError {
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::ConfigFile { .. } | Self::Config(_) => ExitCode::Config,
+            Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
+            Self::Input(_) => ExitCode::InputUnusable,
+            Self::Bucket(_) | Self::Store(_) | Self::Write { .. } => ExitCode::StorageFailed,
+            Self::Encode { .. } => ExitCode::Unexpected,
+        }
+    }
+}
+
+/// An error with its causes on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
+}

@@ -1,0 +1,144 @@
+//! The decoding edge: one object of the bucket in, batches of columns and an account of every row out.
+//!
+//! Synchronous and streaming: whatever the size of the object, memory holds one batch, or one slice of a Parquet row group. Owns
+//! the row semantics (field count, then timestamp, then window, then features); each vendor crate has one file below. Knows
+//! nothing of buckets, and decides nothing: what the counts mean is the caller's to say.
+
+mod batch;
+mod cell;
+mod compression;
+mod csv;
+mod error;
+mod format;
+mod intake;
+mod lines;
+mod ndjson;
+mod parquet;
+mod rejection;
+
+pub use batch::{Batch, Column};
+pub use cell::MISSING_CLUSTER;
+pub use compression::Input;
+pub use error::{DecodeError, DecodeFault};
+pub use format::{Compression, Encoding, Format};
+pub use rejection::{LOCATIONS_KEPT, Location, Rejected, RejectionReason, Rejections};
+
+use crate::feature::{FeatureKind, FeatureName};
+use crate::window::Window;
+
+use super::timestamp::NaiveTimestamps;
+use error::DecodeResult;
+use intake::Intake;
+use lines::Lines;
+
+/// What to read from an object.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The features, each as what it is to be read.
+    pub columns: Vec<(FeatureName, FeatureKind)>,
+    /// Where the moment of a row stands; without it, rows have none.
+    pub timestamp: Option<TimestampColumn>,
+    /// The column whose equal values mark rows that are not independent.
+    pub cluster: Option<String>,
+    /// Rows outside are counted and left out. Without a timestamp column there is nothing to compare, and all rows are used.
+    pub window: Option<Window>,
+    /// A row of text that is longer is rejected without being held in memory.
+    pub max_row_bytes: usize,
+    /// A batch has at most this many rows (at least 1).
+    pub batch_rows: usize,
+}
+
+/// The column that holds the moment of a row.
+#[derive(Clone, Debug)]
+pub struct TimestampColumn {
+    pub name: String,
+    pub naive: NaiveTimestamps,
+}
+
+/// The account of one object: `rows_read = rows_used + rows_outside_window + rejected.total()`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    pub rows_read: u64,
+    pub rows_used: u64,
+    pub rows_outside_window: u64,
+    pub rejected: Rejections,
+    /// For each requested column: whether the object has it at all.
+    pub columns_seen: Vec<bool>,
+    /// Whether the object has the cluster column.
+    pub cluster_seen: bool,
+    /// The oldest and the newest timestamp that could be read, in microseconds since the epoch, in the window or not, whatever
+    /// became of the rest of the row.
+    pub oldest_us: Option<i64>,
+    pub newest_us: Option<i64>,
+    /// The object has no bytes, or nothing but blank lines: not even a header.
+    pub is_empty: bool,
+}
+
+impl Tally {
+    /// A header (or a schema) with no row below it.
+    pub fn is_header_only(&self) -> bool {
+        !self.is_empty && self.rows_read == 0
+    }
+
+    /// Whether no row was lost.
+    pub fn is_balanced(&self) -> bool {
+        self.rows_read == self.rows_used + self.rows_outside_window + self.rejected.total()
+    }
+}
+
+/// What a column looks like, from its first rows or its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnGuess {
+    /// Every value seen is a number.
+    Numeric,
+    /// Some value seen is text, or a truth value.
+    Text,
+    /// No value was seen.
+    Empty,
+    /// A date-time, an array, an object or another type that no feature can have.
+    Unsupported,
+}
+
+/// Reads the rows of an object and hands them on in batches, in the order of the object.
+///
+/// # Errors
+/// [`DecodeError`] when the object as a whole cannot be used. Batches may have gone to `sink` before: discard them.
+pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: &mut dyn FnMut(Batch)) -> Result<Tally, DecodeError> {
+    let mut intake = Intake::new(request, sink);
+    let result = match encoding.format {
+        Format::Csv => from_text(input, encoding, request.max_row_bytes, |lines| csv::decode(lines, &mut intake)),
+        Format::Ndjson => from_text(input, encoding, request.max_row_bytes, |lines| ndjson::decode(lines, &mut intake)),
+        Format::Parquet => parquet::decode(input, encoding.compression, &mut intake),
+    };
+    intake.finish(result)
+}
+
+/// The names of the columns in order, duplicates included, with a guess at what they hold, from the first `sample_rows` rows or
+/// from the schema. Rows that cannot be read are passed over: [`decode`] will account for them.
+///
+/// # Errors
+/// [`DecodeError`] when the object as a whole cannot be used.
+pub fn inspect(input: Input, encoding: Encoding, sample_rows: usize) -> Result<Vec<(String, ColumnGuess)>, DecodeError> {
+    let result = match encoding.format {
+        Format::Csv => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| csv::inspect(lines, sample_rows)),
+        Format::Ndjson => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| ndjson::inspect(lines, sample_rows)),
+        Format::Parquet => parquet::inspect(input, encoding.compression),
+    };
+    result.map_err(|fault| DecodeError { fault, rows_before_error: 0 })
+}
+
+/// A row this long is not one of a tabular model; it only bounds the memory of [`inspect`].
+const INSPECTED_ROW_BYTES: usize = 1 << 20;
+
+fn from_text<T>(
+    input: Input,
+    encoding: Encoding,
+    max_row_bytes: usize,
+    read: impl FnOnce(Lines) -> DecodeResult<T>,
+) -> DecodeResult<T> {
+    let plain = compression::open(input, encoding.compression).map_err(DecodeFault::Unreadable)?;
+    read(Lines::new(plain.reader, max_row_bytes)).map_err(|fault| match fault {
+        DecodeFault::Unreadable(error) => plain.source.blame(encoding.compression, error),
+        other => other,
+    })
+}

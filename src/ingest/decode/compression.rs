@@ -1,0 +1,78 @@
+//! Opens an object as a stream of plain bytes, and keeps apart what failed: the source, or the content it delivered.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::DecodeFault;
+use super::format::Compression;
+
+/// An object to decode.
+pub enum Input {
+    /// Bytes as they arrive.
+    Stream(Box<dyn Read + Send>),
+    /// A local file; a Parquet file is mapped instead of read. Nobody may truncate it meanwhile.
+    File(File),
+}
+
+impl Input {
+    pub(super) fn into_stream(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::Stream(stream) => stream,
+            Self::File(file) => Box::new(file),
+        }
+    }
+}
+
+/// The plain bytes of an object, and whether it was the source that failed.
+pub(super) struct PlainBytes {
+    pub reader: Box<dyn Read + Send>,
+    pub source: SourceState,
+}
+
+/// Shared with the innermost reader: set when reading the source failed, as opposed to decompressing what it gave.
+#[derive(Clone, Default)]
+pub(super) struct SourceState {
+    failed: Arc<AtomicBool>,
+}
+
+impl SourceState {
+    /// The fault behind a failed read: when the source delivered, the decompressor could make nothing of it.
+    pub fn blame(&self, compression: Compression, error: io::Error) -> DecodeFault {
+        if self.failed.load(Ordering::Relaxed) { DecodeFault::Unreadable(error) } else { DecodeFault::corrupt(compression, error) }
+    }
+}
+
+/// Decompresses while reading. Concatenated gzip members and zstd frames are read as one stream, as their tools do; anything
+/// else after a member is an error. An object of no bytes gives no bytes under any compression.
+pub(super) fn open(input: Input, compression: Compression) -> io::Result<PlainBytes> {
+    let source = SourceState::default();
+    let mut raw = BufReader::new(Watched { inner: input.into_stream(), source: source.clone() });
+    let reader: Box<dyn Read + Send> = if io::BufRead::fill_buf(&mut raw)?.is_empty() {
+        Box::new(io::empty())
+    } else {
+        match compression {
+            Compression::None => Box::new(raw),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
+        }
+    };
+    Ok(PlainBytes { reader, source })
+}
+
+struct Watched {
+    inner: Box<dyn Read + Send>,
+    source: SourceState,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).inspect_err(|error| {
+            // An interrupted read is tried again by every caller and is no failure.
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.source.failed.store(true, Ordering::Relaxed);
+            }
+        })
+    }
+}

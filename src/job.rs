@@ -1,0 +1,80 @@
+//! The orchestrator: in which order things happen, and what becomes of a run that cannot go on.
+//!
+//! Sees every module and computes nothing itself. Results are returned, not printed; the clock, the environment and the run's id
+//! come in as values.
+
+mod check;
+mod current;
+mod findings;
+mod input;
+mod measure;
+mod profile;
+mod publish;
+mod reference;
+mod show_config;
+mod signals;
+mod trend;
+
+use chrono::{DateTime, Utc};
+
+use crate::cli::{Command, Options};
+use crate::config::{self, Config, Effective};
+use crate::error::{ExitCode, JobError};
+use crate::progress::Progress;
+
+/// Everything that a run is told from outside.
+#[derive(Debug)]
+pub struct Invocation {
+    pub options: Options,
+    /// The variables of the process.
+    pub environment: Vec<(String, String)>,
+    /// The moment the run started at.
+    pub now: DateTime<Utc>,
+    /// Tells the time when the run is over.
+    pub clock: fn() -> DateTime<Utc>,
+    pub run_id: String,
+    /// What started the run, such as `manual`.
+    pub trigger: String,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    pub terminal: Terminal,
+    pub progress: Progress,
+}
+
+/// What stdout can show.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    pub color: bool,
+    /// In columns.
+    pub width: u16,
+}
+
+/// How a command ended, and what it has to say.
+#[derive(Debug)]
+pub struct Outcome {
+    pub exit_code: ExitCode,
+    pub output: String,
+}
+
+/// Runs a command to its end.
+pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, JobError> {
+    if let Command::Config { schema: true } = command {
+        return show_config::schema();
+    }
+    let (config, effective) = load_config(&invocation)?;
+    match command {
+        Command::Check => check::check(&config, &effective, &invocation).await,
+        Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
+        Command::Config { .. } => show_config::show(&effective, &invocation),
+    }
+}
+
+fn load_config(invocation: &Invocation) -> Result<(Config, Effective), JobError> {
+    let path = invocation.options.config.as_deref();
+    let text =
+        path.map(|path| std::fs::read_to_string(path).map_err(|source| JobError::ConfigFile { path: path.to_owned(), source }));
+    let text = text.transpose()?;
+    let file = path.zip(text.as_deref());
+    let environment = invocation.environment.iter().cloned();
+    Ok(config::load(file, environment, &invocation.options.flags())?)
+}

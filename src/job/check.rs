@@ -1,0 +1,310 @@
+//! `drift-check check`: the run itself, from the reference to the report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::current::{Current, Logs};
+use super::measure::{measure, policy};
+use super::{Invocation, Outcome, findings, publish, reference, signals, trend};
+use crate::bucket::Bucket;
+use crate::cli::{FailOn, Format};
+use crate::config::{Config, Effective, Include, Store};
+use crate::decision::DatasetVerdict;
+use crate::decision::finding::{Finding, FindingCode, Severity};
+use crate::error::{ExitCode, JobError};
+use crate::feature::FeatureName;
+use crate::ingest::account::Account;
+use crate::profile::ReferenceProfile;
+use crate::report::{
+    CurrentSection, ObjectSection, PastRun, ReferenceSection, Report, Run, SCHEMA_VERSION, WindowSection, assemble, markdown, text,
+};
+use crate::store::{Series, StateStore, StoreError};
+
+pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
+    let bucket = Bucket::open(&config.bucket.uri)?;
+    let place = reference::place(config, effective, &bucket)?;
+    let reference = reference::load(config, &place, &invocation.progress).await?;
+    let logs = Logs::list(config, effective, &bucket).await?;
+    let window = logs.window(invocation).await?;
+    let mut current = logs.count(&reference.profile, window, &invocation.progress).await?;
+    let mut found = reference.findings;
+    let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
+
+    let computing = invocation.progress.step("computing");
+    let policy = policy(config);
+    let rows = current.account.rows_used;
+    let (judged, decision) = measure(&profile, &current.counts, rows, &policy);
+    drop(computing);
+
+    // Without timestamps the run's own moment names the report.
+    let window_end = window.map_or(invocation.options.as_of.unwrap_or(invocation.now), |window| window.end);
+    let series = Series {
+        job: config.job.name.clone(),
+        environment: config.job.environment.clone(),
+        length_s: window.map_or(0, |_| config.window.length.seconds()),
+    };
+    let profile_id = profile.id().map_err(|source| JobError::Encode { what: "profile", source })?;
+    let context = trend::Context { config, effective, invocation, series: &series, policy: &policy, profile_id: &profile_id };
+
+    // A store that fails must not keep the report from being written; the exit code tells of it in the end.
+    let mut store_error = None;
+    let store = keep(open_store(config, invocation).await, &mut store_error);
+    let mut history: Vec<PastRun> = match &store {
+        Some(store) => keep(trend::known(&context, store, window_end).await, &mut store_error).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if let Some(window) = window {
+        trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
+    }
+    let newest = current.account.newest_us.and_then(DateTime::from_timestamp_micros);
+    let (signals, failure) = signals::evaluate(config, invocation, store.as_ref(), &series, window_end, &decision, newest).await;
+    store_error = store_error.or(failure);
+
+    found.extend(findings::of_account(&current.account, "the window"));
+    found.extend(findings::of_features(&judged));
+    found.extend(of_window(config, effective, window.is_some(), rows));
+    found.extend(signals::not_available(config, &signals));
+    found.extend(store_error.as_ref().map(no_history));
+    found.sort_by_key(|finding| finding.severity);
+
+    let outcome = trend::remember(window, window_end, rows, &decision, &judged);
+    let features = assemble::features(judged);
+    let report = Report {
+        schema_version: SCHEMA_VERSION,
+        run: run_section(config, effective, invocation, window.map(|window| window.end), history),
+        window: WindowSection {
+            start: window.map(|window| window.start),
+            end: window.map(|window| window.end),
+            length_s: window.map(|_| config.window.length.seconds()),
+        },
+        reference: reference_section(&profile, profile_id.clone()),
+        current: current_section(&current),
+        decision: assemble::decision(&decision, &policy, &features),
+        features,
+        findings: found,
+        signals,
+    };
+    let location = if invocation.options.dry_run {
+        None
+    } else {
+        let folder = publish::folder(config, window, window_end);
+        let uri = publish::publish(config, &bucket, &folder, window_end, &report).await?;
+        if let Some(store) = &store {
+            let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
+            keep(store.record_run(record).await, &mut store_error);
+        }
+        Some(uri)
+    };
+    tracing::info!(
+        run.id = report.run.id,
+        decision.verdict = %report.decision.verdict,
+        decision.share = report.decision.share,
+        current.rows = rows,
+        report.uri = location.as_deref().unwrap_or(""),
+        "{}",
+        report.decision.conclusion
+    );
+    let exit_code = match &store_error {
+        Some(error) => {
+            tracing::error!("The state store failed, so signals and trend were not kept: {}", crate::error::with_causes(error));
+            ExitCode::StorageFailed
+        }
+        None => exit_code(report.decision.verdict, invocation.options.fail_on),
+    };
+    Ok(Outcome { exit_code, output: render(&report, invocation, location)? })
+}
+
+/// With `auto`, drops the features that the logs do not have, and says so.
+async fn shared(
+    config: &Config,
+    profile: Arc<ReferenceProfile>,
+    current: &mut Current,
+    logs: &Logs<'_>,
+    found: &mut Vec<Finding>,
+) -> Result<Arc<ReferenceProfile>, JobError> {
+    if config.features.include != Include::Auto || current.account.rows_read == 0 {
+        return Ok(profile);
+    }
+    let known: BTreeSet<&str> = profile.features.iter().map(|(name, _)| name.as_str()).collect();
+    let left_out: BTreeSet<String> =
+        found.iter().filter_map(|finding| finding.feature.as_ref()).map(|name| name.as_str().to_owned()).collect();
+    let roles = config.columns_with_a_role();
+    for name in logs.columns().await? {
+        if !known.contains(name.as_str()) && !left_out.contains(&name) && !roles.contains(name.as_str()) {
+            let message = format!("The logs have a column `{name}` that the reference does not have; it was left out.");
+            found.push(not_shared(&FeatureName::new(name), Severity::Info, message));
+        }
+    }
+    if current.account.columns_seen.iter().all(|seen| *seen) {
+        return Ok(profile);
+    }
+    let mut kept = ReferenceProfile { features: Vec::new(), ..(*profile).clone() };
+    let mut counts = Vec::new();
+    let sides = profile.features.iter().zip(std::mem::take(&mut current.counts.features)).zip(&current.account.columns_seen);
+    for (((name, feature), count), seen) in sides {
+        if *seen {
+            kept.features.push((name.clone(), feature.clone()));
+            counts.push(count);
+        } else {
+            let message = format!(
+                "The reference has a column `{name}` that no object of the window has; it was left out. To be alarmed by that, list it in \
+                 features.include."
+            );
+            found.push(not_shared(name, Severity::Warning, message));
+        }
+    }
+    current.counts.features = counts;
+    Ok(Arc::new(kept))
+}
+
+fn not_shared(name: &FeatureName, severity: Severity, message: String) -> Finding {
+    Finding::new(FindingCode::ColumnNotShared, severity, message).about_feature(name)
+}
+
+fn of_window(config: &Config, effective: &Effective, has_window: bool, rows: u64) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if rows == 0 {
+        let message =
+            "The window holds no row. Check that the service writes its logs, and logs.prefix, logs.timestamp and --as-of.";
+        findings.push(Finding::new(FindingCode::NoRows, Severity::Error, message));
+    }
+    let asked = effective.get("window.length").is_some_and(|setting| setting.origin != crate::config::Origin::Default);
+    if !has_window && asked {
+        let message = format!(
+            "A window of {} was asked for, but logs.timestamp is not set: every row of the logs was used.",
+            config.window.length
+        );
+        findings.push(Finding::new(FindingCode::WindowIgnored, Severity::Warning, message));
+    }
+    findings
+}
+
+fn no_history(error: &StoreError) -> Finding {
+    let message = format!("The state store failed ({error}): there is no trend, and signals have no memory.");
+    Finding::new(FindingCode::HistoryUnavailable, Severity::Error, message)
+}
+
+/// Keeps a value, or the first error.
+fn keep<T>(result: Result<T, StoreError>, first: &mut Option<StoreError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            first.get_or_insert(error);
+            None
+        }
+    }
+}
+
+async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {
+    match &config.store {
+        Store::Sqlite { path } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone()).await,
+        Store::Sqlite { path } => StateStore::sqlite(path.clone()).await,
+        Store::Firestore { .. } => Err(StoreError::Unsupported),
+    }
+}
+
+fn run_section(
+    config: &Config,
+    effective: &Effective,
+    invocation: &Invocation,
+    end: Option<DateTime<Utc>>,
+    history: Vec<PastRun>,
+) -> Run {
+    Run {
+        id: invocation.run_id.clone(),
+        job: config.job.name.clone(),
+        environment: config.job.environment.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        attempt: invocation.attempt,
+        trigger: invocation.trigger.clone(),
+        started_at: invocation.now,
+        finished_at: (invocation.clock)(),
+        config_digest: effective.digest(),
+        command: command(config, invocation, end),
+        history,
+    }
+}
+
+/// The command that reproduces the report.
+fn command(config: &Config, invocation: &Invocation, end: Option<DateTime<Utc>>) -> String {
+    let options = &invocation.options;
+    let mut words = vec!["drift-check".to_owned()];
+    let given = [
+        ("--config", &options.config),
+        ("--bucket", &options.bucket),
+        ("--reference", &options.reference),
+        ("--current", &options.current),
+    ];
+    for (flag, value) in given {
+        words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
+    }
+    if let Some(end) = end {
+        words.extend(["--window".to_owned(), config.window.length.to_string()]);
+        words.extend(["--as-of".to_owned(), end.to_rfc3339_opts(SecondsFormat::AutoSi, true)]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+fn reference_section(profile: &ReferenceProfile, profile_id: String) -> ReferenceSection {
+    let objects = profile.objects.iter().map(|object| ObjectSection {
+        uri: object.uri.clone(),
+        generation: object.generation.clone(),
+        size_bytes: object.size_bytes,
+        rows: object.rows,
+    });
+    ReferenceSection { rows: profile.rows, effective_rows: profile.rows as f64, profile_id, objects: objects.collect() }
+}
+
+fn current_section(current: &Current) -> CurrentSection {
+    let account: &Account = &current.account;
+    let objects = account.readable().map(|(object, tally)| ObjectSection {
+        uri: object.uri.clone(),
+        generation: object.generation.clone(),
+        size_bytes: object.size_bytes,
+        rows: tally.rows_used,
+    });
+    CurrentSection {
+        rows: account.rows_used,
+        effective_rows: account.rows_used as f64,
+        rows_read: account.rows_read,
+        rows_outside_window: account.rows_outside_window,
+        rows_rejected: account.rows_rejected,
+        objects: objects.collect(),
+        objects_skipped: current.objects_skipped,
+    }
+}
+
+fn exit_code(verdict: DatasetVerdict, fail_on: FailOn) -> ExitCode {
+    match (fail_on, verdict) {
+        (FailOn::Drift | FailOn::Inconclusive, DatasetVerdict::Drift) => ExitCode::Drift,
+        (FailOn::Inconclusive, DatasetVerdict::Inconclusive | DatasetVerdict::NoData) => ExitCode::Inconclusive,
+        _ => ExitCode::Success,
+    }
+}
+
+fn render(report: &Report, invocation: &Invocation, location: Option<String>) -> Result<String, JobError> {
+    Ok(match invocation.options.format {
+        Format::Text => {
+            let options = text::TextOptions {
+                color: invocation.terminal.color,
+                width: invocation.terminal.width,
+                verbose: invocation.options.verbose > 0,
+                report_location: location,
+            };
+            text::render(report, options)
+        }
+        Format::Markdown => markdown::render(report),
+        Format::Json => {
+            let bytes = report.to_json().map_err(|source| JobError::Encode { what: "report", source })?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+    })
+}

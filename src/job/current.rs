@@ -1,0 +1,145 @@
+//! The rows of the window: which window, which objects, and their counts.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::input::Place;
+use super::reference::concurrency;
+use super::{Invocation, findings};
+use crate::bucket::{Bucket, ObjectMeta};
+use crate::config::{Anchor, Config, Effective};
+use crate::error::JobError;
+use crate::feature::{FeatureKind, FeatureName};
+use crate::ingest::account::{Account, ObjectAccount};
+use crate::ingest::decode::{Encoding, Request, TimestampColumn};
+use crate::ingest::select::Selection;
+use crate::ingest::sink::{Counter, Discard};
+use crate::ingest::{self, BATCH_ROWS, Source};
+use crate::profile::{ReferenceProfile, WindowCounts};
+use crate::progress::Progress;
+use crate::window::Window;
+
+/// The logs, listed once for all windows of a run.
+#[derive(Debug)]
+pub struct Logs<'a> {
+    config: &'a Config,
+    place: Place,
+    source: Source,
+}
+
+/// What a window holds.
+#[derive(Debug)]
+pub struct Current {
+    pub counts: WindowCounts,
+    pub account: Account,
+    /// Objects that cannot hold rows of the window and were not read.
+    pub objects_skipped: u64,
+}
+
+impl<'a> Logs<'a> {
+    /// Lists the logs.
+    pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket) -> Result<Self, JobError> {
+        let place = match &config.logs.path {
+            Some(path) => Place::resolve(path, "logs.path", bucket, effective)?,
+            None => Place::in_bucket(&config.logs.prefix, bucket),
+        };
+        let mut source = place.source().await?;
+        if source.objects.is_empty() && config.logs.path.is_some() {
+            let message = format!("there are no logs at {}: correct logs.path (--current)", place.uri());
+            return Err(JobError::Input(message));
+        }
+        // The job's own output may lie in the same folder.
+        source.objects.retain(|object| config.logs.path.is_some() || !object.key.starts_with(&config.report.prefix));
+        Ok(Self { config, place, source })
+    }
+
+    /// The window under test: `None` when the logs have no timestamp.
+    pub async fn window(&self, invocation: &Invocation) -> Result<Option<Window>, JobError> {
+        if self.config.logs.timestamp.is_none() {
+            return Ok(None);
+        }
+        let length = self.config.window.length;
+        let end = match (invocation.options.as_of, self.config.window.anchor) {
+            (Some(moment), _) => moment,
+            (None, Anchor::Now) => invocation.now,
+            (None, Anchor::Latest) => self.newest(&invocation.progress).await?.unwrap_or(invocation.now),
+        };
+        Ok(Some(Window::ending_at(end, length)))
+    }
+
+    /// The first whole second after the newest row. Objects whose keys name the newest dates are read first, and no more than needed.
+    async fn newest(&self, progress: &Progress) -> Result<Option<DateTime<Utc>>, JobError> {
+        let _step = progress.step("looking for the newest row");
+        let selection = self.selection();
+        let mut dated: Vec<(Option<DateTime<Utc>>, &ObjectMeta)> =
+            self.source.objects.iter().map(|object| (selection.span(&object.key).map(|(_, end)| end), object)).collect();
+        // Objects without a date may hold any row: they come first.
+        dated.sort_by_key(|(end, _)| (end.is_some(), std::cmp::Reverse(*end)));
+        let mut newest: Option<i64> = None;
+        for group in dated.chunk_by(|(a, _), (b, _)| a == b) {
+            let group_end = group.first().and_then(|(end, _)| *end);
+            if let (Some(newest), Some(end)) = (newest, group_end)
+                && newest >= (end + selection.slack).timestamp_micros()
+            {
+                break;
+            }
+            let objects = group.iter().map(|(_, object)| (*object).clone()).collect();
+            let source = Source { bucket: self.source.bucket.clone(), objects };
+            let (_, account) =
+                ingest::read(&source, self.request(Vec::new(), None), Discard, concurrency(self.config), &|_| ()).await?;
+            newest = newest.max(account.newest_us);
+        }
+        let second = newest.and_then(|micros| micros.div_euclid(1_000_000).checked_add(1));
+        Ok(second.and_then(|second| DateTime::from_timestamp(second, 0)))
+    }
+
+    fn selection(&self) -> Selection {
+        Selection { date_pattern: self.config.logs.date_pattern.clone(), slack: self.config.logs.date_slack }
+    }
+
+    fn request(&self, columns: Vec<(FeatureName, FeatureKind)>, window: Option<Window>) -> Request {
+        let logs = &self.config.logs;
+        let timestamp = logs.timestamp.clone().map(|name| TimestampColumn { name, naive: logs.naive_timestamps });
+        Request { columns, timestamp, cluster: None, window, max_row_bytes: logs.max_row_bytes, batch_rows: BATCH_ROWS }
+    }
+
+    /// Counts the rows of a window.
+    pub async fn count(
+        &self,
+        profile: &Arc<ReferenceProfile>,
+        window: Option<Window>,
+        progress: &Progress,
+    ) -> Result<Current, JobError> {
+        let selection = self.selection();
+        let may_hold = |object: &ObjectMeta| window.is_none_or(|window| selection.may_hold(object, window));
+        let objects: Vec<ObjectMeta> = self.source.objects.iter().filter(|object| may_hold(object)).cloned().collect();
+        let objects_skipped = (self.source.objects.len() - objects.len()) as u64;
+        let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
+        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
+        let counter = Counter::new(Arc::clone(profile));
+        let request = self.request(columns, window);
+        let (counter, account) =
+            ingest::read(&source, request, counter, concurrency(self.config), &|bytes| step.advance(bytes)).await?;
+        self.check_usable(&account)?;
+        Ok(Current { counts: counter.counts, account, objects_skipped })
+    }
+
+    /// Fails when there are objects and none could be read, or when too much was rejected.
+    fn check_usable(&self, account: &Account) -> Result<(), JobError> {
+        let holds_rows = |object: &ObjectAccount| Encoding::of_key(&object.uri).is_some();
+        let nothing_readable = account.objects.iter().any(holds_rows) && account.readable().next().is_none();
+        if nothing_readable {
+            let why = findings::why_nothing_was_read(account);
+            return Err(JobError::Input(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
+        }
+        findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Input)
+    }
+
+    /// The columns of the first objects of the logs.
+    pub async fn columns(&self) -> Result<Vec<String>, JobError> {
+        let found = ingest::columns(&self.source, 1).await?;
+        Ok(found.into_iter().map(|(name, _)| name).collect())
+    }
+}

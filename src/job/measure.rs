@@ -1,0 +1,53 @@
+//! From counts to judged features and the decision: the pure middle of a run.
+
+use rayon::prelude::*;
+
+use crate::config::Config;
+use crate::decision::dataset::{DatasetDecision, decide};
+use crate::decision::policy::{Materiality, Policy};
+use crate::decision::rule::judge;
+use crate::feature::FeatureName;
+use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCounts};
+use crate::report::assemble::JudgedFeature;
+use crate::statistic::{DesignEffect, Measurement, compare};
+
+/// The configuration's thresholds as the rule takes them.
+pub fn policy(config: &Config) -> Policy {
+    let settings = &config.policy;
+    let overrides = config.features.overrides.iter().map(|(name, own)| {
+        let materiality = Materiality { psi_drift: own.psi_drift, psi_warning: own.psi_warning };
+        (name.clone(), materiality)
+    });
+    Policy {
+        share: settings.share,
+        alpha: settings.alpha,
+        psi_drift: settings.psi_drift,
+        psi_warning: settings.psi_warning,
+        rule: settings.rule,
+        min_effective_rows: f64::from(settings.min_effective_rows),
+        overrides: overrides.collect(),
+    }
+}
+
+/// One feature on both sides.
+type Sides<'a> = (&'a FeatureName, &'a FeatureProfile, &'a FeatureCounts);
+
+/// Compares every feature, all in parallel, and judges them together.
+pub fn measure<'a>(
+    profile: &'a ReferenceProfile,
+    counts: &'a WindowCounts,
+    window_rows: u64,
+    policy: &Policy,
+) -> (Vec<JudgedFeature<'a>>, DatasetDecision) {
+    let sides: Vec<Sides<'a>> = profile.features.iter().zip(&counts.features).map(|((name, p), c)| (name, p, c)).collect();
+    let measurements: Vec<Measurement> =
+        sides.par_iter().map(|(_, profile, counts)| compare(profile, counts, DesignEffect::INDEPENDENT)).collect();
+    let named: Vec<(&FeatureName, &Measurement)> = sides.iter().map(|(name, ..)| *name).zip(&measurements).collect();
+    let judgements = judge(&named, policy);
+    let verdicts: Vec<_> = judgements.iter().map(|judgement| judgement.verdict).collect();
+    let decision = decide(&verdicts, policy.share, window_rows);
+    let judged = sides.into_iter().zip(measurements).zip(judgements).map(|(((name, profile, counts), measurement), judgement)| {
+        JudgedFeature { name, kind: profile.kind(), sides: Some((profile, counts)), measurement, judgement }
+    });
+    (judged.collect(), decision)
+}

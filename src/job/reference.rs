@@ -1,0 +1,241 @@
+//! The reference: a built profile, or one that is built from the raw rows on the way.
+
+use std::sync::Arc;
+
+use super::findings;
+use super::input::Place;
+use crate::bucket::Bucket;
+use crate::config::{Config, Effective, Include};
+use crate::decision::finding::{Finding, FindingCode, Severity};
+use crate::error::JobError;
+use crate::feature::{FeatureKind, FeatureName};
+use crate::ingest::account::Account;
+use crate::ingest::decode::{ColumnGuess, Encoding, Request};
+use crate::ingest::{self, BATCH_ROWS, Source};
+use crate::profile::builder::ProfileBuilder;
+use crate::profile::{FeatureProfile, ProfileObject, ReferenceProfile};
+use crate::progress::Progress;
+
+/// The name of a built profile.
+pub const PROFILE_NAME: &str = "profile.json";
+
+/// Objects that are looked into to find the columns.
+const OBJECTS_INSPECTED: usize = 16;
+
+/// A reference that is ready to be compared with.
+#[derive(Debug)]
+pub struct Reference {
+    pub profile: Arc<ReferenceProfile>,
+    pub findings: Vec<Finding>,
+}
+
+/// Where the reference is.
+pub fn place(config: &Config, effective: &Effective, bucket: &Bucket) -> Result<Place, JobError> {
+    Place::resolve(&config.reference.path, "reference.path", bucket, effective)
+}
+
+/// The reference as `check` uses it: the built profile where there is one, the raw rows otherwise.
+pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result<Reference, JobError> {
+    let source = list(place).await?;
+    let is_profile = |key: &str| key.rsplit('/').next() == Some(PROFILE_NAME);
+    let Some(built) = source.objects.iter().find(|object| is_profile(&object.key)) else {
+        return build(config, place, progress).await;
+    };
+    let bytes = place.bucket.get(&built.key).await?.unwrap_or_default();
+    let profile = ReferenceProfile::from_json(&bytes).map_err(|error| JobError::Input(format!("{}: {error}", built.uri)))?;
+    let mut findings: Vec<Finding> = stale(&profile, &source).map(|finding| finding.about_object(&built.uri)).into_iter().collect();
+    let profile = choose(config, profile, &mut findings)?;
+    Ok(Reference { profile: Arc::new(profile), findings })
+}
+
+/// Builds the profile from the raw rows.
+pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Result<Reference, JobError> {
+    let mut source = list(place).await?;
+    source.objects.retain(|object| object.key.rsplit('/').next() != Some(PROFILE_NAME));
+    let (columns, mut findings) = requested(config, &source, place).await?;
+    let bytes = source.objects.iter().map(|object| object.size_bytes).sum();
+    let step = progress.bytes("reading the reference", bytes);
+    let request = Request {
+        columns: columns.clone(),
+        timestamp: None,
+        cluster: None,
+        window: None,
+        max_row_bytes: config.logs.max_row_bytes,
+        batch_rows: BATCH_ROWS,
+    };
+    let concurrency = concurrency(config);
+    let (builder, account) =
+        ingest::read(&source, request, ProfileBuilder::new(&columns), concurrency, &|bytes| step.advance(bytes)).await?;
+    check_usable(&account, config, place)?;
+    findings.extend(findings::of_account(&account, "the reference"));
+    let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
+    Ok(Reference { profile: Arc::new(profile), findings })
+}
+
+/// Objects or features that are worked on at a time.
+pub fn concurrency(config: &Config) -> usize {
+    config.run.concurrency.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+async fn list(place: &Place) -> Result<Source, JobError> {
+    let missing = || {
+        JobError::Input(format!(
+            "there is no reference at {}: put CSV, NDJSON or Parquet files there, or set reference.path (--reference)",
+            place.uri()
+        ))
+    };
+    let source = match place.source().await {
+        Err(error) if error.is_not_found() => return Err(missing()),
+        other => other?,
+    };
+    if source.objects.is_empty() { Err(missing()) } else { Ok(source) }
+}
+
+/// What to read: the configured features, or every column that can be one.
+async fn requested(
+    config: &Config,
+    source: &Source,
+    place: &Place,
+) -> Result<(Vec<(FeatureName, FeatureKind)>, Vec<Finding>), JobError> {
+    let found = ingest::columns(source, OBJECTS_INSPECTED).await?;
+    let overridden = |name: &str| config.features.overrides.get(name).and_then(|own| own.kind);
+    let mut findings = Vec::new();
+    let columns: Vec<(FeatureName, FeatureKind)> = match &config.features.include {
+        Include::Named(names) => {
+            if !found.is_empty() && !names.iter().any(|name| found.iter().any(|(column, _)| column == name.as_str())) {
+                let columns: Vec<&str> = found.iter().map(|(column, _)| column.as_str()).take(30).collect();
+                return Err(JobError::Input(format!(
+                    "none of the {} configured features is in the reference at {}; its columns are: {}. Correct features.include, or \
+                     reference.path",
+                    names.len(),
+                    place.uri(),
+                    columns.join(", ")
+                )));
+            }
+            let guess = |name: &FeatureName| found.iter().find(|(column, _)| column == name.as_str()).map(|(_, guess)| *guess);
+            names.iter().map(|name| (name.clone(), overridden(name.as_str()).unwrap_or(kind_of(guess(name))))).collect()
+        }
+        Include::Auto => {
+            let roles = config.columns_with_a_role();
+            let mut columns = Vec::new();
+            for (name, guess) in found.iter().filter(|(name, _)| !roles.contains(name.as_str())) {
+                match (overridden(name), guess) {
+                    (Some(kind), _) => columns.push((FeatureName::new(name), kind)),
+                    (None, ColumnGuess::Numeric | ColumnGuess::Text) => {
+                        columns.push((FeatureName::new(name), kind_of(Some(*guess))))
+                    }
+                    (None, ColumnGuess::Empty | ColumnGuess::Unsupported) => findings.push(not_comparable(name, *guess)),
+                }
+            }
+            columns
+        }
+    };
+    Ok((columns, findings))
+}
+
+fn kind_of(guess: Option<ColumnGuess>) -> FeatureKind {
+    match guess {
+        Some(ColumnGuess::Text) => FeatureKind::Categorical,
+        Some(ColumnGuess::Numeric | ColumnGuess::Empty | ColumnGuess::Unsupported) | None => FeatureKind::Numeric,
+    }
+}
+
+fn not_comparable(name: &str, guess: ColumnGuess) -> Finding {
+    let why = if guess == ColumnGuess::Empty { "has no value in the reference" } else { "holds neither numbers nor text" };
+    let message = format!("The column `{name}` {why} and was left out (features.include = \"auto\").");
+    Finding::new(FindingCode::ColumnNotShared, Severity::Info, message).about_feature(&FeatureName::new(name))
+}
+
+/// Fails when the reference gave no rows, or lost too many.
+fn check_usable(account: &Account, config: &Config, place: &Place) -> Result<(), JobError> {
+    if account.rows_used == 0 {
+        let why = findings::why_nothing_was_read(account);
+        return Err(JobError::Input(format!("the reference at {} has no usable row: {why}", place.uri())));
+    }
+    findings::check_rejected_fraction(account, config.logs.max_rejected_fraction, "the reference").map_err(JobError::Input)
+}
+
+fn profile_objects(account: &Account) -> Vec<ProfileObject> {
+    let objects = account.readable().map(|(object, tally)| ProfileObject {
+        uri: object.uri.clone(),
+        generation: object.generation.clone(),
+        size_bytes: object.size_bytes,
+        rows: tally.rows_used,
+    });
+    objects.collect()
+}
+
+/// Keeps the features that are to be compared, in their configured order.
+fn choose(config: &Config, mut profile: ReferenceProfile, findings: &mut Vec<Finding>) -> Result<ReferenceProfile, JobError> {
+    match &config.features.include {
+        Include::Named(names) => {
+            let mut kept = Vec::with_capacity(names.len());
+            for name in names {
+                match profile.features.iter().find(|(known, _)| known == name) {
+                    Some((_, feature)) => kept.push((name.clone(), with_configured_kind(config, name, feature)?)),
+                    // A profile without a configured feature still counts it: it cannot be compared, and that is broken.
+                    None => kept.push(empty_feature(name)),
+                }
+            }
+            profile.features = kept;
+        }
+        Include::Auto => {
+            let roles = config.columns_with_a_role();
+            profile.features.retain(|(name, _)| !roles.contains(name.as_str()));
+            profile.features.retain(|(name, feature)| {
+                let identifier = identifier(name, feature);
+                let keep = identifier.is_none();
+                findings.extend(identifier);
+                keep
+            });
+        }
+    }
+    Ok(profile)
+}
+
+fn with_configured_kind(config: &Config, name: &FeatureName, feature: &FeatureProfile) -> Result<FeatureProfile, JobError> {
+    let configured = config.features.overrides.get(name).and_then(|own| own.kind);
+    match configured {
+        Some(kind) if kind != feature.kind() => Err(JobError::Input(format!(
+            "the profile has `{name}` as {}, features.override.{name}.kind says {kind}: build the profile again with `drift-check profile`",
+            feature.kind()
+        ))),
+        _ => Ok(feature.clone()),
+    }
+}
+
+fn empty_feature(name: &FeatureName) -> (FeatureName, FeatureProfile) {
+    let empty = ProfileBuilder::new(&[(name.clone(), FeatureKind::Numeric)]).finish(Vec::new());
+    let feature = empty.features.into_iter().next().map(|(_, feature)| feature);
+    (name.clone(), feature.unwrap_or(FeatureProfile::Numeric { grid: Default::default(), reference: Default::default() }))
+}
+
+/// A text column in which more than half of the reference's values are different names rows, and is no feature.
+fn identifier(name: &FeatureName, feature: &FeatureProfile) -> Option<Finding> {
+    let FeatureProfile::Categorical { categories, reference } = feature else { return None };
+    let distinct = categories.names().len() as u64;
+    if distinct * 2 <= reference.n() {
+        return None;
+    }
+    let message = format!(
+        "The column `{name}` has {distinct} different values in {} reference rows: it names rows and was left out. To compare it, list it in \
+         features.include.",
+        reference.n()
+    );
+    Some(Finding::new(FindingCode::IdentifierColumn, Severity::Info, message).about_feature(name))
+}
+
+/// Whether the profile was built from other objects than the raw ones beside it; told by name and size.
+fn stale(profile: &ReferenceProfile, source: &Source) -> Option<Finding> {
+    let name = |uri: &str| uri.rsplit('/').next().unwrap_or(uri).to_owned();
+    let mut built: Vec<(String, u64)> = profile.objects.iter().map(|object| (name(&object.uri), object.size_bytes)).collect();
+    let raw = source.objects.iter().filter(|object| Encoding::of_key(&object.key).is_some());
+    let mut beside: Vec<(String, u64)> = raw.map(|object| (name(&object.key), object.size_bytes)).collect();
+    built.sort();
+    beside.sort();
+    (!beside.is_empty() && built != beside).then(|| {
+        let message = "The reference files beside this profile are not the ones it was built from. If they are newer, build it again with \
+                       `drift-check profile`; until then the profile counts.";
+        Finding::new(FindingCode::ProfileStale, Severity::Warning, message)
+    })
+}

@@ -1,0 +1,111 @@
+//! Earlier windows: what the store remembers, and what is computed from the logs where it does not.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::Invocation;
+use super::current::Logs;
+use super::measure::measure;
+use crate::config::{Config, Effective};
+use crate::decision::dataset::DatasetDecision;
+use crate::decision::policy::Policy;
+use crate::error::JobError;
+use crate::profile::ReferenceProfile;
+use crate::report::assemble::JudgedFeature;
+use crate::report::{PastFeature, PastRun};
+use crate::store::{RunRecord, Series, StateStore, StoreError};
+use crate::window::Window;
+
+/// One window as the store remembers it.
+pub fn remember(
+    window: Option<Window>,
+    window_end: DateTime<Utc>,
+    rows: u64,
+    decision: &DatasetDecision,
+    judged: &[JudgedFeature<'_>],
+) -> PastRun {
+    let features = judged.iter().map(|feature| {
+        let psi_adjusted = feature.measurement.psi.as_ref().map(|psi| psi.adjusted);
+        (feature.name.clone(), PastFeature { verdict: feature.judgement.verdict, psi_adjusted })
+    });
+    PastRun {
+        window_start: window.map(|window| window.start),
+        window_end,
+        verdict: decision.verdict,
+        share: decision.share,
+        rows,
+        features: BTreeMap::from_iter(features),
+    }
+}
+
+/// What the trend needs to know of the run that shows it.
+pub struct Context<'a> {
+    pub config: &'a Config,
+    pub effective: &'a Effective,
+    pub invocation: &'a Invocation,
+    pub series: &'a Series,
+    pub policy: &'a Policy,
+    pub profile_id: &'a str,
+}
+
+/// The earlier windows that the report shows, the oldest first.
+pub async fn known(context: &Context<'_>, store: &StateStore, window_end: DateTime<Utc>) -> Result<Vec<PastRun>, StoreError> {
+    let limit = context.config.report.trend_windows;
+    store.past_runs(context.series.clone(), window_end, limit).await
+}
+
+/// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write.
+///
+/// A window that cannot be computed (its logs are damaged) is left out: the trend must not keep the check from running.
+pub async fn backfill(
+    context: &Context<'_>,
+    logs: &Logs<'_>,
+    profile: &Arc<ReferenceProfile>,
+    window: Window,
+    store: Option<&StateStore>,
+    known: &mut Vec<PastRun>,
+) -> Result<(), JobError> {
+    let mut earlier = window;
+    for _ in 0..context.config.report.backfill_windows {
+        earlier = earlier.previous();
+        if known.iter().any(|run| run.window_end == earlier.end) {
+            continue;
+        }
+        let current = match logs.count(profile, Some(earlier), &context.invocation.progress).await {
+            Ok(current) => current,
+            Err(JobError::Input(reason)) => {
+                tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let rows = current.account.rows_used;
+        let (judged, decision) = measure(profile, &current.counts, rows, context.policy);
+        let outcome = remember(Some(earlier), earlier.end, rows, &decision, &judged);
+        if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
+            store.record_run(record(context, outcome.clone(), "backfill", String::new())).await?;
+        }
+        known.push(outcome);
+    }
+    known.sort_by_key(|run| run.window_end);
+    let shown = context.config.report.trend_windows as usize;
+    known.drain(..known.len().saturating_sub(shown));
+    Ok(())
+}
+
+/// The record of a run that ends now.
+pub fn record(context: &Context<'_>, outcome: PastRun, trigger: &str, report_uri: String) -> RunRecord {
+    RunRecord {
+        id: context.invocation.run_id.clone(),
+        series: context.series.clone(),
+        trigger: trigger.to_owned(),
+        started_at: context.invocation.now,
+        finished_at: (context.invocation.clock)(),
+        profile_id: context.profile_id.to_owned(),
+        config_digest: context.effective.digest(),
+        report_uri,
+        outcome,
+    }
+}

@@ -1,0 +1,269 @@
+//! Profiles: what is kept of the reference, and the counts that the rows of a window are reduced to.
+//!
+//! A reference profile holds, per feature, the grid of reference values (or the categories) and the reference's own counts over
+//! it. The rows of a window become counts over the same grid. Counts are integers and merge by addition, so a window's counts are
+//! the same whatever the order of the rows and the number of threads; only what is summed in floating point (moments, offsets)
+//! depends on the order, and that order is fixed by the caller. Memory depends on the reference, never on the rows of a window.
+
+pub mod builder;
+pub mod categories;
+pub mod grid;
+pub mod moments;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
+use categories::{Categories, CategoryCounts};
+use grid::{Grid, NumericCounts};
+
+/// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
+pub const PROFILE_VERSION: u32 = 1;
+
+/// How the rows of one feature divide into usable values and the rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Presence {
+    /// All rows.
+    pub rows: u64,
+    /// Rows whose cell is empty.
+    pub missing: u64,
+    /// Rows of objects that have no such column.
+    pub absent: u64,
+    /// Rows whose cell is of another type.
+    pub wrong_type: u64,
+    /// Rows whose value is NaN or infinite.
+    pub non_finite: u64,
+}
+
+impl Presence {
+    /// Rows with a usable value.
+    pub fn usable(&self) -> u64 {
+        self.rows - self.without_value() - self.non_finite
+    }
+
+    /// Rows without a value of the feature's type: missing, absent or of another type.
+    pub fn without_value(&self) -> u64 {
+        self.missing + self.absent + self.wrong_type
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        self.missing += other.missing;
+        self.absent += other.absent;
+        self.wrong_type += other.wrong_type;
+        self.non_finite += other.non_finite;
+    }
+}
+
+/// One feature of the reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FeatureProfile {
+    Numeric { grid: Grid, reference: NumericCounts },
+    Categorical { categories: Categories, reference: CategoryCounts },
+}
+
+impl FeatureProfile {
+    pub fn kind(&self) -> FeatureKind {
+        match self {
+            Self::Numeric { .. } => FeatureKind::Numeric,
+            Self::Categorical { .. } => FeatureKind::Categorical,
+        }
+    }
+
+    pub fn presence(&self) -> &Presence {
+        match self {
+            Self::Numeric { reference, .. } => &reference.presence,
+            Self::Categorical { reference, .. } => &reference.presence,
+        }
+    }
+}
+
+/// An object that the reference was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileObject {
+    pub uri: String,
+    pub generation: String,
+    pub size_bytes: u64,
+    pub rows: u64,
+}
+
+/// Everything that is kept of the reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReferenceProfile {
+    pub version: u32,
+    pub rows: u64,
+    pub objects: Vec<ProfileObject>,
+    /// In the order of their columns.
+    pub features: Vec<(FeatureName, FeatureProfile)>,
+}
+
+/// Why a stored profile cannot be used.
+#[derive(Debug, Error)]
+pub enum ProfileError {
+    #[error(
+        "the profile is of version {found}, this drift-check reads version {PROFILE_VERSION}: build it again with `drift-check profile`"
+    )]
+    Version { found: u64 },
+    #[error("the profile is damaged ({0}): build it again with `drift-check profile`")]
+    Damaged(String),
+}
+
+impl ReferenceProfile {
+    pub fn feature(&self, name: &str) -> Option<&FeatureProfile> {
+        self.features.iter().find(|(candidate, _)| candidate.as_str() == name).map(|(_, profile)| profile)
+    }
+
+    /// The stored form: JSON, without a byte that differs between two builds from the same reference.
+    ///
+    /// # Errors
+    /// None for a profile that this program made.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// Reads a stored profile and checks that its parts fit together.
+    ///
+    /// # Errors
+    /// When it is of another version, or damaged.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ProfileError> {
+        #[derive(Deserialize)]
+        struct VersionOnly {
+            version: u64,
+        }
+        let damaged = |error: serde_json::Error| ProfileError::Damaged(error.to_string());
+        let VersionOnly { version } = serde_json::from_slice(bytes).map_err(damaged)?;
+        if version != u64::from(PROFILE_VERSION) {
+            return Err(ProfileError::Version { found: version });
+        }
+        let profile: Self = serde_json::from_slice(bytes).map_err(damaged)?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    fn check(&self) -> Result<(), ProfileError> {
+        for (name, feature) in &self.features {
+            let fits = match feature {
+                FeatureProfile::Numeric { grid, reference } => reference.fits(grid),
+                FeatureProfile::Categorical { categories, reference } => reference.fits(categories),
+            };
+            if !fits {
+                return Err(ProfileError::Damaged(format!("the counts of `{name}` do not fit its grid")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first 16 hexadecimal digits of the SHA-256 of the stored form: what names this reference.
+    ///
+    /// # Errors
+    /// As [`Self::to_json`].
+    pub fn id(&self) -> Result<String, serde_json::Error> {
+        Ok(short_digest(&self.to_json()?))
+    }
+
+    /// Empty counts over this profile's features.
+    pub fn empty_counts(&self) -> WindowCounts {
+        let features = self.features.iter().map(|(_, profile)| FeatureCounts::empty(profile)).collect();
+        WindowCounts { features }
+    }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of some bytes.
+pub fn short_digest(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let head = digest.iter().take(8).fold(0_u64, |head, &byte| head << 8 | u64::from(byte));
+    format!("{head:016x}")
+}
+
+/// The counts of one feature over the rows of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeatureCounts {
+    Numeric(NumericCounts),
+    Categorical(CategoryCounts),
+}
+
+impl FeatureCounts {
+    pub fn empty(profile: &FeatureProfile) -> Self {
+        match profile {
+            FeatureProfile::Numeric { grid, .. } => Self::Numeric(NumericCounts::empty(grid)),
+            FeatureProfile::Categorical { categories, .. } => Self::Categorical(CategoryCounts::empty(categories)),
+        }
+    }
+
+    pub fn presence(&self) -> &Presence {
+        match self {
+            Self::Numeric(counts) => &counts.presence,
+            Self::Categorical(counts) => &counts.presence,
+        }
+    }
+
+    /// Counts one batch of the feature's column. A batch of the other kind counts as rows of another type.
+    pub fn update(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>) {
+        match (self, profile, batch) {
+            (Self::Numeric(counts), FeatureProfile::Numeric { grid, .. }, ColumnBatch::Numeric(values)) => {
+                counts.update(grid, values);
+            }
+            (
+                Self::Categorical(counts),
+                FeatureProfile::Categorical { categories, .. },
+                ColumnBatch::Categorical { codes, dictionary },
+            ) => counts.update(categories, codes, dictionary),
+            (counts, _, batch) => counts.presence_mut().add_unusable(batch),
+        }
+    }
+
+    /// Adds the counts of other rows.
+    pub fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Numeric(counts), Self::Numeric(other)) => counts.merge(other),
+            (Self::Categorical(counts), Self::Categorical(other)) => counts.merge(other),
+            // Both sides were made from one profile; were they not, their rows would still be accounted for.
+            (counts, other) => counts.presence_mut().merge(other.presence()),
+        }
+    }
+
+    fn presence_mut(&mut self) -> &mut Presence {
+        match self {
+            Self::Numeric(counts) => &mut counts.presence,
+            Self::Categorical(counts) => &mut counts.presence,
+        }
+    }
+}
+
+impl Presence {
+    /// Counts the rows of a batch that has no usable values.
+    fn add_unusable(&mut self, batch: ColumnBatch<'_>) {
+        match batch {
+            ColumnBatch::Absent { rows } => {
+                self.rows += rows as u64;
+                self.absent += rows as u64;
+            }
+            ColumnBatch::WrongType { rows } => {
+                self.rows += rows as u64;
+                self.wrong_type += rows as u64;
+            }
+            ColumnBatch::Numeric(values) => self.add_unusable(ColumnBatch::WrongType { rows: values.len() }),
+            ColumnBatch::Categorical { codes, .. } => self.add_unusable(ColumnBatch::WrongType { rows: codes.len() }),
+        }
+    }
+}
+
+/// The counts of a window: one entry per feature of the profile, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WindowCounts {
+    pub features: Vec<FeatureCounts>,
+}
+
+impl WindowCounts {
+    /// Adds the counts of other rows over the same profile.
+    pub fn merge(&mut self, other: &Self) {
+        for (counts, other) in self.features.iter_mut().zip(&other.features) {
+            counts.merge(other);
+        }
+    }
+}

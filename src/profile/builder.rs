@@ -1,0 +1,158 @@
+//! Building a reference profile from the rows of the reference.
+//!
+//! Unlike a window's counts this keeps every value until the grid is known: its memory grows with the reference's rows.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::categories::{Categories, CategoryCounts, MAX_CATEGORIES};
+use super::grid::{Grid, NumericCounts};
+use super::{FeatureProfile, PROFILE_VERSION, Presence, ProfileObject, ReferenceProfile};
+use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
+
+/// The values of one reference column.
+#[derive(Clone, Debug)]
+enum Values {
+    Numeric(Vec<f64>),
+    Categorical(CategoryTotals),
+}
+
+/// How often each category occurs.
+#[derive(Clone, Debug, Default)]
+struct CategoryTotals {
+    counts: HashMap<String, u64>,
+    missing: u64,
+    /// Values whose category came after [`MAX_CATEGORIES`] others.
+    overflow: u64,
+}
+
+/// One reference column being collected.
+#[derive(Clone, Debug)]
+struct Column {
+    name: FeatureName,
+    values: Values,
+    /// Rows that carry no usable value whatever the grid: absent or of another type.
+    unusable: Presence,
+}
+
+/// Collects the reference's rows.
+#[derive(Clone, Debug)]
+pub struct ProfileBuilder {
+    columns: Vec<Column>,
+}
+
+impl ProfileBuilder {
+    pub fn new(features: &[(FeatureName, FeatureKind)]) -> Self {
+        let columns = features.iter().map(|(name, kind)| {
+            let values = match kind {
+                FeatureKind::Numeric => Values::Numeric(Vec::new()),
+                FeatureKind::Categorical => Values::Categorical(CategoryTotals::default()),
+            };
+            Column { name: name.clone(), values, unusable: Presence::default() }
+        });
+        Self { columns: columns.collect() }
+    }
+
+    /// Adds one batch: one entry per feature, in the order given to [`Self::new`].
+    pub fn update<'a>(&mut self, batch: impl IntoIterator<Item = ColumnBatch<'a>>) {
+        for (column, batch) in self.columns.iter_mut().zip(batch) {
+            column.update(batch);
+        }
+    }
+
+    /// Adds the rows of another builder over the same features.
+    pub fn merge(&mut self, other: Self) {
+        for (column, other) in self.columns.iter_mut().zip(other.columns) {
+            column.merge(other);
+        }
+    }
+
+    /// The profile of all rows added.
+    pub fn finish(self, objects: Vec<ProfileObject>) -> ReferenceProfile {
+        let rows = objects.iter().map(|object| object.rows).sum();
+        let features = self.columns.into_par_iter().map(Column::finish).collect();
+        ReferenceProfile { version: PROFILE_VERSION, rows, objects, features }
+    }
+}
+
+impl Column {
+    fn update(&mut self, batch: ColumnBatch<'_>) {
+        match (&mut self.values, batch) {
+            (Values::Numeric(values), ColumnBatch::Numeric(more)) => values.extend_from_slice(more),
+            (Values::Categorical(totals), ColumnBatch::Categorical { codes, dictionary }) => totals.update(codes, dictionary),
+            (_, batch) => self.unusable.add_unusable(batch),
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.unusable.merge(&other.unusable);
+        match (&mut self.values, other.values) {
+            (Values::Numeric(values), Values::Numeric(more)) => values.extend(more),
+            (Values::Categorical(totals), Values::Categorical(more)) => totals.merge(more),
+            // Both sides were made for the same features.
+            (Values::Numeric(_) | Values::Categorical(_), _) => {}
+        }
+    }
+
+    fn finish(self) -> (FeatureName, FeatureProfile) {
+        let profile = match self.values {
+            Values::Numeric(values) => {
+                let mut finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+                let grid = Grid::from_values(&mut finite);
+                let mut reference = NumericCounts::empty(&grid);
+                reference.update(&grid, &values);
+                reference.presence.merge(&self.unusable);
+                FeatureProfile::Numeric { grid, reference }
+            }
+            Values::Categorical(totals) => totals.finish(&self.unusable),
+        };
+        (self.name, profile)
+    }
+}
+
+impl CategoryTotals {
+    fn update(&mut self, codes: &[u32], dictionary: &[String]) {
+        let mut batch_counts = vec![0_u64; dictionary.len()];
+        for &code in codes {
+            match batch_counts.get_mut(code as usize) {
+                Some(count) => *count += 1,
+                None => self.missing += 1,
+            }
+        }
+        dictionary.iter().zip(batch_counts).for_each(|(name, count)| self.add(name, count));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.missing += other.missing;
+        self.overflow += other.overflow;
+        // Sorted, so that which categories are kept does not depend on a hash seed.
+        let mut counts: Vec<(String, u64)> = other.counts.into_iter().collect();
+        counts.sort_unstable();
+        for (name, count) in &counts {
+            self.add(name, *count);
+        }
+    }
+
+    fn add(&mut self, name: &str, count: u64) {
+        if let Some(total) = self.counts.get_mut(name) {
+            *total += count;
+        } else if self.counts.len() < MAX_CATEGORIES {
+            self.counts.insert(name.to_owned(), count);
+        } else {
+            self.overflow += count;
+        }
+    }
+
+    fn finish(self, unusable: &Presence) -> FeatureProfile {
+        let mut counts: Vec<(String, u64)> = self.counts.into_iter().collect();
+        counts.sort_unstable_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+        let mut presence = *unusable;
+        presence.rows += self.missing + self.overflow + counts.iter().map(|(_, count)| count).sum::<u64>();
+        presence.missing += self.missing;
+        let totals: Vec<u64> = counts.iter().map(|(_, count)| *count).collect();
+        let categories = Categories::new(counts.into_iter().map(|(name, _)| name).collect(), self.overflow > 0);
+        let reference = CategoryCounts::from_totals(presence, &totals, self.overflow);
+        FeatureProfile::Categorical { categories, reference }
+    }
+}

@@ -1,0 +1,190 @@
+//! The categories of a categorical feature, and the counts of values over them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Presence;
+use crate::feature::MISSING_CODE;
+
+/// Categories with a cell of their own; the rest of the reference's categories share the cell OTHER.
+pub const MAX_CELLS: usize = 50;
+
+/// Distinct categories that are kept at most, so that memory stays bounded for free text. Above, an unknown value counts as OTHER
+/// and not as NEW, because it may have been among those that were not kept.
+pub const MAX_CATEGORIES: usize = 10_000;
+
+/// The categories of the reference, the most frequent first, ties by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredCategories", into = "StoredCategories")]
+pub struct Categories {
+    names: Vec<String>,
+    /// Whether the reference had more categories than are kept.
+    truncated: bool,
+    index: HashMap<String, usize>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredCategories {
+    names: Vec<String>,
+    truncated: bool,
+}
+
+impl From<StoredCategories> for Categories {
+    fn from(stored: StoredCategories) -> Self {
+        Self::new(stored.names, stored.truncated)
+    }
+}
+
+impl From<Categories> for StoredCategories {
+    fn from(categories: Categories) -> Self {
+        Self { names: categories.names, truncated: categories.truncated }
+    }
+}
+
+impl Categories {
+    /// Categories in their order of frequency.
+    pub fn new(names: Vec<String>, truncated: bool) -> Self {
+        let index = names.iter().enumerate().map(|(position, name)| (name.clone(), position)).collect();
+        Self { names, truncated, index }
+    }
+
+    /// All known categories.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The categories with a cell of their own.
+    pub fn cell_names(&self) -> &[String] {
+        self.names.get(..MAX_CELLS).unwrap_or(&self.names)
+    }
+
+    /// The position of the cell that a value falls in; the cells of [`Self::cell_names`] come first.
+    fn slot(&self, name: &str) -> Slot {
+        match self.index.get(name) {
+            Some(&position) if position < MAX_CELLS => Slot::Cell(position),
+            Some(_) => Slot::Other,
+            None if self.truncated => Slot::Other,
+            None => Slot::New,
+        }
+    }
+}
+
+/// Where a value is counted.
+#[derive(Clone, Copy)]
+enum Slot {
+    Cell(usize),
+    Other,
+    New,
+}
+
+/// The counts of a categorical feature's values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryCounts {
+    pub presence: Presence,
+    /// One count for each of [`Categories::cell_names`].
+    cells: Vec<u64>,
+    /// Values that the reference knows, without a cell of their own.
+    pub other: u64,
+    /// Values that the reference does not know.
+    pub new: u64,
+}
+
+impl CategoryCounts {
+    pub fn empty(categories: &Categories) -> Self {
+        Self { presence: Presence::default(), cells: vec![0; categories.cell_names().len()], other: 0, new: 0 }
+    }
+
+    /// The counts of the reference itself: the totals of its categories in their order, and of those that were not kept.
+    pub fn from_totals(presence: Presence, totals: &[u64], overflow: u64) -> Self {
+        let (cells, rest) = totals.split_at(totals.len().min(MAX_CELLS));
+        Self { presence, cells: cells.to_vec(), other: rest.iter().sum::<u64>() + overflow, new: 0 }
+    }
+
+    /// Counts one batch: a code a row into the batch's own dictionary.
+    pub fn update(&mut self, categories: &Categories, codes: &[u32], dictionary: &[String]) {
+        self.presence.rows += codes.len() as u64;
+        let slots: Vec<Slot> = dictionary.iter().map(|name| categories.slot(name)).collect();
+        for &code in codes {
+            match slots.get(code as usize) {
+                None if code == MISSING_CODE => self.presence.missing += 1,
+                // A code beyond its dictionary is no value of this column.
+                None => self.presence.wrong_type += 1,
+                Some(Slot::Cell(cell)) => self.cells.get_mut(*cell).into_iter().for_each(|count| *count += 1),
+                Some(Slot::Other) => self.other += 1,
+                Some(Slot::New) => self.new += 1,
+            }
+        }
+    }
+
+    /// Adds the counts of other values over the same categories.
+    pub fn merge(&mut self, other: &Self) {
+        self.presence.merge(&other.presence);
+        self.cells.iter_mut().zip(&other.cells).for_each(|(sum, more)| *sum += more);
+        self.other += other.other;
+        self.new += other.new;
+    }
+
+    /// The counts of the categories with a cell of their own.
+    pub fn cells(&self) -> &[u64] {
+        &self.cells
+    }
+
+    /// Usable values.
+    pub fn n(&self) -> u64 {
+        self.presence.usable()
+    }
+
+    /// Whether these counts belong to the categories and add up.
+    pub fn fits(&self, categories: &Categories) -> bool {
+        let sums = self.cells.iter().chain([&self.other, &self.new]).try_fold(0_u64, |sum, &count| sum.checked_add(count));
+        self.cells.len() == categories.cell_names().len()
+            && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
+            && sums == Some(self.n())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn known_unknown_and_missing_values_are_counted_apart() {
+        let categories = Categories::new(strings(&["a", "b"]), false);
+        let mut counts = CategoryCounts::empty(&categories);
+        counts.update(&categories, &[0, 1, 1, 2, MISSING_CODE], &strings(&["b", "a", "zebra"]));
+        assert_eq!((counts.cells(), counts.new, counts.other), ([2, 1].as_slice(), 1, 0));
+        assert_eq!(counts.presence.missing, 1);
+        assert!(counts.fits(&categories));
+    }
+
+    #[test]
+    fn the_fifty_first_category_is_other_and_not_new() {
+        let names: Vec<String> = (0..60).map(|i| format!("c{i:02}")).collect();
+        let categories = Categories::new(names, false);
+        let mut counts = CategoryCounts::empty(&categories);
+        counts.update(&categories, &[0, 1], &strings(&["c55", "unseen"]));
+        assert_eq!((counts.other, counts.new), (1, 1));
+    }
+
+    #[test]
+    fn a_truncated_dictionary_never_calls_a_value_new() {
+        let categories = Categories::new(strings(&["a"]), true);
+        let mut counts = CategoryCounts::empty(&categories);
+        counts.update(&categories, &[0], &strings(&["unseen"]));
+        assert_eq!((counts.other, counts.new), (1, 0));
+    }
+
+    #[test]
+    fn stored_categories_read_back_equal() {
+        let categories = Categories::new(strings(&["a", "b"]), false);
+        let text = serde_json::to_string(&categories).unwrap();
+        assert_eq!(serde_json::from_str::<Categories>(&text).unwrap(), categories);
+    }
+}

@@ -1,0 +1,122 @@
+//! The top of the page: the verdict, the share against its threshold, and the facts that place it.
+
+use crate::report::html::scale::short;
+use crate::report::story::{self, Words, fraction};
+use crate::report::{Report, format_count, format_percent};
+
+/// The top of the page.
+pub struct HeaderView {
+    pub title: String,
+    pub job: String,
+    pub environment: String,
+    pub verdict: Words,
+    pub conclusion: String,
+    /// Since when the data set has had this verdict, and what it was before.
+    pub since: Option<String>,
+    pub meter: Meter,
+    pub facts: Vec<Fact>,
+}
+
+/// The share as a bar; all positions in percent.
+pub struct Meter {
+    pub share: String,
+    pub affected: String,
+    pub possible: Option<Possible>,
+    pub threshold: String,
+    pub threshold_at: String,
+    pub filled: String,
+    pub label: String,
+}
+
+/// What the inconclusive features could add.
+pub struct Possible {
+    pub width: String,
+    pub words: String,
+}
+
+/// A labelled number.
+pub struct Fact {
+    pub label: &'static str,
+    pub value: String,
+    pub note: String,
+}
+
+impl HeaderView {
+    pub fn new(report: &Report) -> Self {
+        let verdict = story::dataset_words(report.decision.verdict);
+        let (job, environment) = (story::visible(&report.run.job), story::visible(&report.run.environment));
+        Self {
+            title: format!("{}: {job} ({environment}), {}", verdict.word, story::window(&report.window)),
+            job,
+            environment,
+            verdict,
+            conclusion: story::visible(&report.decision.conclusion),
+            since: story::dataset_since(report),
+            meter: Meter::new(report),
+            facts: facts(report),
+        }
+    }
+}
+
+impl Meter {
+    fn new(report: &Report) -> Self {
+        let decision = &report.decision;
+        let (configured, inconclusive) = (u64::from(decision.configured), u64::from(decision.inconclusive));
+        let share = if decision.share.is_finite() { decision.share.clamp(0.0, 1.0) } else { 0.0 };
+        let could = fraction(inconclusive, configured).min(1.0 - share);
+        let affected = decision.drifted.saturating_add(decision.broken);
+        let threshold = format_percent(decision.threshold);
+        Self {
+            share: format_percent(share),
+            affected: format!("{affected} of {configured} features drifted or broken"),
+            possible: (inconclusive > 0).then(|| Possible {
+                width: short(could * 100.0),
+                words: format!("{inconclusive} inconclusive, which could carry it to {}", format_percent(share + could)),
+            }),
+            threshold_at: short(decision.threshold.clamp(0.0, 1.0) * 100.0),
+            filled: short(share * 100.0),
+            label: format!("{} of the features drifted or broken; above {threshold} the verdict is drift", format_percent(share)),
+            threshold,
+        }
+    }
+}
+
+fn facts(report: &Report) -> Vec<Fact> {
+    let (current, reference) = (&report.current, &report.reference);
+    let window = &report.window;
+    let (value, note) = match (window.start, window.end) {
+        (Some(start), Some(end)) => {
+            (format!("{} UTC", story::moment(end)), format!("{}, from {} UTC", length(report), story::moment(start)))
+        }
+        _ => (story::window(window), String::new()),
+    };
+    vec![
+        Fact { label: "Window ends", value, note },
+        Fact {
+            label: "Rows in the window",
+            value: format_count(current.rows),
+            note: format!("{} effective", story::effective(current.effective_rows)),
+        },
+        Fact {
+            label: "Reference rows",
+            value: format_count(reference.rows),
+            note: format!("{} effective", story::effective(reference.effective_rows)),
+        },
+        Fact { label: "Rule", value: rule(report), note: report.decision.rule.to_string() },
+    ]
+}
+
+fn length(report: &Report) -> String {
+    story::length(report.window.length_s).map(|length| length.to_string()).unwrap_or_default()
+}
+
+fn rule(report: &Report) -> String {
+    use crate::decision::Rule;
+    let (psi, alpha) = (report.decision.psi_drift, report.decision.alpha);
+    match report.decision.rule {
+        Rule::SignificantAndMaterial => format!("q < {alpha} and PSI adj. ≥ {psi}"),
+        Rule::Ks => format!("p < {alpha}, uncorrected"),
+        Rule::Psi => format!("PSI ≥ {psi}, uncorrected"),
+        Rule::Either => format!("p < {alpha} or PSI ≥ {psi}, uncorrected"),
+    }
+}

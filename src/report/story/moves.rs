@@ -1,0 +1,209 @@
+//! What moved in a feature, in its own units, the most telling change first.
+
+use super::{cell_totals, fraction, visible};
+use crate::feature::FeatureKind;
+use crate::report::{FeatureReport, PsiCellSection, SummarySection, format_percent, format_value};
+
+/// Which way the bulk of a feature went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    Up,
+    Down,
+    /// It changed its shape or its mix, not its place.
+    Reshaped,
+    /// There is nothing to compare.
+    Unknown,
+}
+
+impl Direction {
+    /// Empty where there is none.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Self::Up => "↑",
+            Self::Down => "↓",
+            Self::Reshaped => "↔",
+            Self::Unknown => "",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "higher",
+            Self::Down => "lower",
+            Self::Reshaped => "reshaped",
+            Self::Unknown => "not comparable",
+        }
+    }
+}
+
+/// One thing that moved: `median` from `12.3` to `15.1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    pub what: String,
+    pub from: String,
+    pub to: String,
+}
+
+/// What moved in a feature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Story {
+    pub direction: Direction,
+    /// The most telling first, at most three.
+    pub moves: Vec<Move>,
+    /// How far the mean moved, in standard deviations of the reference.
+    pub shift: Option<f64>,
+}
+
+/// Below this many standard deviations the mean counts as having stayed: Cohen's "small" is 0.2, half of it is nothing to talk about.
+const SHIFT_WORTH_A_WORD: f64 = 0.1;
+
+/// A change of the standard deviation by less than a tenth is not worth a word.
+const SPREAD_WORTH_A_WORD: f64 = 0.1;
+
+/// Half a percentage point of rows: what a reader can see in a number with one decimal.
+const ROWS_WORTH_A_WORD: f64 = 0.005;
+
+/// A change in the missing rows that chance makes one time in twenty is not told. The verdict has its own level, `policy.alpha`.
+const CHANCE: f64 = 0.05;
+
+/// A tenth of the rows without a usable value outweighs whatever the others did.
+const ROWS_THAT_COME_FIRST: f64 = 0.10;
+
+/// Three phrases fit one glance.
+const MOST_MOVES: usize = 3;
+
+/// Tells what moved in a feature.
+pub fn tell(feature: &FeatureReport) -> Story {
+    let (reference, current) = (&feature.reference, &feature.current);
+    let shift = mean_shift(reference, current);
+    let more_than_chance = feature.missing.as_ref().is_none_or(|missing| missing.p_value < CHANCE);
+    let mut first = Vec::new();
+    let mut last = Vec::new();
+    for (what, from, to) in [
+        ("missing", reference.missing_fraction, current.missing_fraction),
+        ("non-finite", reference.non_finite_fraction, current.non_finite_fraction),
+    ] {
+        let change = (to - from).abs();
+        if change >= ROWS_THAT_COME_FIRST {
+            first.extend(changed(what, format_percent(from), format_percent(to)));
+        } else if change >= ROWS_WORTH_A_WORD && more_than_chance {
+            last.extend(changed(what, format_percent(from), format_percent(to)));
+        }
+    }
+    let mut moves = first;
+    match feature.kind {
+        FeatureKind::Numeric => moves.extend(numeric_moves(feature, shift)),
+        FeatureKind::Categorical => moves.extend(cell_moves(feature, 2)),
+    }
+    moves.extend(last);
+    moves.truncate(MOST_MOVES);
+    Story { direction: direction(feature, shift, moves.is_empty()), moves, shift }
+}
+
+fn changed(what: &str, from: String, to: String) -> Option<Move> {
+    (from != to).then(|| Move { what: what.to_owned(), from, to })
+}
+
+fn mean_shift(reference: &SummarySection, current: &SummarySection) -> Option<f64> {
+    let std = reference.std.filter(|std| *std > 0.0)?;
+    Some((current.mean? - reference.mean?) / std).filter(|shift| shift.is_finite())
+}
+
+fn direction(feature: &FeatureReport, shift: Option<f64>, nothing_moved: bool) -> Direction {
+    match shift {
+        Some(shift) if shift >= SHIFT_WORTH_A_WORD => Direction::Up,
+        Some(shift) if shift <= -SHIFT_WORTH_A_WORD => Direction::Down,
+        Some(_) => Direction::Reshaped,
+        None if feature.kind == FeatureKind::Categorical && feature.psi.is_some() => Direction::Reshaped,
+        None if nothing_moved || feature.current.mean.is_none() => Direction::Unknown,
+        None => Direction::Reshaped,
+    }
+}
+
+fn numeric_moves(feature: &FeatureReport, shift: Option<f64>) -> Vec<Move> {
+    let (reference, current) = (&feature.reference, &feature.current);
+    if let (Some(low), Some(high)) = (current.min, current.max)
+        && low.total_cmp(&high).is_eq()
+        && reference.min.zip(reference.max).is_some_and(|(low, high)| low < high)
+    {
+        return vec![Move {
+            what: "values".to_owned(),
+            from: range(reference.min, reference.max),
+            to: format!("only {}", format_value(low)),
+        }];
+    }
+    let mut moves = Vec::new();
+    let median = |side: &SummarySection| side.quantiles.as_ref().map(|quantiles| format_value(quantiles.p50));
+    if let (Some(from), Some(to)) = (median(reference), median(current)) {
+        moves.extend(changed("median", from, to));
+    }
+    // Few distinct values (or many zeros): the median may stand still while a value's share does not.
+    if feature.histogram.is_none() || moves.is_empty() {
+        moves.extend(cell_moves(feature, 1));
+    }
+    let spread = reference.std.zip(current.std).filter(|(from, _)| *from > 0.0);
+    if let Some((from, to)) = spread
+        && (to / from - 1.0).abs() >= SPREAD_WORTH_A_WORD
+        && shift.is_none_or(|shift| shift.abs() < 1.0)
+    {
+        moves.extend(changed("std", format_value(from), format_value(to)));
+    }
+    moves
+}
+
+fn range(low: Option<f64>, high: Option<f64>) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{} to {}", format_value(low), format_value(high)),
+        _ => "none".to_owned(),
+    }
+}
+
+/// The cells whose share of the rows changed the most.
+fn cell_moves(feature: &FeatureReport, most: usize) -> Vec<Move> {
+    let Some(psi) = &feature.psi else { return Vec::new() };
+    let (reference_total, current_total) = cell_totals(&psi.cells);
+    let mut cells: Vec<(f64, f64, &PsiCellSection)> = psi
+        .cells
+        .iter()
+        .filter(|cell| cell.label != "MISSING" && cell.label != "NON-FINITE")
+        .map(|cell| (fraction(cell.reference, reference_total), fraction(cell.current, current_total), cell))
+        .filter(|(from, to, _)| (to - from).abs() >= ROWS_WORTH_A_WORD)
+        .collect();
+    cells.sort_by(|a, b| (b.1 - b.0).abs().total_cmp(&(a.1 - a.0).abs()));
+    let phrase = |(from, to, cell): &(f64, f64, &PsiCellSection)| {
+        let label = visible(&cell.label);
+        let what = if feature.kind == FeatureKind::Numeric { format!("rows at {label}:") } else { format!("{label}:") };
+        changed(&what, format_percent(*from), format_percent(*to))
+    };
+    cells.iter().take(most).filter_map(phrase).collect()
+}
+
+impl Story {
+    /// `median 12.3 → 15.1, mean 0.94 reference standard deviations higher`; empty when there is nothing to say.
+    pub fn sentence(&self, arrow: &str) -> String {
+        let mut phrases: Vec<String> = self.moves.iter().map(|step| step.phrase(arrow)).collect();
+        phrases.extend(self.shift_phrase());
+        phrases.join(", ")
+    }
+
+    /// The first move only, for a table's cell.
+    pub fn short(&self, arrow: &str) -> String {
+        match self.moves.first() {
+            Some(step) => step.phrase(arrow),
+            None => self.shift_phrase().unwrap_or_default(),
+        }
+    }
+
+    /// `mean 0.94 reference standard deviations higher`, where it moved at all.
+    pub fn shift_phrase(&self) -> Option<String> {
+        let shift = self.shift.filter(|shift| shift.abs() >= SHIFT_WORTH_A_WORD)?;
+        let word = if shift > 0.0 { "higher" } else { "lower" };
+        Some(format!("mean {:.2} reference standard deviations {word}", shift.abs()))
+    }
+}
+
+impl Move {
+    fn phrase(&self, arrow: &str) -> String {
+        format!("{} {} {arrow} {}", self.what, self.from, self.to)
+    }
+}

@@ -1,0 +1,101 @@
+//! The two-sample chi-squared test over categories.
+
+use super::psi::Cell;
+use super::{DesignEffect, tail};
+
+/// Cells are merged until each expects this many rows on either side (Cochran 1954, Biometrics 10:417).
+const MIN_EXPECTED: f64 = 5.0;
+
+/// The two-sample chi-squared test of one feature: `Σ (observed − expected)² / expected` on the 2×K table.
+///
+/// The cells with the smallest expected counts are merged with one another until every expected count is at least 5; where only
+/// one cell is left there is nothing to compare and the p-value is 1. Missing values take no part. With a design effect the
+/// statistic is divided by its mean over both sides, weighted by what each contributes to the variance (Rao & Scott 1981,
+/// doi:10.1080/01621459.1981.10477633, first-order correction). Oracle: `scipy.stats.chi2_contingency(correction=False)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChiSquared {
+    pub statistic: f64,
+    pub degrees_of_freedom: u32,
+    /// Rows taken as independent.
+    pub p_value: f64,
+    /// With effective sizes.
+    pub p_effective: f64,
+}
+
+impl ChiSquared {
+    /// `None` when either side has no row in the cells.
+    pub fn compute(cells: &[&Cell], design_effect: DesignEffect) -> Option<Self> {
+        let n: u64 = cells.iter().map(|cell| cell.reference).sum();
+        let m: u64 = cells.iter().map(|cell| cell.current).sum();
+        if n == 0 || m == 0 {
+            return None;
+        }
+        let (n, m) = (n as f64, m as f64);
+        let columns = merge_small(cells.iter().map(|cell| (cell.reference as f64, cell.current as f64)).collect(), n, m);
+        let degrees_of_freedom = u32::try_from(columns.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let statistic: f64 = columns
+            .iter()
+            .map(|&(reference, current)| {
+                let total = reference + current;
+                let (expected_n, expected_m) = (total * n / (n + m), total * m / (n + m));
+                (reference - expected_n).powi(2) / expected_n + (current - expected_m).powi(2) / expected_m
+            })
+            .sum();
+        // The difference of two proportions has variance ∝ deff_n/n + deff_m/m.
+        let inflation = (design_effect.reference / n + design_effect.current / m) / (1.0 / n + 1.0 / m);
+        Some(Self {
+            statistic,
+            degrees_of_freedom,
+            p_value: tail::chi_squared(statistic, degrees_of_freedom),
+            p_effective: tail::chi_squared(statistic / inflation, degrees_of_freedom),
+        })
+    }
+}
+
+/// Merges the columns with the smallest totals until each expects [`MIN_EXPECTED`] rows on the smaller side.
+fn merge_small(mut columns: Vec<(f64, f64)>, n: f64, m: f64) -> Vec<(f64, f64)> {
+    let expected = |column: &(f64, f64)| (column.0 + column.1) * n.min(m) / (n + m);
+    // Largest first, so that the two smallest are at the end. A stable sort: equal totals keep their order.
+    columns.retain(|column| column.0 + column.1 > 0.0);
+    columns.sort_by(|a, b| (b.0 + b.1).total_cmp(&(a.0 + a.1)));
+    while let [.., _, last] = columns.as_slice() {
+        if expected(last) >= MIN_EXPECTED {
+            break;
+        }
+        if let (Some(smallest), Some(next)) = (columns.pop(), columns.last_mut()) {
+            next.0 += smallest.0;
+            next.1 += smallest.1;
+        }
+        columns.sort_by(|a, b| (b.0 + b.1).total_cmp(&(a.0 + a.1)));
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::psi::CellLabel;
+    use super::*;
+
+    fn compute(table: &[(u64, u64)]) -> Option<ChiSquared> {
+        let cells: Vec<Cell> =
+            table.iter().map(|&(reference, current)| Cell { label: CellLabel::Other, reference, current }).collect();
+        ChiSquared::compute(&cells.iter().collect::<Vec<_>>(), DesignEffect::INDEPENDENT)
+    }
+
+    #[test]
+    fn small_cells_are_merged_with_one_another() {
+        // Expected counts of the last two columns are below 5: they become one column of (10, 12).
+        let merged = compute(&[(50, 50), (5, 4), (5, 8)]).unwrap();
+        let by_hand = compute(&[(50, 50), (10, 12)]).unwrap();
+        assert_eq!(merged.degrees_of_freedom, 1);
+        assert!((merged.statistic - by_hand.statistic).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_category_on_both_sides_is_no_difference() {
+        let test = compute(&[(100, 80)]).unwrap();
+        assert_eq!((test.degrees_of_freedom, test.p_value.to_bits()), (0, 1.0_f64.to_bits()));
+        assert_eq!(compute(&[(100, 0)]), None);
+        assert_eq!(compute(&[]), None);
+    }
+}

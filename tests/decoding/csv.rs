@@ -1,0 +1,273 @@
+//! CSV objects: ragged rows, quotes, bytes that are not text, timestamps, and columns that changed their type.
+
+use drift_check::feature::{FeatureKind, FeatureName};
+use drift_check::ingest::decode::{
+    Column, ColumnGuess, DecodeFault, Encoding, Input, MISSING_CLUSTER, RejectionReason, Request, TimestampColumn, inspect,
+};
+use drift_check::ingest::timestamp::NaiveTimestamps;
+use proptest::prelude::*;
+
+use super::{Decoded, abc, decode_bytes, in_window, shown, some, with_timestamp};
+
+fn decoded(text: &str, request: &Request) -> Decoded {
+    decode_bytes("x.csv", text.as_bytes(), request).unwrap()
+}
+
+#[test]
+fn an_empty_file_and_a_lone_header_are_facts_not_errors() {
+    for text in ["", "\n\n", "\u{feff}", " \r\n"] {
+        let empty = decoded(text, &in_window(abc()));
+        assert!(empty.tally.is_empty && !empty.tally.is_header_only(), "{text:?}");
+        assert_eq!((empty.tally.rows_read, empty.batches.len()), (0, 0));
+    }
+    for text in ["t,a,b,c", "t,a,b,c\n", "t,a,b,c\r\n\r\n"] {
+        let header_only = decoded(text, &in_window(abc()));
+        assert!(header_only.tally.is_header_only(), "{text:?}");
+        assert_eq!(header_only.tally.columns_seen, [true, true, true]);
+    }
+}
+
+#[test]
+fn a_single_row_is_read() {
+    let one = decoded("a,b,c\n1.5,-2,x", &abc());
+    assert_eq!((one.tally.rows_read, one.tally.rows_used), (1, 1));
+    assert_eq!((one.numbers(0), one.numbers(1), one.labels(2)), (vec![1.5], vec![-2.0], some(&["x"])));
+}
+
+#[test]
+fn rows_with_another_number_of_fields_are_rejected_and_never_shifted() {
+    let header = "a,b,c,d,e,f,g,h,i,j";
+    let ten = "1,2,x,0,0,0,0,0,0,0";
+    let twelve = "8,9,y,0,0,0,0,0,0,0,0,0";
+    let three = "6,7,z";
+    let ragged = decoded(&format!("{header}\n{ten}\n{twelve}\n{three}\n{ten}\n"), &abc());
+    assert_eq!(ragged.numbers(0), [1.0, 1.0]);
+    assert_eq!(ragged.rejected(), [("field-count", 2)]);
+    let first = ragged.tally.rejected.first(RejectionReason::FieldCount);
+    assert_eq!(first[0].to_string(), "line 3: found 12 fields, expected 10");
+    assert_eq!(first[1].to_string(), "line 4: found 3 fields, expected 10");
+}
+
+#[test]
+fn only_the_first_five_locations_are_kept() {
+    let many = decoded(&format!("a,b,c\n{}", "1\n".repeat(100)), &abc());
+    assert_eq!(many.rejected(), [("field-count", 100)]);
+    assert_eq!(many.lines(RejectionReason::FieldCount), [2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_repeated_header_is_no_row() {
+    let repeated = decoded("a,b,c\n1,2,x\na,b,c\n3,4,y\na,b\n", &abc());
+    assert_eq!(repeated.numbers(0), [1.0, 3.0]);
+    assert_eq!(repeated.rejected(), [("field-count", 1), ("repeated-header", 1)]);
+    assert_eq!(repeated.lines(RejectionReason::RepeatedHeader), [3]);
+}
+
+#[test]
+fn cells_say_missing_or_not_finite_and_text_among_numbers_rejects_its_row() {
+    let cells = decoded("a,b,c\n,NaN,null\nnull,inf,NA\nNA,-inf,x\n 7 ,1e999,None\n-0.0,1,y\nabc,2,z\n1,0x10,z\n", &abc());
+    assert_eq!(shown(&cells.numbers(0)), ["missing", "missing", "missing", "7", "0"]);
+    assert_eq!(shown(&cells.numbers(1)), ["NaN", "inf", "-inf", "inf", "1"]);
+    assert_eq!(cells.labels(2), [None, None, Some("x".into()), None, Some("y".into())]);
+    assert_eq!(cells.rejected(), [("wrong-type", 2)]);
+    let first = cells.tally.rejected.first(RejectionReason::WrongType);
+    assert_eq!(first[0].to_string(), "line 7, column `a`: not a number");
+    assert_eq!(first[1].to_string(), "line 8, column `b`: not a number");
+}
+
+#[test]
+fn a_column_without_one_number_changed_its_type_and_costs_no_row() {
+    let changed = decoded("a,b,c\nlow,1,x\nhigh,2,y\n,zz,y\n", &abc());
+    assert_eq!(changed.batches[0].columns[0], Column::WrongType);
+    assert_eq!(changed.numbers(1), [1.0, 2.0]);
+    assert_eq!(changed.rejected(), [("wrong-type", 1)]);
+    // One number is enough to make the texts the exception.
+    let mixed = decoded("a,b,c\nlow,1,x\nhigh,2,y\n3,3,y\n", &abc());
+    assert_eq!(mixed.numbers(0), [3.0]);
+    assert_eq!(mixed.rejected(), [("wrong-type", 2)]);
+}
+
+#[test]
+fn a_short_last_batch_is_judged_with_the_one_before_it() {
+    let request = Request { batch_rows: 3, ..abc() };
+    let tail = decoded("a,b,c\n1,1,x\n2,1,x\n3,1,x\noops,1,x\n", &request);
+    assert_eq!(tail.numbers(0), [1.0, 2.0, 3.0]);
+    assert_eq!(tail.rejected(), [("wrong-type", 1)]);
+    let changed = decoded("a,b,c\n1,1,x\n2,1,x\n3,1,x\nlow,1,x\nlow,1,x\nlow,1,x\nlow,1,x\n", &request);
+    assert_eq!(changed.rejected(), []);
+    let kinds: Vec<bool> = changed.batches.iter().map(|batch| batch.columns[0] == Column::WrongType).collect();
+    assert_eq!(kinds, [false, true, true]);
+}
+
+#[test]
+fn missing_columns_and_columns_of_nulls_are_told_apart() {
+    let gone = decoded("b,c\n,x\nnull,y\n", &abc());
+    assert_eq!(gone.tally.columns_seen, [false, true, true]);
+    assert_eq!(gone.batches[0].columns[0], Column::Absent);
+    assert_eq!(shown(&gone.numbers(1)), ["missing", "missing"]);
+}
+
+#[test]
+fn duplicate_names_among_needed_columns_make_the_object_unusable() {
+    let error = decode_bytes("x.csv", b"a,b,c,a\n1,2,x,3\n", &abc()).err().unwrap();
+    assert!(matches!(&error.fault, DecodeFault::DuplicateColumns { names } if names == &["a"]), "{error}");
+    // Nobody reads the column `z`.
+    assert_eq!(decoded("a,b,c,z,z\n1,2,x,3,4\n", &abc()).tally.rows_used, 1);
+}
+
+#[test]
+fn a_missing_timestamp_column_is_named_and_the_columns_listed() {
+    let error = decode_bytes("x.csv", b"time,a,b,c\n", &in_window(abc())).err().unwrap();
+    assert_eq!(error.to_string(), "has no timestamp column `t`; its columns are `time`, `a`, `b`, `c`");
+    assert!(!error.retryable());
+}
+
+#[test]
+fn bom_crlf_quotes_and_embedded_newlines_keep_line_numbers_right() {
+    let text = "\u{feff}a,b,c\r\n1,2,\"x, \"\"y\"\"\r\nz\"\r\n\r\n3,4,\"w\"\r\n5,oops,v\r\n";
+    let quoted = decoded(text, &abc());
+    assert_eq!(quoted.labels(2), some(&["x, \"y\"\nz", "w"]));
+    assert_eq!(quoted.lines(RejectionReason::WrongType), [6]);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_counts_every_line_it_swallows() {
+    let text = "a,b,c\n1,2,x\n3,4,\"torn\n5,6,y\n\n7,8,z\n";
+    let torn = decoded(text, &abc());
+    assert_eq!(torn.numbers(0), [1.0]);
+    assert_eq!(torn.rejected(), [("unbalanced-quote", 3)]);
+    assert_eq!(torn.tally.rows_read, 4);
+}
+
+#[test]
+fn a_quote_closed_by_the_next_row_does_not_make_one_row_of_two() {
+    // The joined record has three fields: only the text after the closing quote gives it away.
+    let text = "a,b,c\n1,2,\"torn\n3,4,\"y\"\n5,6,\"z\"\n";
+    let torn = decoded(text, &abc());
+    assert_eq!(torn.numbers(0), [5.0]);
+    assert_eq!(torn.rejected(), [("unbalanced-quote", 2)]);
+}
+
+#[test]
+fn an_open_quote_swallows_at_most_the_longest_row() {
+    let rows = "1,2,x\n".repeat(100);
+    let request = Request { max_row_bytes: 60, ..abc() };
+    let torn = decoded(&format!("a,b,c\n3,4,\"torn\n{rows}"), &request);
+    assert_eq!(torn.tally.rows_read, 101);
+    assert_eq!(torn.rejected(), [("row-too-long", 10)]);
+    assert_eq!(torn.tally.rows_used, 91);
+}
+
+#[test]
+fn a_row_that_is_too_long_is_skipped_alone() {
+    let request = Request { max_row_bytes: 1000, ..abc() };
+    let long = decoded(&format!("a,b,c\n1,2,x\n1,2,{}\n3,4,y\n", "x".repeat(200_000)), &request);
+    assert_eq!(long.numbers(0), [1.0, 3.0]);
+    assert_eq!(long.rejected(), [("row-too-long", 1)]);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_matter_only_where_they_are_needed() {
+    let bytes = b"a,b,c,note\n1,2,x,\xFF\n\xFF,2,x,n\n3,2,\xC3\x28,n\n4,2,y,n\n";
+    let found = decode_bytes("x.csv", bytes, &abc()).unwrap();
+    assert_eq!(found.numbers(0), [1.0, 4.0]);
+    assert_eq!(found.rejected(), [("invalid-utf8", 2)]);
+}
+
+#[test]
+fn a_name_that_looks_like_markup_is_a_name() {
+    let columns = vec![(FeatureName::from("<script>"), FeatureKind::Numeric)];
+    let found = decoded("<script>,b\n1,2\nx,3\n", &Request { columns, ..abc() });
+    assert_eq!(found.numbers(0), [1.0]);
+    assert_eq!(found.tally.rejected.first(RejectionReason::WrongType)[0].column.as_deref(), Some("<script>"));
+}
+
+#[test]
+fn timestamps_come_before_features_and_the_window_between_them() {
+    let text = "t,a,b,c\n\
+        2026-01-31T00:00:00Z,1,1,x\n\
+        2026-01-30T23:59:59.999999Z,bad,bad,x\n\
+        2026-02-01T00:00:00Z,2,2,x\n\
+        01/02/2026,3,3,x\n\
+        ,4,4,x\n\
+        1769900000,5,5,x\n\
+        2026-01-31 12:00,6,6,x\n\
+        1970-01-01T00:00:00Z,7,7,x\n\
+        2026-01-31,8,8,x\n\
+        2026-02-01T02:00:00+03:00,9,9,x\n";
+    let found = decoded(text, &in_window(abc()));
+    assert_eq!(found.numbers(0), [1.0, 5.0, 6.0, 9.0]);
+    assert_eq!(found.tally.rows_outside_window, 2);
+    assert_eq!(found.rejected(), [("missing-timestamp", 1), ("invalid-timestamp", 2), ("timestamp-out-of-range", 1)]);
+    assert_eq!(found.tally.newest_us, Some(super::moment("2026-02-01T00:00:00Z").timestamp_micros()));
+    assert_eq!(found.tally.oldest_us, Some(super::moment("2026-01-30T23:59:59.999999Z").timestamp_micros()));
+    assert_eq!(found.batches[0].timestamps_us[1], 1_769_900_000_000_000);
+
+    let naive = NaiveTimestamps::Reject;
+    let strict = Request { timestamp: Some(TimestampColumn { name: "t".into(), naive }), ..in_window(abc()) };
+    assert_eq!(decoded(text, &strict).tally.rejected.count(RejectionReason::NaiveTimestamp), 1);
+    // Without a window every row with a moment is used.
+    assert_eq!(decoded(text, &with_timestamp(abc())).tally.rows_outside_window, 0);
+}
+
+#[test]
+fn a_window_without_rows_still_tells_the_newest() {
+    let found = decoded("a,b,c,t\n1,2,x,2026-01-02T00:00:00Z\n1,2,x,2026-01-01T00:00:00Z\n", &in_window(abc()));
+    assert_eq!((found.tally.rows_used, found.tally.rows_outside_window, found.batches.len()), (0, 2, 0));
+    assert_eq!(found.tally.newest_us, Some(super::moment("2026-01-02T00:00:00Z").timestamp_micros()));
+}
+
+#[test]
+fn clusters_are_hashed_and_missing_ones_marked() {
+    let request = Request { cluster: Some("s".into()), ..abc() };
+    let found = decoded("a,b,c,s\n1,2,x,p1\n1,2,x,p2\n1,2,x, p1 \n1,2,x,\n", &request);
+    let clusters = found.batches[0].clusters.as_ref().unwrap();
+    assert_eq!(clusters[0], clusters[2]);
+    assert_ne!(clusters[0], clusters[1]);
+    assert_eq!(clusters[3], MISSING_CLUSTER);
+    let absent = decoded("a,b,c\n1,2,x\n", &request);
+    assert!(absent.batches[0].clusters.is_none() && !absent.tally.cluster_seen);
+}
+
+#[test]
+fn batches_follow_the_order_of_the_object() {
+    let rows: String = (0..1000).map(|row| format!("{row},{row},l{}\n", row % 7)).collect();
+    let found = decoded(&format!("a,b,c\n{rows}"), &Request { batch_rows: 64, ..abc() });
+    assert_eq!(found.batches.len(), 16);
+    assert_eq!(found.numbers(0), (0..1000).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(found.labels(2)[999], Some("l5".into()));
+}
+
+#[test]
+fn inspection_names_the_columns_in_order_and_guesses_their_kind() {
+    let text = b"a,b,c,d,a\n1,x,,1,0\nNaN,2,null,y,1\n";
+    let input = Input::Stream(Box::new(&text[..]));
+    let found = inspect(input, Encoding::of_key("x.csv").unwrap(), 100).unwrap();
+    let expected = [
+        ("a", ColumnGuess::Numeric),
+        ("b", ColumnGuess::Text),
+        ("c", ColumnGuess::Empty),
+        ("d", ColumnGuess::Text),
+        ("a", ColumnGuess::Numeric),
+    ];
+    assert_eq!(found, expected.map(|(name, guess)| (name.to_owned(), guess)));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_accounted_for(bytes in prop::collection::vec(any::<u8>(), 0..300), rows in 1_usize..5) {
+        let request = Request { batch_rows: rows, max_row_bytes: 50, cluster: Some("b".into()), ..abc() };
+        let _ = decode_bytes("x.csv", &bytes, &request);
+    }
+
+    #[test]
+    fn anything_that_looks_like_csv_is_accounted_for(
+        text in "([0-9a-z\u{e9}.]{0,3}[,\"\r\n]|2026-01-31T00:00:00Z,){0,80}",
+        rows in 1_usize..5,
+        limit in 1_usize..100,
+    ) {
+        let request = Request { batch_rows: rows, max_row_bytes: limit, ..in_window(abc()) };
+        let _ = decode_bytes("x.csv", format!("t,a,b,c\n{text}").as_bytes(), &request);
+        let _ = decode_bytes("x.csv", text.as_bytes(), &abc());
+    }
+}
