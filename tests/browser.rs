@@ -157,6 +157,8 @@ fn every_edge_fits_a_phone() {
         let seen = measure(&browser, name, &html::render(&report), PHONE, Scheme::Dark);
         assert_sound(&seen, name, PHONE);
         assert_eq!(seen["verdict"], verdict, "{name}");
+        let meter = seen["meter"].as_str().unwrap();
+        assert_eq!(meter.contains("Not known"), name == "no data", "{name}: nothing compared is not a share of 0 %: {meter}");
         assert_eq!(strings(&seen["features"]).len(), report.features.len(), "{name}");
     }
 }

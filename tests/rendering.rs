@@ -20,6 +20,7 @@ fn every_report() -> Vec<(&'static str, Report)> {
         ("inconclusive day", sample::inconclusive_day()),
         ("nothing at all", sample::nothing_at_all()),
         ("all none", sample::all_none()),
+        ("spike", sample::spike()),
         ("not finite", sample::not_finite()),
         ("500 features", sample::wide(500)),
     ]
@@ -188,8 +189,8 @@ fn the_text_says_the_conclusion_and_the_report_last() {
 #[test]
 fn the_page_tells_since_when_and_what_moved() {
     let page = html::render(&sample::drift_day());
-    assert!(page.contains("since 2026-01-29 18:00\u{a0}UTC (5\u{a0}windows)"));
-    assert!(page.contains("new in this window"));
+    assert!(page.contains("since\u{a0}2026-01-29\u{a0}18:00\u{a0}UTC (5\u{a0}windows)"));
+    assert!(page.contains("new\u{a0}in\u{a0}this\u{a0}window"));
     assert!(page.contains("mean 1.22 reference standard deviations higher"));
     assert!(page.contains("Drift since 2026-01-30 12:00 UTC (2 windows); stable in the window to 2026-01-31 06:00 UTC"));
 }

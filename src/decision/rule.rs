@@ -110,10 +110,9 @@ fn significant_and_material(
             Verdict::Stable,
             format!("significant (q below {alpha}) but too small to matter (adjusted PSI {size:.3}, warning from {warning})"),
         ),
-        (false, size) if size >= drift => (
-            Verdict::Stable,
-            format!("not significant (q {q_value:.2}), so its adjusted PSI of {size:.3} does not count"),
-        ),
+        (false, size) if size >= drift => {
+            (Verdict::Stable, format!("not significant (q {q_value:.2}), so its adjusted PSI of {size:.3} does not count"))
+        }
         (false, _) => (Verdict::Stable, format!("no significant change (q {q_value:.2})")),
     }
 }

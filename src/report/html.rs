@@ -13,7 +13,7 @@ mod trend;
 use askama::Template;
 
 use super::{Report, story};
-use crate::decision::Verdict;
+use crate::decision::{DatasetVerdict, Verdict};
 use feature::{ChangedView, FeatureView};
 use header::HeaderView;
 use picture::Picture;
@@ -67,6 +67,9 @@ pub fn render(report: &Report) -> String {
 
 fn nothing_changed(report: &Report) -> String {
     let inconclusive = report.features.iter().filter(|feature| feature.verdict == Verdict::Inconclusive).count();
+    if report.decision.verdict == DatasetVerdict::NoData {
+        return "Nothing was compared: the window holds no row.".to_owned();
+    }
     match (report.features.len(), inconclusive) {
         (0, _) => "The report holds no feature.".to_owned(),
         (all, none) if none == all => "Nothing can be said: every feature is inconclusive.".to_owned(),

@@ -30,8 +30,11 @@
   const measure = () => {
     const view = frame.contentWindow;
     const page = frame.contentDocument;
+    // What a reader can open is measured open; in a very long page it stays closed, and is not measured.
+    const long = page.getElementsByTagName('*').length > 20000;
+    if (!long) page.querySelectorAll('details').forEach((details) => { details.open = true; });
+    const all = [...page.body.querySelectorAll('*')].filter((element) => !element.closest('details:not([open]) > :not(summary)'));
     const width = page.documentElement.clientWidth;
-    const all = [...page.body.querySelectorAll('*')];
     const aside = (element) => element.closest('.scroll, .unseen, .symbols, .skip, title, desc');
     const overflowing = all.filter((element) => seen(element) && !aside(element)).filter((element) => {
       const box = element.getBoundingClientRect();
@@ -44,8 +47,9 @@
       return color && contrast(color, background(element)) < 4.5;
     });
     const colliding = [...page.querySelectorAll('.axis')].filter(seen).filter((axis) => {
-      const boxes = [...axis.children].map((label) => label.getBoundingClientRect()).sort((a, b) => a.left - b.left);
-      return boxes.some((box, index) => index > 0 && box.left < boxes[index - 1].right);
+      const boxes = [...axis.children].map((label) => label.getBoundingClientRect());
+      const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+      return boxes.some((box, index) => boxes.slice(0, index).some((other) => !apart(box, other)));
     });
     const dangling = [...page.querySelectorAll('a[href^="#"], use')].map((link) => link.getAttribute('href'))
       .filter((target) => !page.getElementById(target.slice(1)));
@@ -61,6 +65,7 @@
       verdict: page.querySelector('h1').innerText.trim(),
       verdict_in_sight: seen(page.querySelector('h1')) && page.querySelector('h1').getBoundingClientRect().bottom < 640,
       verdict_icon: seen(page.querySelector('h1 svg')),
+      meter: page.querySelector('.meter-value').innerText,
       changed: [...page.querySelectorAll('.changed .name')].filter(seen).map((element) => element.innerText.trim()),
       features: [...page.querySelectorAll('article h3')].map((element) => element.textContent.trim()),
       pictures: [...page.querySelectorAll('article svg.picture')].map((element) => {

@@ -145,6 +145,18 @@ pub fn all_none() -> Report {
     assemble(verdicts.iter().map(|verdict| bare(&format!("bare_{verdict}"), *verdict)).collect(), Vec::new())
 }
 
+/// A zero-inflated feature with a histogram: one bin holds most of the rows on both sides.
+pub fn spike() -> Report {
+    let mut feature = numeric("ggo_ratio", Shape::normal(0.2, 0.1), Shape::normal(0.25, 0.1));
+    if let Some(histogram) = &mut feature.histogram {
+        for (bins, spike) in [(&mut histogram.reference, 0.71), (&mut histogram.current, 0.58)] {
+            bins.iter_mut().for_each(|fraction| *fraction *= 1.0 - spike);
+            bins[4] += spike;
+        }
+    }
+    assemble(vec![feature], Vec::new())
+}
+
 /// Numbers that should never be in a report, and a histogram without bins.
 pub fn not_finite() -> Report {
     let mut report = drift_day();

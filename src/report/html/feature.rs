@@ -140,7 +140,7 @@ fn probability(p: Option<f64>) -> String {
 
 /// Since when, so that a line breaks before the number of windows and nowhere else.
 fn unbroken(since: &str) -> String {
-    since.replace(" UTC", "\u{a0}UTC").replace(" windows", "\u{a0}windows")
+    since.replace(' ', "\u{a0}").replace("\u{a0}(", " (")
 }
 
 /// A fragment as the beginning of a sentence.

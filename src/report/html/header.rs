@@ -1,5 +1,6 @@
 //! The top of the page: the verdict, the share against its threshold, and the facts that place it.
 
+use crate::decision::DatasetVerdict;
 use crate::report::html::scale::short;
 use crate::report::story::{self, Words, fraction};
 use crate::report::{Report, format_count, format_percent};
@@ -66,6 +67,9 @@ impl Meter {
         let could = fraction(inconclusive, configured).min(1.0 - share);
         let affected = decision.drifted.saturating_add(decision.broken);
         let threshold = format_percent(decision.threshold);
+        if decision.verdict == DatasetVerdict::NoData {
+            return Self::unknown(decision.threshold);
+        }
         Self {
             share: format_percent(share),
             affected: format!("{affected} of {configured} features drifted or broken"),
@@ -77,6 +81,20 @@ impl Meter {
             filled: short(share * 100.0),
             label: format!("{} of the features drifted or broken; above {threshold} the verdict is drift", format_percent(share)),
             threshold,
+        }
+    }
+
+    /// Nothing was compared: a share of 0 would read as if all were well.
+    fn unknown(threshold: f64) -> Self {
+        let threshold_at = short(threshold.clamp(0.0, 1.0) * 100.0);
+        Self {
+            share: "Not known".to_owned(),
+            affected: "no feature could be compared".to_owned(),
+            possible: None,
+            threshold_at,
+            filled: "0".to_owned(),
+            label: "The share of drifted and broken features is not known".to_owned(),
+            threshold: format_percent(threshold),
         }
     }
 }

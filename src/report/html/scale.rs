@@ -53,35 +53,46 @@ impl Scale {
         percent(self.at(value))
     }
 
-    /// Round values inside the scale, without those that would run into each other, into a label at the left border or into one at
-    /// the right border.
-    pub fn ticks(&self, left_label: &str, right_label: &str) -> Vec<Tick> {
+    /// Round values inside the scale, without those that would run into each other.
+    pub fn ticks(&self) -> Vec<Tick> {
         let span = self.high - self.low;
         if span <= 0.0 {
             return vec![Tick { at: self.percent(self.low), label: format_value(self.low) }];
         }
         let step = round_step(span / STEPS);
+        let mut ticks = Vec::new();
+        // Every value, or only every second or fourth one: evenly spaced labels read as a scale, others as data.
+        for stride in [1.0, 2.0, 4.0] {
+            ticks = self.every(step * stride);
+            if !collide(&ticks) {
+                break;
+            }
+        }
+        ticks.into_iter().map(|(at, label)| Tick { at: short(at), label }).collect()
+    }
+
+    /// The multiples of `step` on the scale: where, in percent of the width, and their labels.
+    fn every(&self, step: f64) -> Vec<(f64, String)> {
         let first = (self.low / step).ceil();
-        let mut free_from = if left_label.is_empty() { -10.0 } else { width_of(left_label) + LABEL_GAP };
-        let free_to = if right_label.is_empty() { 110.0 } else { 100.0 - width_of(right_label) - LABEL_GAP };
-        let mut ticks: Vec<Tick> = Vec::new();
+        let mut ticks: Vec<(f64, String)> = Vec::new();
         // At most STEPS and one, by the choice of the step; the bound is for values where adding 1 changes nothing.
         for index in 0..12 {
             let value = (first + f64::from(index)) * step;
             if value > self.high {
                 break;
             }
-            let at = self.at(value) / WIDTH * 100.0;
             let label = format_value(value);
-            let half = width_of(&label) / 2.0;
-            let new = ticks.last().is_none_or(|last| last.label != label);
-            if new && at - half >= free_from && at + half <= free_to {
-                free_from = at + half + LABEL_GAP;
-                ticks.push(Tick { at: short(at), label });
+            if ticks.last().is_none_or(|(_, last)| *last != label) {
+                ticks.push((self.at(value) / WIDTH * 100.0, label));
             }
         }
         ticks
     }
+}
+
+fn collide(ticks: &[(f64, String)]) -> bool {
+    let room = |(at, label): &(f64, String)| (at - width_of(label) / 2.0, at + width_of(label) / 2.0 + LABEL_GAP);
+    ticks.iter().zip(ticks.iter().skip(1)).any(|(left, right)| room(left).1 > room(right).0)
 }
 
 /// The width of a label, in percent of the narrowest picture.
@@ -118,14 +129,14 @@ mod tests {
     #[test]
     fn ticks_are_round_and_inside() {
         let scale = Scale::new(0.13, 0.97, 0.0, WIDTH).unwrap();
-        let labels: Vec<String> = scale.ticks("", "").into_iter().map(|tick| tick.label).collect();
+        let labels: Vec<String> = scale.ticks().into_iter().map(|tick| tick.label).collect();
         assert_eq!(labels, ["0.2", "0.4", "0.6", "0.8"]);
     }
 
     #[test]
     fn a_single_value_is_in_the_middle_and_no_value_has_no_scale() {
         let scale = Scale::new(3.0, 3.0, 0.0, WIDTH).unwrap();
-        assert_eq!(scale.ticks("", ""), [Tick { at: "50".to_owned(), label: "3".to_owned() }]);
+        assert_eq!(scale.ticks(), [Tick { at: "50".to_owned(), label: "3".to_owned() }]);
         assert!(Scale::new(f64::NAN, 1.0, 0.0, WIDTH).is_none());
         assert!(Scale::new(f64::MIN, f64::MAX, 0.0, WIDTH).is_none());
     }
@@ -134,7 +145,7 @@ mod tests {
     fn huge_and_tiny_ranges_end() {
         for (low, high) in [(1e15, 1e15 + 1.0), (1e-300, 2e-300), (-1e300, 1e300), (0.0, 5e-324)] {
             let scale = Scale::new(low, high, 0.0, WIDTH).unwrap();
-            assert!(scale.ticks("", "").len() <= 12);
+            assert!(scale.ticks().len() <= 12);
         }
     }
 

@@ -69,6 +69,14 @@ struct Moment<'a> {
 }
 
 impl Moment<'_> {
+    /// A window without rows has no share; 0 % would read as if all were well.
+    fn share_words(&self) -> String {
+        if self.verdict == DatasetVerdict::NoData {
+            return "share not known".to_owned();
+        }
+        format!("share {}", format_percent(self.share))
+    }
+
     fn name(&self) -> String {
         self.end.map_or_else(|| "this window".to_owned(), |end| format!("{} UTC", story::moment(end)))
     }
@@ -101,14 +109,12 @@ impl TrendView {
         let top = ((highest * 11.5).ceil() / 10.0).clamp(0.1, 1.0);
         let y = |share: f64| HEIGHT - (share / top).clamp(0.0, 1.0) * HEIGHT;
         let x = |index: usize| (position(index) + 0.5) / position(moments.len()) * WIDTH;
-        let line: Vec<String> =
-            moments.iter().enumerate().map(|(index, moment)| format!("{} {}", short(x(index)), short(y(moment.share)))).collect();
         let (rows, rest) = strip(report, &moments);
         let all = report.run.history.len() + 1;
-        let shares: Vec<String> = moments.iter().map(|moment| format_percent(moment.share)).collect();
+        let shares: Vec<String> = moments.iter().map(Moment::share_words).collect();
         Some(Self {
             note: if all > moments.len() { format!("The last {} of {all} windows.", moments.len()) } else { String::new() },
-            line: format!("M{}", line.join("L")),
+            line: share_line(&moments, x, y),
             points: moments.iter().enumerate().map(|(index, moment)| point(moment, x(index), y(moment.share))).collect(),
             threshold_y: short(y(threshold)),
             threshold_top: short(y(threshold) / HEIGHT * 100.0),
@@ -124,6 +130,20 @@ impl TrendView {
     }
 }
 
+/// The line through the shares, broken where there is none.
+fn share_line(moments: &[Moment<'_>], x: impl Fn(usize) -> f64, y: impl Fn(f64) -> f64) -> String {
+    let mut line = String::new();
+    let mut pen_down = false;
+    for (index, moment) in moments.iter().enumerate() {
+        let known = moment.verdict != DatasetVerdict::NoData;
+        if known {
+            line.push_str(&format!("{}{} {}", if pen_down { "L" } else { "M" }, short(x(index)), short(y(moment.share))));
+        }
+        pen_down = known;
+    }
+    line
+}
+
 /// A number of windows as a coordinate.
 fn position(index: usize) -> f64 {
     u32::try_from(index).map_or(f64::from(u32::MAX), f64::from)
@@ -131,13 +151,7 @@ fn position(index: usize) -> f64 {
 
 fn point(moment: &Moment<'_>, x: f64, y: f64) -> Point {
     let verdict = story::dataset_words(moment.verdict);
-    let title = format!(
-        "{}: {}, {} of the features, {} rows",
-        moment.name(),
-        verdict.word,
-        format_percent(moment.share),
-        format_count(moment.rows)
-    );
+    let title = format!("{}: {}, {}, {} rows", moment.name(), verdict.word, moment.share_words(), format_count(moment.rows));
     Point { left: percent(x), top: short(y / HEIGHT * 100.0), verdict, title, last: moment.past.is_none() }
 }
 

@@ -207,3 +207,78 @@ impl Move {
         format!("{} {} {arrow} {}", self.what, self.from, self.to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn side(median: f64, mean: f64, std: f64, missing: f64) -> Value {
+        let quantiles = json!({ "p01": 0.0, "p05": 0.0, "p25": 0.0, "p50": median, "p75": 1.0, "p95": 1.0, "p99": 1.0 });
+        json!({ "mean": mean, "std": std, "min": 0.0, "max": 9.0, "quantiles": quantiles, "missing_fraction": missing, "non_finite_fraction": 0.0 })
+    }
+
+    fn nothing(missing: f64) -> Value {
+        json!({ "missing_fraction": missing, "non_finite_fraction": 0.0 })
+    }
+
+    fn feature(kind: &str, reference: Value, current: Value, cells: &[(&str, u64, u64)]) -> FeatureReport {
+        let cells: Vec<Value> = cells
+            .iter()
+            .map(|(label, reference, current)| json!({ "label": label, "lower": null, "upper": null, "reference": reference, "current": current }))
+            .collect();
+        let psi =
+            if cells.is_empty() { Value::Null } else { json!({ "value": 1.0, "adjusted": 1.0, "p_value": 0.0, "cells": cells }) };
+        let sides = json!({ "reference": 0.5, "current": 0.5 });
+        let histogram = json!({ "edges": [0.0, 1.0], "reference": [0.0], "current": [0.0], "below": sides, "above": sides });
+        serde_json::from_value(json!({
+            "name": "f", "kind": kind, "verdict": "drift", "reason": "", "n_reference": 100, "n_current": 100,
+            "effective_reference": 100.0, "effective_current": 100.0, "psi": psi, "reference": reference, "current": current,
+            "histogram": if kind == "numeric" { histogram } else { Value::Null },
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_shift_tells_the_median_and_how_far_in_reference_standard_deviations() {
+        let told = tell(&feature("numeric", side(12.3, 12.0, 2.0, 0.0), side(15.1, 15.0, 2.0, 0.0), &[]));
+        assert_eq!(told.sentence("→"), "median 12.3 → 15.1, mean 1.50 reference standard deviations higher");
+        assert_eq!((told.short("->").as_str(), told.direction), ("median 12.3 -> 15.1", Direction::Up));
+    }
+
+    #[test]
+    fn a_wider_spread_around_the_same_middle_is_reshaped() {
+        let told = tell(&feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(1.0, 1.0, 3.0, 0.0), &[]));
+        assert_eq!((told.sentence("→").as_str(), told.direction), ("std 2 → 3", Direction::Reshaped));
+    }
+
+    #[test]
+    fn many_missing_rows_come_first_and_few_last() {
+        let told = tell(&feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(2.0, 1.0, 2.0, 0.4), &[]));
+        assert_eq!(told.sentence("→"), "missing 0 % → 40 %, median 1 → 2");
+        let told = tell(&feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(2.0, 1.0, 2.0, 0.02), &[]));
+        assert_eq!(told.sentence("→"), "median 1 → 2, missing 0 % → 2 %");
+    }
+
+    #[test]
+    fn a_feature_without_a_value_has_no_direction() {
+        let told = tell(&feature("numeric", side(1.0, 1.0, 2.0, 0.0), nothing(1.0), &[]));
+        assert_eq!((told.sentence("→").as_str(), told.direction), ("missing 0 % → 100 %", Direction::Unknown));
+    }
+
+    #[test]
+    fn categories_tell_the_two_shares_that_changed_the_most() {
+        let cells = [("axial", 60, 30), ("coronal", 38, 36), ("NEW", 0, 34), ("MISSING", 2, 0)];
+        let told = tell(&feature("categorical", nothing(0.0), nothing(0.0), &cells));
+        assert_eq!(told.sentence("→"), "NEW: 0 % → 34 %, axial: 60 % → 30 %");
+        assert_eq!(told.direction, Direction::Reshaped);
+    }
+
+    #[test]
+    fn nothing_moved_is_an_empty_sentence() {
+        let told = tell(&feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(1.0, 1.0, 2.0, 0.0), &[]));
+        assert_eq!(told.sentence("→"), "");
+        assert!(tell(&feature("numeric", nothing(0.0), nothing(0.0), &[])).moves.is_empty());
+    }
+}

@@ -82,7 +82,7 @@ impl Histogram {
             current: path(&groups, |column| y(column.current)),
             reference_median: median(&feature.reference, &scale),
             current_median: median(&feature.current, &scale),
-            ticks: scale.ticks(&below_label, &above_label),
+            ticks: scale.ticks(),
             below_label,
             above_label,
             grid: grid(top, y),

@@ -41,6 +41,6 @@ impl Quantiles {
                 box_width: short((scale.at(quantiles.p75) - scale.at(quantiles.p25)).max(4.0)),
             })
         };
-        Some(Self { reference: whiskers(&feature.reference), current: whiskers(&feature.current), ticks: scale.ticks("", "") })
+        Some(Self { reference: whiskers(&feature.reference), current: whiskers(&feature.current), ticks: scale.ticks() })
     }
 }

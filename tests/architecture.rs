@@ -1,0 +1,162 @@
+//! The tiers, held: who may import whom, one vendor a file, no I/O in the pure core. Reads the sources.
+
+use std::path::{Path, PathBuf};
+
+/// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
+    ("feature", &[]),
+    ("window", &[]),
+    ("profile", &["feature"]),
+    ("statistic", &["profile", "feature"]),
+    ("decision", &["statistic", "profile", "feature"]),
+    ("report", &["decision", "statistic", "profile", "feature", "window"]),
+    ("bucket", &[]),
+    ("ingest", &["bucket", "profile", "feature", "window"]),
+    ("store", &["report", "decision", "statistic", "profile", "feature"]),
+    // The settings types that other modules define.
+    ("config", &["decision", "feature", "ingest", "window"]),
+    ("cli", &["config"]),
+    ("progress", &[]),
+    ("logging", &[]),
+    // Where every kind of error becomes an exit code.
+    ("error", &["bucket", "config", "store"]),
+    (
+        "job",
+        &[
+            "bucket",
+            "cli",
+            "config",
+            "decision",
+            "error",
+            "feature",
+            "ingest",
+            "profile",
+            "progress",
+            "report",
+            "statistic",
+            "store",
+            "window",
+        ],
+    ),
+    ("lib", &[]),
+    ("main", &[]),
+];
+
+/// Modules without I/O, clock, environment, randomness, logging, async.
+const PURE: [&str; 6] = ["feature", "window", "profile", "statistic", "decision", "report"];
+
+/// What a pure module must not name.
+const IMPURE: [&str; 14] = [
+    "std::fs",
+    "std::io",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::time",
+    "Utc::now",
+    "Local::now",
+    "tokio",
+    "tracing",
+    "rand::",
+    "polars",
+    "async ",
+    "rusqlite",
+];
+
+/// Crates that stand in these files only.
+const ONE_PLACE: [(&str, &[&str]); 10] = [
+    ("polars", &["src/ingest/decode/parquet"]),
+    ("csv", &["src/ingest/decode"]),
+    ("rusqlite", &["src/store/sqlite.rs", "src/store.rs"]),
+    ("clap", &["src/cli.rs", "src/main.rs"]),
+    ("indicatif", &["src/progress.rs", "src/logging.rs", "src/main.rs"]),
+    ("tracing_subscriber", &["src/logging.rs"]),
+    ("tempfile", &["src/bucket/local.rs"]),
+    ("toml", &["src/config"]),
+    ("askama", &["src/report/html"]),
+    ("uuid", &["src/main.rs"]),
+];
+
+struct Source {
+    /// Relative to the repository, with `/`.
+    path: String,
+    /// The code without comments and unit tests.
+    code: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    collect(&root.join("src"), &mut paths);
+    assert!(paths.len() > 40, "only {} sources found", paths.len());
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let before_tests = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        let code = before_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        Source { path: path.strip_prefix(root).unwrap().display().to_string(), code, text }
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+/// The top-level module of a source.
+fn module(path: &str) -> String {
+    path.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned()
+}
+
+/// The top-level modules that code names as `crate::NAME`, also inside `use crate::{…}`.
+fn imports(code: &str) -> Vec<String> {
+    let name = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    code.match_indices("crate::").map(|(at, _)| name(&code[at + "crate::".len()..])).collect()
+}
+
+#[test]
+fn imports_follow_the_tiers() {
+    for source in sources() {
+        let module = module(&source.path);
+        let allowed = MAY_IMPORT.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} has no tier")).1;
+        for import in imports(&source.code) {
+            assert!(import == module || allowed.contains(&import.as_str()), "{} names crate::{import}", source.path);
+        }
+    }
+}
+
+#[test]
+fn the_core_is_pure() {
+    for source in sources().iter().filter(|source| PURE.contains(&module(&source.path).as_str())) {
+        for impure in IMPURE {
+            assert!(!source.code.contains(impure), "{} names {impure}", source.path);
+        }
+    }
+}
+
+#[test]
+fn every_vendor_has_one_place() {
+    for source in sources() {
+        for (vendor, places) in ONE_PLACE {
+            let names = [format!("use {vendor}::"), format!(" {vendor}::"), format!("({vendor}::"), format!("<{vendor}::")];
+            let named = names.iter().any(|name| source.code.contains(name.as_str()));
+            assert!(!named || places.iter().any(|place| source.path.starts_with(place)), "{} names {vendor}", source.path);
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns_and_stays_readable() {
+    for source in sources() {
+        assert!(source.text.starts_with("//!"), "{} does not open with //!", source.path);
+        let lines = source.code.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines of code", source.path);
+    }
+}
