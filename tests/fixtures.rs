@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use drift_check::feature::{FeatureKind, FeatureName, is_missing};
+use drift_check::ingest::decode::{Batch, Column, Encoding, Input, Request, TimestampColumn, decode};
+use drift_check::ingest::timestamp::NaiveTimestamps;
+use serde_json::{Value, json};
 
 #[path = "../fixtures/generate/bucket.rs"]
 mod bucket;
@@ -85,5 +88,54 @@ fn compressed_text_names_no_time_and_no_system() {
             // RFC 1952: four bytes of time from the fifth on, the operating system in the tenth; 255 is "unknown".
             assert_eq!((&bytes[4..8], bytes[9]), (&[0; 4][..], 255), "{}", path.display());
         }
+    }
+}
+
+/// A request for every column, without a window.
+fn everything() -> Request {
+    let header = fs::read_to_string(committed().join("bucket/reference/reference.csv")).unwrap();
+    let names = header.lines().next().unwrap().split(',').filter(|name| !["timestamp", "study_id"].contains(name));
+    let kind = |name: &str| if name == "pred_class" { FeatureKind::Categorical } else { FeatureKind::Numeric };
+    Request {
+        columns: names.map(|name| (FeatureName::from(name), kind(name))).collect(),
+        timestamp: Some(TimestampColumn { name: "timestamp".to_owned(), naive: NaiveTimestamps::Reject }),
+        cluster: Some("study_id".to_owned()),
+        window: None,
+        max_row_bytes: 1 << 20,
+        batch_rows: 1024,
+    }
+}
+
+#[test]
+fn the_decoder_finds_the_good_rows_of_every_object_and_rejects_the_broken_ones_for_their_reason() {
+    let request = everything();
+    for day in truth()["days"].as_array().unwrap() {
+        let (mut studies, mut non_finite) = (BTreeSet::new(), BTreeMap::<String, u64>::new());
+        let mut moments = Vec::new();
+        for object in day["objects"].as_array().unwrap() {
+            let path = object["path"].as_str().unwrap();
+            let file = fs::File::open(committed().join("bucket").join(path)).unwrap();
+            let mut sink = |batch: Batch| {
+                studies.extend(batch.clusters.unwrap());
+                moments.extend(batch.timestamps_us);
+                for ((name, _), column) in request.columns.iter().zip(&batch.columns) {
+                    if let Column::Numeric(values) = column {
+                        let count = values.iter().filter(|v| !v.is_finite() && !is_missing(**v)).count();
+                        *non_finite.entry(name.as_str().to_owned()).or_default() += u64::try_from(count).unwrap();
+                    }
+                }
+            };
+            let tally = decode(Input::File(file), Encoding::of_key(path).unwrap(), &request, &mut sink).unwrap();
+            assert_eq!(json!(tally.rows_used), object["rows_good"], "{path}");
+            let rejected: BTreeMap<&str, u64> = tally.rejected.iter().map(|(reason, rows)| (reason.as_str(), rows.rows)).collect();
+            assert_eq!(json!(rejected), object["rows_broken"], "{path}");
+            assert!(tally.columns_seen.iter().all(|seen| *seen), "{path}");
+        }
+        non_finite.retain(|_, count| *count > 0);
+        assert_eq!(json!(non_finite), day["non_finite"], "{}", day["date"]);
+        assert_eq!(json!(studies.len()), day["studies"], "{}", day["date"]);
+        let text = |moment_us: i64| chrono::DateTime::from_timestamp_micros(moment_us).unwrap().to_rfc3339();
+        assert_eq!(json!(text(*moments.iter().min().unwrap())), day["first"]);
+        assert_eq!(json!(text(*moments.iter().max().unwrap())), day["last"]);
     }
 }
