@@ -1,6 +1,13 @@
 //! The one integration binary: polars links once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::float_cmp)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::struct_field_names,
+    clippy::type_complexity
+)]
 
 mod architecture;
 mod bad_input;

@@ -31,7 +31,8 @@ pub async fn profile(
         Format::Text | Format::Markdown => table(&built.profile),
     };
     for finding in &built.findings {
-        let about = finding.object.as_deref().or(finding.feature.as_ref().map(super::super::feature::FeatureName::as_str)).unwrap_or("");
+        let about =
+            finding.object.as_deref().or(finding.feature.as_ref().map(super::super::feature::FeatureName::as_str)).unwrap_or("");
         text.push_str(&format!("\n{} {about}: {}", finding.code, finding.message));
     }
     let done = if invocation.options.dry_run { "Would be written to" } else { "Written to" };

@@ -150,7 +150,9 @@ pub fn spike() -> Report {
     let mut feature = numeric("ggo_ratio", Shape::normal(0.2, 0.1), Shape::normal(0.25, 0.1));
     if let Some(histogram) = &mut feature.histogram {
         for (bins, spike) in [(&mut histogram.reference, 0.71), (&mut histogram.current, 0.58)] {
-            bins.iter_mut().for_each(|fraction| *fraction *= 1.0 - spike);
+            for fraction in bins.iter_mut() {
+                *fraction *= 1.0 - spike;
+            }
             bins[4] += spike;
         }
     }
