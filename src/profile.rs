@@ -7,6 +7,7 @@
 
 pub mod builder;
 pub mod categories;
+pub mod dependence;
 pub mod grid;
 pub mod moments;
 
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
 use categories::{Categories, CategoryCounts};
+use dependence::{Dependence, Estimate, Ranks};
 use grid::{Grid, NumericCounts};
 
 /// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
@@ -61,8 +63,8 @@ impl Presence {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FeatureProfile {
-    Numeric { grid: Grid, reference: NumericCounts },
-    Categorical { categories: Categories, reference: CategoryCounts },
+    Numeric { grid: Grid, reference: NumericCounts, dependence: Estimate },
+    Categorical { categories: Categories, reference: CategoryCounts, dependence: Estimate },
 }
 
 impl FeatureProfile {
@@ -71,6 +73,39 @@ impl FeatureProfile {
             Self::Numeric { .. } => FeatureKind::Numeric,
             Self::Categorical { .. } => FeatureKind::Categorical,
         }
+    }
+
+    /// How many rows of the reference one independent observation takes.
+    pub fn dependence(&self) -> &Estimate {
+        match self {
+            Self::Numeric { dependence, .. } | Self::Categorical { dependence, .. } => dependence,
+        }
+    }
+
+    fn dependence_mut(&mut self) -> &mut Estimate {
+        match self {
+            Self::Numeric { dependence, .. } | Self::Categorical { dependence, .. } => dependence,
+        }
+    }
+
+    /// The rank in the reference of the values in each cell, `2·#{ref < x} + #{ref = x}`: for numeric features by the cells of the
+    /// grid, for categorical ones by [`CategoryCounts`]'s cells, which are in the order of their frequency.
+    pub fn cell_ranks(&self) -> Vec<u64> {
+        let counts: Vec<u64> = match self {
+            Self::Numeric { grid, reference, .. } => (0..grid.cells())
+                .map(|cell| if cell % 2 == 1 { reference.at(cell / 2) } else { reference.below(cell / 2) })
+                .collect(),
+            Self::Categorical { reference, .. } => {
+                reference.cells().iter().copied().chain([reference.other, reference.new]).collect()
+            }
+        };
+        let mut below = 0;
+        let ranks = counts.into_iter().map(|count| {
+            let rank = 2 * below + count;
+            below += count;
+            rank
+        });
+        ranks.collect()
     }
 
     pub fn presence(&self) -> &Presence {
@@ -148,9 +183,10 @@ impl ReferenceProfile {
     fn check(&self) -> Result<(), ProfileError> {
         for (name, feature) in &self.features {
             let fits = match feature {
-                FeatureProfile::Numeric { grid, reference } => reference.fits(grid),
-                FeatureProfile::Categorical { categories, reference } => reference.fits(categories),
+                FeatureProfile::Numeric { grid, reference, .. } => reference.fits(grid),
+                FeatureProfile::Categorical { categories, reference, .. } => reference.fits(categories),
             };
+            let fits = fits && feature.dependence().design_effect >= 1.0;
             if !fits {
                 return Err(ProfileError::Damaged(format!("the counts of `{name}` do not fit its grid")));
             }
@@ -169,7 +205,14 @@ impl ReferenceProfile {
     /// Empty counts over this profile's features.
     pub fn empty_counts(&self) -> WindowCounts {
         let features = self.features.iter().map(|(_, profile)| FeatureCounts::empty(profile)).collect();
-        WindowCounts { features }
+        WindowCounts { features, dependence: Dependence::new(self.features.len()) }
+    }
+
+    /// Remembers how dependent the rows of the reference are, from counts of the reference over its own profile.
+    pub fn set_dependence(&mut self, counts: &WindowCounts) {
+        for ((_, feature), estimate) in self.features.iter_mut().zip(counts.dependence.estimates(&[])) {
+            *feature.dependence_mut() = estimate;
+        }
     }
 }
 
@@ -204,15 +247,27 @@ impl FeatureCounts {
 
     /// Counts one batch of the feature's column. A batch of the other kind counts as rows of another type.
     pub fn update(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>) {
+        self.update_each(profile, batch, |_| {});
+    }
+
+    /// As [`Self::update`], and the rank of each row by the table of [`FeatureProfile::cell_ranks`].
+    pub fn update_ranked(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, cell_ranks: &[u64]) -> Ranks {
+        let mut ranks = Ranks::new();
+        self.update_each(profile, batch, |cell| ranks.push(cell.and_then(|cell| cell_ranks.get(cell).copied())));
+        ranks
+    }
+
+    /// Tells `each` the cell of every row, where the batch has values of the feature's kind.
+    fn update_each(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, each: impl FnMut(Option<usize>)) {
         match (self, profile, batch) {
             (Self::Numeric(counts), FeatureProfile::Numeric { grid, .. }, ColumnBatch::Numeric(values)) => {
-                counts.update(grid, values);
+                counts.update(grid, values, each);
             }
             (
                 Self::Categorical(counts),
                 FeatureProfile::Categorical { categories, .. },
                 ColumnBatch::Categorical { codes, dictionary },
-            ) => counts.update(categories, codes, dictionary),
+            ) => counts.update(categories, codes, dictionary, each),
             (counts, _, batch) => counts.presence_mut().add_unusable(batch),
         }
     }
@@ -257,6 +312,7 @@ impl Presence {
 #[derive(Clone, Debug, PartialEq)]
 pub struct WindowCounts {
     pub features: Vec<FeatureCounts>,
+    pub dependence: Dependence,
 }
 
 impl WindowCounts {
@@ -265,5 +321,13 @@ impl WindowCounts {
         for (counts, other) in self.features.iter_mut().zip(&other.features) {
             counts.merge(other);
         }
+        self.dependence.merge(&other.dependence);
+    }
+
+    /// Keeps the features for which `keep` is true.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let mut flags = keep.iter();
+        self.features.retain(|_| flags.next().is_none_or(|keep| *keep));
+        self.dependence.retain(keep);
     }
 }

@@ -162,6 +162,8 @@ pub struct FeatureReport {
     pub n_current: u64,
     pub effective_reference: f64,
     pub effective_current: f64,
+    /// How many rows one independent observation takes, on either side; 1 where rows are independent.
+    pub design_effect: SidesSection,
     /// Numeric features with at least one finite value on both sides.
     pub ks: Option<KsSection>,
     /// Categorical features with at least one value on both sides.

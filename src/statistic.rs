@@ -82,6 +82,7 @@ pub enum Condition {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
     pub condition: Condition,
+    pub design_effect: DesignEffect,
     /// Usable values, as independent observations.
     pub effective: Sizes,
     pub ks: Option<Ks>,
@@ -101,14 +102,18 @@ pub struct Measurement {
 /// Compares the counts of a window with the reference.
 pub fn compare(profile: &FeatureProfile, counts: &FeatureCounts, design_effect: DesignEffect) -> Measurement {
     match (profile, counts) {
-        (FeatureProfile::Numeric { grid, reference }, FeatureCounts::Numeric(current)) => {
+        (FeatureProfile::Numeric { grid, reference, .. }, FeatureCounts::Numeric(current)) => {
             compare_numeric(grid, reference, current, design_effect)
         }
-        (FeatureProfile::Categorical { categories, reference }, FeatureCounts::Categorical(current)) => {
+        (FeatureProfile::Categorical { categories, reference, .. }, FeatureCounts::Categorical(current)) => {
             compare_categorical(categories, reference, current, design_effect)
         }
         // Counts are made from their profile; were they not, none of their values would be of the feature's type.
-        _ => Measurement::incomparable(Condition::WrongType, Sizes::effective(profile.presence().usable(), 0, design_effect)),
+        _ => Measurement::incomparable(
+            Condition::WrongType,
+            Sizes::effective(profile.presence().usable(), 0, design_effect),
+            design_effect,
+        ),
     }
 }
 
@@ -118,13 +123,13 @@ fn compare_numeric(grid: &Grid, reference: &NumericCounts, current: &NumericCoun
         condition_of(&reference.presence, &current.presence, || single_value(grid, reference, current, effective.current));
     let Condition::Comparable { .. } = condition else {
         let cells = psi::numeric_cells(grid, reference, current);
-        return Measurement::incomparable(condition, effective).with_cells(cells, design_effect);
+        return Measurement::incomparable(condition, effective, design_effect).with_cells(cells, design_effect);
     };
     let ks = Ks::compute(grid, reference, current, design_effect);
     let unusable = TwoProportions::of_unusable(&reference.presence, &current.presence, design_effect);
     let p_value = combine(ks.as_ref().map(|ks| ks.p_effective), unusable.as_ref());
     let wasserstein = Wasserstein::compute(grid, reference, current);
-    Measurement { ks, unusable, wasserstein, p_value, ..Measurement::incomparable(condition, effective) }
+    Measurement { ks, unusable, wasserstein, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
         .with_cells(psi::numeric_cells(grid, reference, current), design_effect)
 }
 
@@ -138,20 +143,21 @@ fn compare_categorical(
     let condition = condition_of(&reference.presence, &current.presence, || single_category(reference, current, effective.current));
     let cells = psi::categorical_cells(categories, reference, current);
     let Condition::Comparable { .. } = condition else {
-        return Measurement::incomparable(condition, effective).with_cells(cells, design_effect);
+        return Measurement::incomparable(condition, effective, design_effect).with_cells(cells, design_effect);
     };
     let values: Vec<&Cell> = cells.iter().filter(|cell| cell.label.is_value()).collect();
     let chi_squared = ChiSquared::compute(&values, design_effect);
     let unusable = TwoProportions::of_unusable(&reference.presence, &current.presence, design_effect);
     let p_value = combine(chi_squared.as_ref().map(|test| test.p_effective), unusable.as_ref());
-    Measurement { chi_squared, unusable, p_value, ..Measurement::incomparable(condition, effective) }
+    Measurement { chi_squared, unusable, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
         .with_cells(cells, design_effect)
 }
 
 impl Measurement {
-    fn incomparable(condition: Condition, effective: Sizes) -> Self {
+    fn incomparable(condition: Condition, effective: Sizes, design_effect: DesignEffect) -> Self {
         Self {
             condition,
+            design_effect,
             effective,
             ks: None,
             chi_squared: None,

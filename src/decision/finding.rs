@@ -53,6 +53,12 @@ pub enum FindingCode {
     ObjectUnknownFormat,
     /// A window was asked for, but no timestamp column is configured: every row of the logs was used.
     WindowIgnored,
+    /// No object of the window has the column that names which rows belong together.
+    ClusterMissing,
+    /// Nothing tells which rows belong together: they are taken as independent.
+    IndependenceAssumed,
+    /// There are more clusters than are kept; a sample of them was used.
+    ClustersSampled,
     /// The profile was built from other reference objects than those beside it now.
     ProfileStale,
     /// A message could not be delivered: this version has no such channel.

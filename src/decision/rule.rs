@@ -4,7 +4,7 @@ use super::correction::benjamini_hochberg;
 use super::policy::Policy;
 use super::{Rule, Verdict};
 use crate::feature::FeatureName;
-use crate::statistic::{Condition, Measurement};
+use crate::statistic::{Condition, DesignEffect, Measurement, Sizes};
 
 /// One feature, judged.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,14 +75,40 @@ fn too_few(measurement: &Measurement, policy: &Policy) -> Option<String> {
         return Some("the window holds no row".to_owned());
     }
     let needed = policy.min_effective_rows;
-    let sides = [("the reference", measurement.effective.reference), ("the window", measurement.effective.current)];
-    sides.into_iter().find(|(_, rows)| *rows < needed).map(|(side, rows)| {
-        let more = (needed - rows).ceil();
+    let DesignEffect { reference, current } = measurement.design_effect;
+    let sides =
+        [("the reference", measurement.effective.reference, reference), ("the window", measurement.effective.current, current)];
+    sides.into_iter().find(|(_, effective, _)| *effective < needed).map(|(side, effective, design_effect)| {
+        let more = (needed - effective).ceil();
         let plural = if more > 1.0 { "rows" } else { "row" };
-        format!(
-            "too few rows: {side} has {rows:.0} usable independent rows of the {needed:.0} required; needs {more:.0} more {plural}"
-        )
+        let worth = if is_dependent(design_effect) {
+            format!("the {:.0} usable rows of {side} are worth {effective:.1} independent ones", effective * design_effect)
+        } else {
+            format!("{side} has {effective:.0} usable rows")
+        };
+        format!("too few rows: {worth} of the {needed:.0} required; needs {more:.0} more independent {plural}")
     })
+}
+
+/// Whether a design effect is worth a word.
+fn is_dependent(design_effect: f64) -> bool {
+    design_effect >= 1.05
+}
+
+/// Why a feature that looks significant is not: its rows are not independent.
+fn looks_significant(measurement: &Measurement, alpha: f64) -> Option<String> {
+    let p_value = measurement.ks.map(|ks| ks.p_value).or(measurement.chi_squared.map(|test| test.p_value))?;
+    let DesignEffect { reference, current } = measurement.design_effect;
+    if p_value >= alpha || !(is_dependent(reference) || is_dependent(current)) {
+        return None;
+    }
+    let Sizes { reference: effective_reference, current: effective_current } = measurement.effective;
+    Some(format!(
+        "; counted as independent its rows would look significant (p below {alpha}), but the {:.0} of the window are worth \
+         {effective_current:.0} and the {:.0} of the reference {effective_reference:.0}",
+        effective_current * current,
+        effective_reference * reference
+    ))
 }
 
 fn significant_and_material(
@@ -110,10 +136,11 @@ fn significant_and_material(
             Verdict::Stable,
             format!("significant (q below {alpha}) but too small to matter (adjusted PSI {size:.3}, warning from {warning})"),
         ),
-        (false, size) if size >= drift => {
-            (Verdict::Stable, format!("not significant (q {q_value:.2}), so its adjusted PSI of {size:.3} does not count"))
+        (false, size) => {
+            let size = if size >= drift { format!(", so its adjusted PSI of {size:.3} does not count") } else { String::new() };
+            let why = looks_significant(measurement, alpha).unwrap_or_default();
+            (Verdict::Stable, format!("no significant change (q {q_value:.2}){size}{why}"))
         }
-        (false, _) => (Verdict::Stable, format!("no significant change (q {q_value:.2})")),
     }
 }
 
@@ -136,13 +163,13 @@ fn textbook(name: &FeatureName, measurement: &Measurement, policy: &Policy) -> (
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistic::Sizes;
     use crate::statistic::ks::Ks;
     use crate::statistic::psi::Psi;
 
     fn measured(p: f64, psi_adjusted: f64, rows: f64) -> Measurement {
         Measurement {
             condition: Condition::Comparable { single_value_ln_probability: None },
+            design_effect: DesignEffect::INDEPENDENT,
             effective: Sizes { reference: 613.0, current: rows },
             ks: Some(Ks { statistic: 0.1, p_value: p, p_effective: p, error_bound: 0.0 }),
             chi_squared: None,
@@ -174,8 +201,18 @@ mod tests {
     fn too_few_rows_are_inconclusive_and_say_how_many_are_missing() {
         let judgement = judge(&[(&FeatureName::new("f"), &measured(1e-9, 1.0, 7.0))], &Policy::default()).remove(0);
         assert_eq!(judgement.verdict, Verdict::Inconclusive);
-        assert!(judgement.reason.contains("needs 3 more rows"), "{}", judgement.reason);
+        assert!(judgement.reason.contains("needs 3 more independent rows"), "{}", judgement.reason);
         assert_eq!(judgement.q_value, None);
+    }
+
+    #[test]
+    fn dependent_rows_are_told_in_words() {
+        let mut measurement = measured(1e-6, 0.3, 52.0);
+        measurement.design_effect = DesignEffect { reference: 1.0, current: 8.0 };
+        measurement.p_value = Some(0.3);
+        let judgement = judge(&[(&FeatureName::new("f"), &measurement)], &Policy::default()).remove(0);
+        assert_eq!(judgement.verdict, Verdict::Stable);
+        assert!(judgement.reason.contains("the 416 of the window are worth 52"), "{}", judgement.reason);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Account {
     pub rows_rejected: u64,
     /// For each requested column: whether any object has it.
     pub columns_seen: Vec<bool>,
+    /// Whether any object has the cluster column.
+    pub cluster_seen: bool,
     pub oldest_us: Option<i64>,
     pub newest_us: Option<i64>,
 }
@@ -47,6 +49,7 @@ impl Account {
                 self.rows_outside_window += tally.rows_outside_window;
                 self.rows_rejected += tally.rejected.total();
                 self.columns_seen.iter_mut().zip(&tally.columns_seen).for_each(|(seen, here)| *seen |= here);
+                self.cluster_seen |= tally.cluster_seen;
                 self.oldest_us = self.oldest_us.into_iter().chain(tally.oldest_us).min();
                 self.newest_us = self.newest_us.max(tally.newest_us);
             }

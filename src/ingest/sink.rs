@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::decode::Batch;
+use super::decode::{Batch, MISSING_CLUSTER};
 use crate::profile::builder::ProfileBuilder;
+use crate::profile::dependence::Ranks;
 use crate::profile::{ReferenceProfile, WindowCounts};
 
 /// Takes batches of rows; parts that took different rows merge.
@@ -20,21 +21,51 @@ pub trait Sink: Clone + Send + Sync + 'static {
 /// Counts over a profile's features; all features in parallel.
 #[derive(Clone, Debug)]
 pub struct Counter {
-    pub profile: Arc<ReferenceProfile>,
+    profile: Arc<ReferenceProfile>,
+    /// [`FeatureProfile::cell_ranks`](crate::profile::FeatureProfile::cell_ranks) of every feature.
+    cell_ranks: Arc<Vec<Vec<u64>>>,
+    /// Whether rows without a timestamp are in time order as they stand.
+    in_time_order: bool,
     pub counts: WindowCounts,
 }
 
 impl Counter {
     pub fn new(profile: Arc<ReferenceProfile>) -> Self {
         let counts = profile.empty_counts();
-        Self { profile, counts }
+        let cell_ranks = Arc::new(profile.features.par_iter().map(|(_, feature)| feature.cell_ranks()).collect());
+        Self { profile, cell_ranks, in_time_order: false, counts }
+    }
+
+    /// Takes the order of the rows in the objects for that of time.
+    #[must_use]
+    pub fn in_time_order(self) -> Self {
+        Self { in_time_order: true, ..self }
     }
 }
 
 impl Sink for Counter {
     fn update(&mut self, batch: &Batch) {
-        let features = self.counts.features.par_iter_mut().zip(&self.profile.features).zip(&batch.columns);
-        features.for_each(|((counts, (_, profile)), column)| counts.update(profile, column.as_batch(batch.rows)));
+        let sides = self.profile.features.par_iter().zip(self.cell_ranks.par_iter()).zip(&batch.columns);
+        let features = self.counts.features.par_iter_mut().zip(sides);
+        let ranks: Vec<Ranks> = features
+            .map(|(counts, (((_, profile), cell_ranks), column))| {
+                counts.update_ranked(profile, column.as_batch(batch.rows), cell_ranks)
+            })
+            .collect();
+        match &batch.clusters {
+            Some(clusters) => {
+                let clusters: Vec<Option<u64>> =
+                    clusters.iter().map(|hash| Some(*hash).filter(|hash| *hash != MISSING_CLUSTER)).collect();
+                self.counts.dependence.add_clustered(&clusters, &ranks);
+            }
+            None if self.in_time_order || !batch.timestamps_us.is_empty() => {
+                let mut order: Vec<usize> = (0..batch.rows).collect();
+                // Stable: rows of one moment keep the order of the object.
+                order.sort_by_key(|row| batch.timestamps_us.get(*row));
+                self.counts.dependence.add_in_time_order(&order, &ranks);
+            }
+            None => {}
+        }
     }
 
     fn merge(&mut self, other: Self) {

@@ -18,7 +18,8 @@ use crate::feature::FeatureName;
 use crate::ingest::account::Account;
 use crate::profile::ReferenceProfile;
 use crate::report::{
-    CurrentSection, ObjectSection, PastRun, ReferenceSection, Report, Run, SCHEMA_VERSION, WindowSection, assemble, markdown, text,
+    CurrentSection, FeatureReport, ObjectSection, PastRun, ReferenceSection, Report, Run, SCHEMA_VERSION, WindowSection, assemble,
+    markdown, text,
 };
 use crate::store::{Series, StateStore, StoreError};
 
@@ -65,6 +66,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     found.extend(findings::of_account(&current.account, "the window"));
     found.extend(findings::of_features(&judged));
     found.extend(of_window(config, effective, window.is_some(), rows));
+    found.extend(findings::of_dependence(config, &current));
     found.extend(signals::not_available(config, &signals));
     found.extend(store_error.as_ref().map(no_history));
     found.sort_by_key(|finding| finding.severity);
@@ -79,8 +81,8 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
             end: window.map(|window| window.end),
             length_s: window.map(|_| config.window.length.seconds()),
         },
-        reference: reference_section(&profile, profile_id.clone()),
-        current: current_section(&current),
+        reference: reference_section(&profile, profile_id.clone(), &features),
+        current: current_section(&current, &features),
         decision: assemble::decision(&decision, &policy, &features),
         features,
         findings: found,
@@ -141,12 +143,9 @@ async fn shared(
         return Ok(profile);
     }
     let mut kept = ReferenceProfile { features: Vec::new(), ..(*profile).clone() };
-    let mut counts = Vec::new();
-    let sides = profile.features.iter().zip(std::mem::take(&mut current.counts.features)).zip(&current.account.columns_seen);
-    for (((name, feature), count), seen) in sides {
+    for ((name, feature), seen) in profile.features.iter().zip(&current.account.columns_seen) {
         if *seen {
             kept.features.push((name.clone(), feature.clone()));
-            counts.push(count);
         } else {
             let message = format!(
                 "The reference has a column `{name}` that no object of the window has; it was left out. To be alarmed by that, list it in \
@@ -155,7 +154,7 @@ async fn shared(
             found.push(not_shared(name, Severity::Warning, message));
         }
     }
-    current.counts.features = counts;
+    current.counts.retain(&current.account.columns_seen);
     Ok(Arc::new(kept))
 }
 
@@ -253,17 +252,29 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-fn reference_section(profile: &ReferenceProfile, profile_id: String) -> ReferenceSection {
+fn reference_section(profile: &ReferenceProfile, profile_id: String, features: &[FeatureReport]) -> ReferenceSection {
     let objects = profile.objects.iter().map(|object| ObjectSection {
         uri: object.uri.clone(),
         generation: object.generation.clone(),
         size_bytes: object.size_bytes,
         rows: object.rows,
     });
-    ReferenceSection { rows: profile.rows, effective_rows: profile.rows as f64, profile_id, objects: objects.collect() }
+    ReferenceSection {
+        rows: profile.rows,
+        effective_rows: effective_rows(profile.rows, features, |feature| feature.design_effect.reference),
+        profile_id,
+        objects: objects.collect(),
+    }
 }
 
-fn current_section(current: &Current) -> CurrentSection {
+/// Rows by the median design effect of the features: what a side as a whole is worth.
+fn effective_rows(rows: u64, features: &[FeatureReport], design_effect: impl Fn(&FeatureReport) -> f64) -> f64 {
+    let mut effects: Vec<f64> = features.iter().map(design_effect).collect();
+    effects.sort_by(f64::total_cmp);
+    rows as f64 / effects.get(effects.len() / 2).copied().unwrap_or(1.0)
+}
+
+fn current_section(current: &Current, features: &[FeatureReport]) -> CurrentSection {
     let account: &Account = &current.account;
     let objects = account.readable().map(|(object, tally)| ObjectSection {
         uri: object.uri.clone(),
@@ -273,7 +284,7 @@ fn current_section(current: &Current) -> CurrentSection {
     });
     CurrentSection {
         rows: account.rows_used,
-        effective_rows: account.rows_used as f64,
+        effective_rows: effective_rows(account.rows_used, features, |feature| feature.design_effect.current),
         rows_read: account.rows_read,
         rows_outside_window: account.rows_outside_window,
         rows_rejected: account.rows_rejected,

@@ -101,7 +101,14 @@ impl<'a> Logs<'a> {
     fn request(&self, columns: Vec<(FeatureName, FeatureKind)>, window: Option<Window>) -> Request {
         let logs = &self.config.logs;
         let timestamp = logs.timestamp.clone().map(|name| TimestampColumn { name, naive: logs.naive_timestamps });
-        Request { columns, timestamp, cluster: None, window, max_row_bytes: logs.max_row_bytes, batch_rows: BATCH_ROWS }
+        Request {
+            columns,
+            timestamp,
+            cluster: logs.cluster.clone(),
+            window,
+            max_row_bytes: logs.max_row_bytes,
+            batch_rows: BATCH_ROWS,
+        }
     }
 
     /// Counts the rows of a window.

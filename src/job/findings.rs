@@ -1,5 +1,7 @@
 //! Findings about the input: what was read, rejected, missing, broken.
 
+use super::current::Current;
+use crate::config::Config;
 use crate::decision::Verdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::with_causes;
@@ -95,6 +97,37 @@ pub fn check_rejected_fraction(account: &Account, limit: f64, side: &str) -> Res
         format_percent(fraction),
         why_nothing_was_read(account)
     ))
+}
+
+/// What is known, or not, of which rows belong together.
+pub fn of_dependence(config: &Config, current: &Current) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if current.account.rows_used == 0 {
+        return findings;
+    }
+    let timestamp = config.logs.timestamp.is_some();
+    match &config.logs.cluster {
+        Some(cluster) if !current.account.cluster_seen => {
+            let instead = if timestamp {
+                "blocks of rows in time order tell how dependent they are"
+            } else {
+                "rows are taken as independent"
+            };
+            let message = format!("No object of the window has the column `{cluster}` of logs.cluster: {instead}.");
+            findings.push(Finding::new(FindingCode::ClusterMissing, Severity::Warning, message));
+        }
+        None if !timestamp => {
+            let message = "Rows are taken as independent: neither logs.cluster nor logs.timestamp tells which belong together. If one patient or \
+                           session has several rows, the window looks more certain than it is.";
+            findings.push(Finding::new(FindingCode::IndependenceAssumed, Severity::Info, message));
+        }
+        _ => {}
+    }
+    if current.counts.dependence.is_sampled() {
+        let message = "There are more clusters than are kept: how dependent rows are was found from a sample of whole clusters.";
+        findings.push(Finding::new(FindingCode::ClustersSampled, Severity::Info, message));
+    }
+    findings
 }
 
 /// What is remarkable about the features.

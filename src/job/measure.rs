@@ -7,6 +7,7 @@ use crate::decision::dataset::{DatasetDecision, decide};
 use crate::decision::policy::{Materiality, Policy};
 use crate::decision::rule::judge;
 use crate::feature::FeatureName;
+use crate::profile::dependence::Estimate;
 use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCounts};
 use crate::report::assemble::JudgedFeature;
 use crate::statistic::{DesignEffect, Measurement, compare};
@@ -40,8 +41,16 @@ pub fn measure<'a>(
     policy: &Policy,
 ) -> (Vec<JudgedFeature<'a>>, DatasetDecision) {
     let sides: Vec<Sides<'a>> = profile.features.iter().zip(&counts.features).map(|((name, p), c)| (name, p, c)).collect();
-    let measurements: Vec<Measurement> =
-        sides.par_iter().map(|(_, profile, counts)| compare(profile, counts, DesignEffect::INDEPENDENT)).collect();
+    let reference: Vec<Estimate> = sides.iter().map(|(_, profile, _)| *profile.dependence()).collect();
+    let current = counts.dependence.estimates(&reference);
+    let measurements: Vec<Measurement> = sides
+        .par_iter()
+        .zip(reference.par_iter().zip(current.par_iter()))
+        .map(|((_, profile, counts), (reference, current))| {
+            let design_effect = DesignEffect { reference: reference.design_effect, current: current.design_effect };
+            compare(profile, counts, design_effect)
+        })
+        .collect();
     let named: Vec<(&FeatureName, &Measurement)> = sides.iter().map(|(name, ..)| *name).zip(&measurements).collect();
     let judgements = judge(&named, policy);
     let verdicts: Vec<_> = judgements.iter().map(|judgement| judgement.verdict).collect();

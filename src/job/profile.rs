@@ -69,7 +69,7 @@ fn table(profile: &ReferenceProfile) -> String {
         let missing = format_percent(presence.without_value() as f64 / presence.rows.max(1) as f64);
         let shown = |value: Option<f64>| value.map_or_else(String::new, format_value);
         let (distinct, moments) = match feature {
-            FeatureProfile::Numeric { grid, reference } => (grid.knots().len(), Some(&reference.moments)),
+            FeatureProfile::Numeric { grid, reference, .. } => (grid.knots().len(), Some(&reference.moments)),
             FeatureProfile::Categorical { categories, .. } => (categories.names().len(), None),
         };
         table.add_row([

@@ -11,8 +11,10 @@ use crate::error::JobError;
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::account::Account;
 use crate::ingest::decode::{ColumnGuess, Encoding, Request};
+use crate::ingest::sink::Counter;
 use crate::ingest::{self, BATCH_ROWS, Source};
 use crate::profile::builder::ProfileBuilder;
+use crate::profile::dependence::Estimate;
 use crate::profile::grid::{Grid, NumericCounts};
 use crate::profile::{FeatureProfile, ProfileObject, ReferenceProfile};
 use crate::progress::Progress;
@@ -70,7 +72,32 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     check_usable(&account, config, place)?;
     findings.extend(findings::of_account(&account, "the reference"));
     let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
+    let profile = with_dependence(config, &source, profile).await?;
     Ok(Reference { profile: Arc::new(profile), findings })
+}
+
+/// Reads the reference once more, over its own profile, for how dependent its rows are: by their clusters where it has them, in the
+/// order of its files where it has the logs' timestamp (then it was once a log), and not at all otherwise.
+async fn with_dependence(config: &Config, source: &Source, profile: ReferenceProfile) -> Result<ReferenceProfile, JobError> {
+    let columns = ingest::columns(source, OBJECTS_INSPECTED).await?;
+    let has = |column: &Option<String>| column.clone().filter(|column| columns.iter().any(|(name, _)| name == column));
+    let (cluster, timestamp) = (has(&config.logs.cluster), has(&config.logs.timestamp));
+    if cluster.is_none() && timestamp.is_none() {
+        return Ok(profile);
+    }
+    let request = Request {
+        columns: profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect(),
+        timestamp: None,
+        cluster,
+        window: None,
+        max_row_bytes: config.logs.max_row_bytes,
+        batch_rows: BATCH_ROWS,
+    };
+    let counter = Counter::new(Arc::new(profile.clone())).in_time_order();
+    let (counter, _) = ingest::read(source, request, counter, concurrency(config), &|_| ()).await?;
+    let mut profile = profile;
+    profile.set_dependence(&counter.counts);
+    Ok(profile)
 }
 
 /// Objects or features that are worked on at a time.
@@ -208,12 +235,19 @@ fn with_configured_kind(config: &Config, name: &FeatureName, feature: &FeaturePr
 fn empty_feature(name: &FeatureName) -> (FeatureName, FeatureProfile) {
     let empty = ProfileBuilder::new(&[(name.clone(), FeatureKind::Numeric)]).finish(Vec::new());
     let feature = empty.features.into_iter().next().map(|(_, feature)| feature);
-    (name.clone(), feature.unwrap_or(FeatureProfile::Numeric { grid: Grid::default(), reference: NumericCounts::default() }))
+    (
+        name.clone(),
+        feature.unwrap_or(FeatureProfile::Numeric {
+            grid: Grid::default(),
+            reference: NumericCounts::default(),
+            dependence: Estimate::INDEPENDENT,
+        }),
+    )
 }
 
 /// A text column in which more than half of the reference's values are different names rows, and is no feature.
 fn identifier(name: &FeatureName, feature: &FeatureProfile) -> Option<Finding> {
-    let FeatureProfile::Categorical { categories, reference } = feature else { return None };
+    let FeatureProfile::Categorical { categories, reference, .. } = feature else { return None };
     let distinct = categories.names().len() as u64;
     if distinct * 2 <= reference.n() {
         return None;

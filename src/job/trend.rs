@@ -81,6 +81,10 @@ pub async fn backfill(
             Err(error) => return Err(error),
         };
         let rows = current.account.rows_used;
+        if rows == 0 {
+            // Before the logs began there is no trend.
+            break;
+        }
         let (judged, decision) = measure(profile, &current.counts, rows, context.policy);
         let outcome = remember(Some(earlier), earlier.end, rows, &decision, &judged);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::categories::{Categories, CategoryCounts, MAX_CATEGORIES};
+use super::dependence::Estimate;
 use super::grid::{Grid, NumericCounts};
 use super::{FeatureProfile, PROFILE_VERSION, Presence, ProfileObject, ReferenceProfile};
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
@@ -101,9 +102,9 @@ impl Column {
                 let mut finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
                 let grid = Grid::from_values(&mut finite);
                 let mut reference = NumericCounts::empty(&grid);
-                reference.update(&grid, &values);
+                reference.update(&grid, &values, |_| {});
                 reference.presence.merge(&self.unusable);
-                FeatureProfile::Numeric { grid, reference }
+                FeatureProfile::Numeric { grid, reference, dependence: Estimate::INDEPENDENT }
             }
             Values::Categorical(totals) => totals.finish(&self.unusable),
         };
@@ -153,6 +154,6 @@ impl CategoryTotals {
         let totals: Vec<u64> = counts.iter().map(|(_, count)| *count).collect();
         let categories = Categories::new(counts.into_iter().map(|(name, _)| name).collect(), self.overflow > 0);
         let reference = CategoryCounts::from_totals(presence, &totals, self.overflow);
-        FeatureProfile::Categorical { categories, reference }
+        FeatureProfile::Categorical { categories, reference, dependence: Estimate::INDEPENDENT }
     }
 }

@@ -79,6 +79,17 @@ enum Slot {
     New,
 }
 
+impl Slot {
+    /// Its number among the cells, `own` of which are of one category each.
+    fn position(self, own: usize) -> usize {
+        match self {
+            Self::Cell(cell) => cell,
+            Self::Other => own,
+            Self::New => own + 1,
+        }
+    }
+}
+
 /// The counts of a categorical feature's values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,12 +114,16 @@ impl CategoryCounts {
         Self { presence, cells: cells.to_vec(), other: rest.iter().sum::<u64>() + overflow, new: 0 }
     }
 
-    /// Counts one batch: a code a row into the batch's own dictionary.
-    pub fn update(&mut self, categories: &Categories, codes: &[u32], dictionary: &[String]) {
+    /// Counts one batch: a code a row into the batch's own dictionary. Tells `each` the cell of every row, OTHER and NEW being the
+    /// last two (`None` where it is missing).
+    pub fn update(&mut self, categories: &Categories, codes: &[u32], dictionary: &[String], mut each: impl FnMut(Option<usize>)) {
         self.presence.rows += codes.len() as u64;
         let slots: Vec<Slot> = dictionary.iter().map(|name| categories.slot(name)).collect();
+        let own_cells = self.cells.len();
         for &code in codes {
-            match slots.get(code as usize) {
+            let slot = slots.get(code as usize);
+            each(slot.map(|slot| slot.position(own_cells)));
+            match slot {
                 None if code == MISSING_CODE => self.presence.missing += 1,
                 // A code beyond its dictionary is no value of this column.
                 None => self.presence.wrong_type += 1,
@@ -158,7 +173,7 @@ mod tests {
     fn known_unknown_and_missing_values_are_counted_apart() {
         let categories = Categories::new(strings(&["a", "b"]), false);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0, 1, 1, 2, MISSING_CODE], &strings(&["b", "a", "zebra"]));
+        counts.update(&categories, &[0, 1, 1, 2, MISSING_CODE], &strings(&["b", "a", "zebra"]), |_| {});
         assert_eq!((counts.cells(), counts.new, counts.other), ([2, 1].as_slice(), 1, 0));
         assert_eq!(counts.presence.missing, 1);
         assert!(counts.fits(&categories));
@@ -169,7 +184,7 @@ mod tests {
         let names: Vec<String> = (0..60).map(|i| format!("c{i:02}")).collect();
         let categories = Categories::new(names, false);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0, 1], &strings(&["c55", "unseen"]));
+        counts.update(&categories, &[0, 1], &strings(&["c55", "unseen"]), |_| {});
         assert_eq!((counts.other, counts.new), (1, 1));
     }
 
@@ -177,7 +192,7 @@ mod tests {
     fn a_truncated_dictionary_never_calls_a_value_new() {
         let categories = Categories::new(strings(&["a"]), true);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0], &strings(&["unseen"]));
+        counts.update(&categories, &[0], &strings(&["unseen"]), |_| {});
         assert_eq!((counts.other, counts.new), (1, 0));
     }
 

@@ -98,24 +98,28 @@ impl NumericCounts {
         }
     }
 
-    /// Counts one batch of values.
-    pub fn update(&mut self, grid: &Grid, values: &[f64]) {
+    /// Counts one batch of values, and tells `each` the cell of every one (`None` where it is not finite).
+    pub fn update(&mut self, grid: &Grid, values: &[f64], mut each: impl FnMut(Option<usize>)) {
         self.presence.rows += values.len() as u64;
         for &value in values {
             if value.is_finite() {
-                self.count(grid, value);
-            } else if is_missing(value) {
+                let cell = grid.cell(value);
+                self.count(grid, value, cell);
+                each(Some(cell));
+                continue;
+            }
+            if is_missing(value) {
                 self.presence.missing += 1;
             } else {
                 self.presence.non_finite += 1;
             }
+            each(None);
         }
     }
 
     #[inline]
-    fn count(&mut self, grid: &Grid, value: f64) {
+    fn count(&mut self, grid: &Grid, value: f64, cell: usize) {
         self.moments.update(value);
-        let cell = grid.cell(value);
         let index = cell / 2;
         if cell % 2 == 1 {
             if let Some(count) = self.at_knot.get_mut(index) {
@@ -236,7 +240,7 @@ mod tests {
     fn missing_and_non_finite_are_counted_apart() {
         let grid = grid(&[1.0, 2.0]);
         let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &[1.0, MISSING, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.5]);
+        counts.update(&grid, &[1.0, MISSING, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.5], |_| {});
         assert_eq!(counts.presence, Presence { rows: 6, missing: 1, non_finite: 3, ..Presence::default() });
         assert_eq!((counts.n(), counts.at(0), counts.below(1)), (2, 1, 1));
         assert!((counts.distance_below(1) - 0.5).abs() < 1e-15);
@@ -254,10 +258,10 @@ mod tests {
             let values: Vec<f64> = current.iter().map(|&v| f64::from(v) / 2.0).collect();
             let split = split.min(values.len());
             let mut whole = NumericCounts::empty(&grid);
-            whole.update(&grid, &values);
+            whole.update(&grid, &values, |_| {});
             let (mut left, mut right) = (NumericCounts::empty(&grid), NumericCounts::empty(&grid));
-            left.update(&grid, &values[..split]);
-            right.update(&grid, &values[split..]);
+            left.update(&grid, &values[..split], |_| {});
+            right.update(&grid, &values[split..], |_| {});
             left.merge(&right);
             prop_assert!(left.fits(&grid));
             prop_assert_eq!(left.at_knot, whole.at_knot);

@@ -2,7 +2,7 @@
 
 use super::{
     ChiSquaredSection, DecisionSection, FeatureReport, KsSection, MissingSection, PsiCellSection, PsiSection, QuantilesSection,
-    SummarySection, WassersteinSection, format_percent, format_value, histogram,
+    SidesSection, SummarySection, WassersteinSection, format_percent, format_value, histogram,
 };
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::policy::Policy;
@@ -37,7 +37,7 @@ pub fn features(judged: Vec<JudgedFeature<'_>>) -> Vec<FeatureReport> {
 fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
     let JudgedFeature { name, kind, sides, measurement, judgement } = judged;
     let (reference, current, histogram) = match sides {
-        Some((FeatureProfile::Numeric { grid, reference }, FeatureCounts::Numeric(current))) => {
+        Some((FeatureProfile::Numeric { grid, reference, .. }, FeatureCounts::Numeric(current))) => {
             let continuous = measurement.psi.as_ref().is_some_and(is_continuous);
             let histogram = if continuous { histogram(grid, reference, current) } else { None };
             (numeric_summary(grid, reference), numeric_summary(grid, current), histogram)
@@ -45,8 +45,19 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
         Some((profile, counts)) => (plain_summary(profile.presence()), plain_summary(counts.presence()), None),
         None => (plain_summary(&Presence::default()), plain_summary(&Presence::default()), None),
     };
-    let Measurement { effective, ks, chi_squared, unusable, psi, wasserstein, jensen_shannon, total_variation, p_value, .. } =
-        measurement;
+    let Measurement {
+        effective,
+        design_effect,
+        ks,
+        chi_squared,
+        unusable,
+        psi,
+        wasserstein,
+        jensen_shannon,
+        total_variation,
+        p_value,
+        ..
+    } = measurement;
     FeatureReport {
         name: name.clone(),
         kind,
@@ -56,6 +67,7 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
         n_current: sides.map_or(0, |(_, counts)| counts.presence().rows),
         effective_reference: effective.reference,
         effective_current: effective.current,
+        design_effect: SidesSection { reference: design_effect.reference, current: design_effect.current },
         ks: ks.map(|ks| KsSection {
             statistic: ks.statistic,
             p_value: ks.p_value,

@@ -59,8 +59,8 @@ mod tests {
     fn pictured(reference: &[f64], current: &[f64]) -> Option<HistogramSection> {
         let grid = Grid::from_values(&mut reference.to_vec());
         let mut counts = [NumericCounts::empty(&grid), NumericCounts::empty(&grid)];
-        counts[0].update(&grid, reference);
-        counts[1].update(&grid, current);
+        counts[0].update(&grid, reference, |_| {});
+        counts[1].update(&grid, current, |_| {});
         histogram(&grid, &counts[0], &counts[1])
     }
 

@@ -169,8 +169,8 @@ mod tests {
     fn cells(reference: &[f64], current: &[f64]) -> Vec<Cell> {
         let grid = Grid::from_values(&mut reference.iter().copied().filter(|value| value.is_finite()).collect::<Vec<_>>());
         let mut counts = [NumericCounts::empty(&grid), NumericCounts::empty(&grid)];
-        counts[0].update(&grid, reference);
-        counts[1].update(&grid, current);
+        counts[0].update(&grid, reference, |_| {});
+        counts[1].update(&grid, current, |_| {});
         numeric_cells(&grid, &counts[0], &counts[1])
     }
 

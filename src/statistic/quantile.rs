@@ -96,7 +96,7 @@ mod tests {
         let mut values: Vec<f64> = (1..=100).map(f64::from).collect();
         let grid = Grid::from_values(&mut values);
         let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &values);
+        counts.update(&grid, &values, |_| {});
         let distribution = Distribution::new(&grid, &counts).unwrap();
         // numpy.quantile(range(1, 101), p, method="inverted_cdf")
         let quantiles: Vec<f64> = [0.0, 0.01, 0.05, 0.5, 0.95, 1.0].iter().map(|&p| distribution.quantile(p)).collect();
@@ -109,7 +109,7 @@ mod tests {
     fn values_off_the_grid_are_spread_over_their_cell() {
         let grid = Grid::from_values(&mut [0.0, 10.0]);
         let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &[4.0, 5.0, 6.0, 20.0]);
+        counts.update(&grid, &[4.0, 5.0, 6.0, 20.0], |_| {});
         let distribution = Distribution::new(&grid, &counts).unwrap();
         assert!((distribution.quantile(0.5) - 5.0).abs() < 1e-12);
         assert!((distribution.quantile(1.0) - 15.0).abs() < 1e-12);

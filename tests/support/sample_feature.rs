@@ -187,6 +187,7 @@ pub fn bare(name: &str, verdict: Verdict) -> FeatureReport {
         n_current: ROWS_CURRENT,
         effective_reference: 402.7,
         effective_current: 148.3,
+        design_effect: SidesSection { reference: 1.5, current: 2.9 },
         ks: None,
         chi_squared: None,
         missing: None,

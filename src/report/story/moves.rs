@@ -235,7 +235,7 @@ mod tests {
         let histogram = json!({ "edges": [0.0, 1.0], "reference": [0.0], "current": [0.0], "below": sides, "above": sides });
         serde_json::from_value(json!({
             "name": "f", "kind": kind, "verdict": "drift", "reason": "", "n_reference": 100, "n_current": 100,
-            "effective_reference": 100.0, "effective_current": 100.0, "psi": psi, "reference": reference, "current": current,
+            "effective_reference": 100.0, "effective_current": 100.0, "design_effect": sides, "psi": psi, "reference": reference, "current": current,
             "histogram": if kind == "numeric" { histogram } else { Value::Null },
         }))
         .unwrap()

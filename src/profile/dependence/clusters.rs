@@ -1,0 +1,254 @@
+//! Dependence within clusters: the intraclass correlation by one-way analysis of variance.
+
+use std::collections::HashMap;
+
+use super::{Estimate, Method};
+
+/// Clusters that are kept at most. Above, clusters are sampled by their hash, each whole or not at all, so that memory is bounded
+/// and parts still merge.
+pub const MAX_CLUSTERS: usize = 65_536;
+
+/// The clusters seen, each with a slot in the sums of every feature.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterIndex {
+    slots: HashMap<u64, u32>,
+    /// Only clusters whose hash ends in this many zero bits are kept.
+    sampling_bits: u32,
+}
+
+impl ClusterIndex {
+    /// The slot of each row's cluster; `None` where the row has none, or its cluster is not in the sample.
+    pub fn slots_of(&mut self, rows: &[Option<u64>], features: &mut [ClusterSums]) -> Vec<Option<u32>> {
+        let slots: Vec<Option<u32>> = rows.iter().map(|cluster| cluster.and_then(|hash| self.slot(hash))).collect();
+        // One batch may go beyond the bound: it has a bounded number of rows.
+        match self.shrink(features) {
+            None => slots,
+            Some(moved) => {
+                slots.into_iter().map(|slot| slot.and_then(|slot| moved.get(slot as usize).copied().flatten())).collect()
+            }
+        }
+    }
+
+    fn slot(&mut self, hash: u64) -> Option<u32> {
+        if hash.trailing_zeros() < self.sampling_bits {
+            return None;
+        }
+        let next = u32::try_from(self.slots.len()).ok()?;
+        Some(*self.slots.entry(hash).or_insert(next))
+    }
+
+    /// Takes in another index; the answer is where each of its slots went.
+    pub fn merge(&mut self, other: &Self, features: &mut [ClusterSums]) -> Vec<Option<u32>> {
+        if other.sampling_bits > self.sampling_bits {
+            self.sampling_bits = other.sampling_bits;
+            self.drop_unsampled(features);
+        }
+        let mut entries: Vec<(u64, u32)> = other.slots.iter().map(|(hash, slot)| (*hash, *slot)).collect();
+        entries.sort_unstable_by_key(|(_, slot)| *slot);
+        let slots: Vec<Option<u32>> = entries.into_iter().map(|(hash, _)| self.slot(hash)).collect();
+        match self.shrink(features) {
+            None => slots,
+            Some(moved) => {
+                slots.into_iter().map(|slot| slot.and_then(|slot| moved.get(slot as usize).copied().flatten())).collect()
+            }
+        }
+    }
+
+    fn shrink(&mut self, features: &mut [ClusterSums]) -> Option<Vec<Option<u32>>> {
+        let mut moved: Option<Vec<Option<u32>>> = None;
+        while self.slots.len() > MAX_CLUSTERS {
+            self.sampling_bits += 1;
+            let step = self.drop_unsampled(features);
+            moved = Some(match moved {
+                None => step,
+                Some(before) => {
+                    before.into_iter().map(|slot| slot.and_then(|slot| step.get(slot as usize).copied().flatten())).collect()
+                }
+            });
+        }
+        moved
+    }
+
+    /// Drops the clusters that are no longer in the sample; the answer is where each slot went.
+    fn drop_unsampled(&mut self, features: &mut [ClusterSums]) -> Vec<Option<u32>> {
+        let mut entries: Vec<(u64, u32)> = self.slots.drain().collect();
+        entries.sort_unstable_by_key(|(_, slot)| *slot);
+        let mut moved = vec![None; entries.len()];
+        for (hash, slot) in entries {
+            if hash.trailing_zeros() >= self.sampling_bits
+                && let (Ok(next), Some(to)) = (u32::try_from(self.slots.len()), moved.get_mut(slot as usize))
+            {
+                self.slots.insert(hash, next);
+                *to = Some(next);
+            }
+        }
+        for sums in features {
+            sums.keep(&moved);
+        }
+        moved
+    }
+
+    /// Whether only a sample of the clusters is kept.
+    pub fn is_sampled(&self) -> bool {
+        self.sampling_bits > 0
+    }
+}
+
+/// The sums of one feature: per cluster the number and the sum of its ranks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterSums {
+    clusters: Vec<Cluster>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cluster {
+    rows: u64,
+    ranks: u64,
+    squares: u128,
+}
+
+impl ClusterSums {
+    pub fn add(&mut self, slot: u32, rank: u64) {
+        let slot = slot as usize;
+        if slot >= self.clusters.len() {
+            self.clusters.resize(slot + 1, Cluster::default());
+        }
+        if let Some(cluster) = self.clusters.get_mut(slot) {
+            cluster.rows += 1;
+            cluster.ranks += rank;
+            cluster.squares += u128::from(rank) * u128::from(rank);
+        }
+    }
+
+    /// Adds the sums of another part, whose slots are to be read through `slots`.
+    pub fn merge(&mut self, other: &Self, slots: &[Option<u32>]) {
+        for (cluster, slot) in other.clusters.iter().zip(slots) {
+            let Some(slot) = slot.map(|slot| slot as usize) else { continue };
+            if slot >= self.clusters.len() {
+                self.clusters.resize(slot + 1, Cluster::default());
+            }
+            if let Some(own) = self.clusters.get_mut(slot) {
+                own.rows += cluster.rows;
+                own.ranks += cluster.ranks;
+                own.squares += cluster.squares;
+            }
+        }
+    }
+
+    fn keep(&mut self, moved: &[Option<u32>]) {
+        let before = Self { clusters: std::mem::take(&mut self.clusters) };
+        self.merge(&before, moved);
+    }
+
+    /// One-way random effects: `ρ = (MSB − MSW) / (MSB + (n₀ − 1)·MSW)` with `n₀ = (n − Σm²/n)/(g − 1)`, clamped to [0, 1]
+    /// (Donner 1986, doi:10.2307/1403259), and Kish's design effect `1 + (Σm²/n − 1)·ρ` (Kish 1965).
+    ///
+    /// Few clusters tell little of ρ, so `known`, the reference's, counts where it is larger. With neither, rows of one cluster
+    /// are taken as one observation.
+    pub fn estimate(&self, known: Option<f64>) -> Estimate {
+        let clusters: Vec<&Cluster> = self.clusters.iter().filter(|cluster| cluster.rows > 0).collect();
+        let groups = clusters.len() as f64;
+        let rows = clusters.iter().map(|cluster| cluster.rows as f64).sum::<f64>();
+        if rows <= 0.0 {
+            return Estimate { method: Method::Clusters, clusters: Some(0), ..Estimate::INDEPENDENT };
+        }
+        let weighted_size = clusters.iter().map(|cluster| (cluster.rows as f64).powi(2)).sum::<f64>() / rows;
+        let own = correlation(&clusters, rows, groups, weighted_size);
+        let correlation = match (own, known) {
+            (Some(own), Some(known)) => own.max(known),
+            (own, known) => own.or(known).unwrap_or(1.0),
+        };
+        Estimate {
+            method: Method::Clusters,
+            design_effect: 1.0 + (weighted_size - 1.0).max(0.0) * correlation,
+            intraclass_correlation: own,
+            clusters: Some(clusters.len() as u64),
+        }
+    }
+}
+
+/// `None` where it cannot be computed: one cluster, clusters of one row each, or no variance.
+fn correlation(clusters: &[&Cluster], rows: f64, groups: f64, weighted_size: f64) -> Option<f64> {
+    if groups < 2.0 || rows <= groups {
+        return None;
+    }
+    let mean = clusters.iter().map(|cluster| cluster.ranks as f64).sum::<f64>() / rows;
+    let (mut between, mut within) = (0.0, 0.0);
+    for cluster in clusters {
+        let (size, sum) = (cluster.rows as f64, cluster.ranks as f64);
+        between += size * (sum / size - mean).powi(2);
+        within += (cluster.squares as f64 - sum * sum / size).max(0.0);
+    }
+    let (between, within) = (between / (groups - 1.0), within / (rows - groups));
+    let typical_size = (rows - weighted_size) / (groups - 1.0);
+    let total = between + (typical_size - 1.0) * within;
+    // A feature with one value has no variance to share.
+    (total > 0.0).then(|| ((between - within) / total).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(groups: &[&[u64]]) -> ClusterSums {
+        let mut sums = ClusterSums::default();
+        for (slot, ranks) in groups.iter().enumerate() {
+            for rank in *ranks {
+                sums.add(u32::try_from(slot).unwrap(), *rank);
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn the_correlation_of_a_small_table_is_that_of_the_textbook() {
+        // By hand: means 2, 5, 8; MSB = 3·(9 + 0 + 9)/2 = 27, MSW = 6/6 = 1, n₀ = 3: (27 − 1)/(27 + 2) = 26/29.
+        let estimate = sums(&[&[1, 2, 3], &[4, 5, 6], &[7, 8, 9]]).estimate(None);
+        assert!((estimate.intraclass_correlation.unwrap() - 26.0 / 29.0).abs() < 1e-12);
+        assert!((estimate.design_effect - (1.0 + 2.0 * 26.0 / 29.0)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn clusters_of_one_row_are_independent_rows() {
+        assert!((sums(&[&[1], &[5], &[2]]).estimate(Some(0.9)).design_effect - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_single_cluster_is_one_observation_unless_the_reference_knows_better() {
+        assert!((sums(&[&[1, 5, 9, 4]]).estimate(None).design_effect - 4.0).abs() < 1e-12);
+        assert!((sums(&[&[1, 5, 9, 4]]).estimate(Some(0.5)).design_effect - 2.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_constant_feature_has_no_correlation_of_its_own() {
+        assert_eq!(sums(&[&[3, 3], &[3, 3]]).estimate(Some(0.2)).intraclass_correlation, None);
+    }
+
+    #[test]
+    fn any_split_merges_to_the_single_pass_also_when_clusters_are_sampled() {
+        let count = MAX_CLUSTERS as u64 + 5_000;
+        // Hashes as a good hash function spreads them.
+        let rows: Vec<(u64, u64)> =
+            (0..2 * count).map(|i| ((i % count).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1 << 63, i % 1_000)).collect();
+        let read = |rows: &[(u64, u64)]| {
+            let (mut index, mut features) = (ClusterIndex::default(), vec![ClusterSums::default()]);
+            for chunk in rows.chunks(8_192) {
+                let hashes: Vec<Option<u64>> = chunk.iter().map(|(hash, _)| Some(*hash)).collect();
+                let slots = index.slots_of(&hashes, &mut features);
+                for (slot, (_, rank)) in slots.iter().zip(chunk) {
+                    slot.iter().for_each(|slot| features[0].add(*slot, *rank));
+                }
+            }
+            (index, features)
+        };
+        let (whole_index, whole) = read(&rows);
+        assert!(whole_index.is_sampled() && whole_index.slots.len() <= MAX_CLUSTERS);
+        let ((mut index, mut left), (right_index, right)) = (read(&rows[..50_000]), read(&rows[50_000..]));
+        let slots = index.merge(&right_index, &mut left);
+        left[0].merge(&right[0], &slots);
+        assert_eq!(index.slots.len(), whole_index.slots.len());
+        let (merged, single) = (left[0].estimate(None), whole[0].estimate(None));
+        assert!((merged.design_effect - single.design_effect).abs() < 1e-9);
+        assert_eq!(merged.clusters, single.clusters);
+    }
+}
