@@ -88,7 +88,13 @@ fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, e
     let Some(encoding) = Encoding::of_key(&meta.key) else {
         return Ok(Finished { account: account(String::new(), Err(Fault::UnknownFormat)), rows: Rows::None });
     };
-    let open = bucket.read(meta)?;
+    let open = match bucket.read(meta) {
+        // Deleted, or replaced, since it was listed: the others can still be read.
+        Err(error) if error.is_not_found() => {
+            return Ok(Finished { account: account(String::new(), Err(Fault::Vanished)), rows: Rows::None });
+        }
+        open => open?,
+    };
     let mut held: Option<Batch> = None;
     let mut counts: Option<S> = None;
     let result = decode(Input::File(open.file), encoding, request, &mut |batch| match (&mut counts, held.take()) {
@@ -122,7 +128,10 @@ pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, Col
         let Some(encoding) = Encoding::of_key(&meta.key) else { continue };
         let (bucket, meta) = (source.bucket.clone(), meta.clone());
         let task = tokio::task::spawn_blocking(move || {
-            let open = bucket.read(&meta)?;
+            let open = match bucket.read(&meta) {
+                Err(error) if error.is_not_found() => return Ok(Vec::new()),
+                open => open?,
+            };
             Ok(inspect(Input::File(open.file), encoding, SAMPLE_ROWS).unwrap_or_default())
         });
         let columns: Vec<(String, ColumnGuess)> = match task.await {

@@ -168,7 +168,7 @@ pub struct FeatureReport {
     pub ks: Option<KsSection>,
     /// Categorical features with at least one value on both sides.
     pub chi_squared: Option<ChiSquaredSection>,
-    /// The two-proportion test of unusable values (missing or non-finite), where either side has any.
+    /// The two-proportion test of missing values, where either side has any.
     pub missing: Option<MissingSection>,
     pub psi: Option<PsiSection>,
     pub wasserstein: Option<WassersteinSection>,
@@ -176,7 +176,8 @@ pub struct FeatureReport {
     pub jensen_shannon: Option<f64>,
     /// Total variation distance over the PSI cells, in [0, 1].
     pub total_variation: Option<f64>,
-    /// The feature's p-value with effective rows: KS or chi-squared, Bonferroni-combined with `missing`.
+    /// The feature's p-value with effective rows: KS or chi-squared, Bonferroni-combined with the tests of missing and of
+    /// non-finite values.
     pub p_value: Option<f64>,
     /// Benjamini–Hochberg adjustment of `p_value` over the evaluable configured features.
     pub q_value: Option<f64>,
@@ -209,7 +210,7 @@ pub struct ChiSquaredSection {
     pub p_effective: f64,
 }
 
-/// Unusable values, missing and non-finite together.
+/// Missing values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MissingSection {
     pub reference_fraction: f64,
@@ -267,7 +268,8 @@ pub struct SummarySection {
     pub non_finite_fraction: f64,
 }
 
-/// Quantiles: exact for the reference, within the spacing of the reference's values for the window.
+/// Quantiles: exact for the reference; for the window within the spacing of the reference's values, and beyond its ends to a
+/// sixteenth of the distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuantilesSection {
     pub p01: f64,

@@ -14,7 +14,7 @@ pub mod wasserstein;
 
 use crate::profile::categories::{Categories, CategoryCounts};
 use crate::profile::grid::{Grid, NumericCounts};
-use crate::profile::{FeatureCounts, FeatureProfile};
+use crate::profile::{FeatureCounts, FeatureProfile, Presence};
 use chi_squared::ChiSquared;
 use ks::Ks;
 use proportions::TwoProportions;
@@ -87,8 +87,10 @@ pub struct Measurement {
     pub effective: Sizes,
     pub ks: Option<Ks>,
     pub chi_squared: Option<ChiSquared>,
-    /// Unusable values (missing and non-finite), where either side has any.
-    pub unusable: Option<TwoProportions>,
+    /// Values that are missing, where either side has any.
+    pub missing: Option<TwoProportions>,
+    /// Values that are NaN or infinite, where either side has any.
+    pub non_finite: Option<TwoProportions>,
     pub psi: Option<Psi>,
     pub wasserstein: Option<Wasserstein>,
     /// Distance with base 2, in [0, 1].
@@ -126,10 +128,10 @@ fn compare_numeric(grid: &Grid, reference: &NumericCounts, current: &NumericCoun
         return Measurement::incomparable(condition, effective, design_effect).with_cells(cells, design_effect);
     };
     let ks = Ks::compute(grid, reference, current, design_effect);
-    let unusable = TwoProportions::of_unusable(&reference.presence, &current.presence, design_effect);
-    let p_value = combine(ks.as_ref().map(|ks| ks.p_effective), unusable.as_ref());
+    let [missing, non_finite] = without_value(&reference.presence, &current.presence, design_effect);
+    let p_value = bonferroni([ks.map(|ks| ks.p_effective), p_of(missing), p_of(non_finite)]);
     let wasserstein = Wasserstein::compute(grid, reference, current);
-    Measurement { ks, unusable, wasserstein, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
+    Measurement { ks, missing, non_finite, wasserstein, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
         .with_cells(psi::numeric_cells(grid, reference, current), design_effect)
 }
 
@@ -147,9 +149,9 @@ fn compare_categorical(
     };
     let values: Vec<&Cell> = cells.iter().filter(|cell| cell.label.is_value()).collect();
     let chi_squared = ChiSquared::compute(&values, design_effect);
-    let unusable = TwoProportions::of_unusable(&reference.presence, &current.presence, design_effect);
-    let p_value = combine(chi_squared.as_ref().map(|test| test.p_effective), unusable.as_ref());
-    Measurement { chi_squared, unusable, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
+    let [missing, non_finite] = without_value(&reference.presence, &current.presence, design_effect);
+    let p_value = bonferroni([chi_squared.map(|test| test.p_effective), p_of(missing), p_of(non_finite)]);
+    Measurement { chi_squared, missing, non_finite, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
         .with_cells(cells, design_effect)
 }
 
@@ -161,7 +163,8 @@ impl Measurement {
             effective,
             ks: None,
             chi_squared: None,
-            unusable: None,
+            missing: None,
+            non_finite: None,
             psi: None,
             wasserstein: None,
             jensen_shannon: None,
@@ -179,11 +182,7 @@ impl Measurement {
     }
 }
 
-fn condition_of(
-    reference: &crate::profile::Presence,
-    current: &crate::profile::Presence,
-    single_value_ln_probability: impl FnOnce() -> Option<f64>,
-) -> Condition {
+fn condition_of(reference: &Presence, current: &Presence, single_value_ln_probability: impl FnOnce() -> Option<f64>) -> Condition {
     if reference.usable() == 0 {
         return Condition::NoReference;
     }
@@ -232,10 +231,34 @@ fn ln_probability(occurrences: u64, rows: u64, draws: f64) -> f64 {
     draws * ((occurrences as f64 + 0.5) / (rows as f64 + 1.0)).ln()
 }
 
-/// Bonferroni: the smaller of the p-values times their number.
-fn combine(values: Option<f64>, unusable: Option<&TwoProportions>) -> Option<f64> {
-    match (values, unusable) {
-        (Some(p), Some(unusable)) => Some((2.0 * p.min(unusable.p_value)).min(1.0)),
-        (p, unusable) => p.or(unusable.map(|unusable| unusable.p_value)),
+/// The tests of the rows that have no usable value: missing, and not finite. Apart, because one may turn into the other.
+fn without_value(reference: &Presence, current: &Presence, design_effect: DesignEffect) -> [Option<TwoProportions>; 2] {
+    [
+        TwoProportions::compute(reference, current, Presence::without_value, design_effect),
+        TwoProportions::compute(reference, current, |presence| presence.non_finite, design_effect),
+    ]
+}
+
+fn p_of(test: Option<TwoProportions>) -> Option<f64> {
+    test.map(|test| test.p_value)
+}
+
+/// Bonferroni: the smallest of the p-values there are, times their number.
+fn bonferroni(p_values: [Option<f64>; 3]) -> Option<f64> {
+    let tests = p_values.iter().flatten().count() as f64;
+    p_values.into_iter().flatten().min_by(f64::total_cmp).map(|smallest| (smallest * tests).min(1.0))
+}
+
+impl Measurement {
+    /// The p-value of the missing and the non-finite values alone: what can be said when too few values are left.
+    pub fn p_value_without_values(&self) -> Option<f64> {
+        bonferroni([p_of(self.missing), p_of(self.non_finite), None])
+    }
+
+    /// All rows, missing ones included, as independent observations.
+    pub fn effective_rows(&self) -> Option<Sizes> {
+        let cells = &self.psi.as_ref()?.cells;
+        let rows = (cells.iter().map(|cell| cell.reference).sum(), cells.iter().map(|cell| cell.current).sum());
+        Some(Sizes::effective(rows.0, rows.1, self.design_effect))
     }
 }

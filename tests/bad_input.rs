@@ -339,3 +339,101 @@ mod replaced_bugs {
         assert_eq!(report["decision"]["configured"], 2);
     }
 }
+
+/// What a review found silently stable, or lost; each held by the smallest input that showed it.
+mod never_silent {
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_said_and_hides_no_other_object() {
+        let workspace = with_log_lines("");
+        std::os::unix::fs::symlink("/nowhere", workspace.path("bucket/predictions/a.csv")).unwrap();
+        let report = workspace.report(&[]);
+        assert_eq!(report["current"]["rows"], 400);
+        assert!(message(&report, "object-unreadable").contains("not there any more"));
+    }
+
+    #[test]
+    fn a_window_of_one_new_category_drifts() {
+        for count in [20, 57, 58] {
+            let workspace = Workspace::new();
+            workspace.write("train.csv", format!("s\n{}", "A\n".repeat(600)));
+            workspace.write("today.csv", format!("s\n{}", "B\n".repeat(count)));
+            let ran = workspace.run(&["--reference", "train.csv", "--current", "today.csv", "--format", "json"]);
+            assert_eq!(verdict(&ran.json(), "s"), "drift", "{count}: {}", ran.stderr);
+        }
+    }
+
+    #[test]
+    fn old_rows_do_not_dilute_the_rejected_rows_of_the_window() {
+        let old = rows(2_000, |i| format!("{},", stamp(i + 10_000)), |a| a);
+        let bad: String = (0..100).map(|i| format!("{},oops,3\n", stamp(i))).collect();
+        fails(&with_log_lines(&format!("{old}{bad}")), 4, &["20 %", "wrong-type"]);
+    }
+
+    #[test]
+    fn a_feature_that_is_nearly_all_missing_drifts() {
+        let lines: String = (0..1_400)
+            .map(|i| {
+                let a = if i % 400 == 0 { "0.5" } else { "" };
+                format!("{},{a},{}\n", stamp(i), i * 37 % 400)
+            })
+            .collect();
+        let report = with_log("logs.csv", format!("ts,a,b\n{lines}")).report(&[]);
+        assert_eq!(verdict(&report, "a"), "drift");
+    }
+
+    #[test]
+    fn missing_values_that_turn_into_infinite_ones_drift() {
+        let file = |cell: &str, count: u32| {
+            let lines: String =
+                (0..count).map(|i| if i % 5 == 0 { format!("{cell},1\n") } else { format!("{},1\n", i % 97) }).collect();
+            format!("x,y\n{lines}")
+        };
+        let workspace = Workspace::new();
+        workspace.write("train.csv", file("", 600)).write("today.csv", file("inf", 600));
+        let ran = workspace.run(&["--reference", "train.csv", "--current", "today.csv", "--format", "json"]);
+        assert_eq!(verdict(&ran.json(), "x"), "drift", "{}", ran.stderr);
+    }
+
+    #[test]
+    fn with_auto_a_column_that_the_logs_had_before_is_broken_and_not_forgotten() {
+        let workspace = with_log_lines("");
+        let config = std::fs::read_to_string(workspace.path("config.toml"))
+            .unwrap()
+            .replace("include = [\"a\", \"b\"]", "include = \"auto\"");
+        workspace.write("config.toml", config);
+        let later: String =
+            (0..300).map(|i| format!("{},{}\n", stamp(i).replace("2026-01-31", "2026-02-10"), i * 37 % 400)).collect();
+        workspace.write("bucket/predictions/later.csv", format!("ts,b\n{later}"));
+        let ran = workspace.run(&["--config", "config.toml", "--as-of", "2026-02-10T18:00:00Z", "--format", "json"]);
+        assert_eq!(verdict(&ran.json(), "a"), "broken", "{}", ran.stderr);
+    }
+
+    #[test]
+    fn one_bad_cell_does_not_make_a_category_of_a_number() {
+        let workspace = with_log_lines("");
+        let reference = std::fs::read_to_string(workspace.path("bucket/reference/reference.csv")).unwrap();
+        workspace.write("bucket/reference/reference.csv", format!("{reference}oops,7\n"));
+        let report = workspace.report(&[]);
+        assert_eq!((verdict(&report, "a").as_str(), &report["features"][0]["kind"]), ("stable", &"numeric".into()));
+        assert!(message(&report, "rows-rejected").contains("wrong-type"));
+    }
+
+    #[test]
+    fn logs_of_unknown_formats_only_are_an_error() {
+        fails(&with_log("logs.json", "[]"), 4, &["logs.json", "ends in none of"]);
+    }
+
+    #[test]
+    fn a_profile_with_sums_beyond_a_double_is_read_back() {
+        let workspace = Workspace::new();
+        let huge: String = (0..400).map(|i| format!("{}1e308,{}\n", if i % 2 == 0 { "-" } else { "" }, i % 7)).collect();
+        workspace.config("").write("bucket/reference/reference.csv", format!("a,b\n{huge}")).logs(100, 0.0);
+        assert_eq!(workspace.run(&["profile", "--config", "config.toml"]).code, 0);
+        assert_eq!(workspace.check(&[]).code, 0);
+        let other = workspace.run(&["profile", "--config", "config.toml", "--output", "other/p.json"]);
+        assert_eq!(other.code, 0, "{}", other.stderr);
+        assert_eq!(workspace.check(&["--reference", "other/p.json"]).code, 0);
+    }
+}

@@ -122,7 +122,7 @@ fn one_row_is_inconclusive_and_says_how_many_are_missing() {
     let report = workspace.report(&[]);
     assert_eq!(report["decision"]["verdict"], "inconclusive");
     let reason = text(&report["features"][0]["reason"]);
-    assert!(reason.contains("needs 9 more rows"), "{reason}");
+    assert!(reason.contains("needs 9 more independent rows"), "{reason}");
     assert_eq!(workspace.check(&["--fail-on", "inconclusive"]).code, 11);
     assert_eq!(workspace.check(&["--fail-on", "drift"]).code, 0);
 }

@@ -1,5 +1,6 @@
 //! A folder as a bucket.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Component, Path, PathBuf};
@@ -37,38 +38,64 @@ impl LocalBucket {
     pub fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, BucketError> {
         let io = |source| BucketError::Io { action: "list", uri: self.uri(prefix), source };
         // A bucket that is not there is an error; a prefix that is not there is an empty list.
-        fs::read_dir(&self.folder).map_err(io)?;
+        fs::metadata(&self.folder).map_err(io)?;
+        if !prefix.is_empty() && self.path(prefix)?.is_file() {
+            return Ok(vec![self.meta(&self.path(prefix)?).map_err(io)?]);
+        }
         let start = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
         let start = if start.is_empty() { self.folder.clone() } else { self.path(start)? };
-        let mut objects = Vec::new();
-        match self.walk(&start, prefix, &mut objects) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            other => other.map_err(io)?,
+        let (mut objects, mut visited) = (Vec::new(), BTreeSet::new());
+        if start.exists() {
+            self.walk(&start, prefix, &mut objects, &mut visited).map_err(io)?;
         }
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
     }
 
-    fn walk(&self, folder: &Path, prefix: &str, objects: &mut Vec<ObjectMeta>) -> std::io::Result<()> {
+    fn walk(
+        &self,
+        folder: &Path,
+        prefix: &str,
+        objects: &mut Vec<ObjectMeta>,
+        visited: &mut BTreeSet<PathBuf>,
+    ) -> std::io::Result<()> {
+        // A link to a folder may lead back to where we are.
+        if !visited.insert(fs::canonicalize(folder)?) {
+            return Ok(());
+        }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let path = entry.path();
+            let key = self.key(&path);
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            if entry.file_type()?.is_dir() {
-                self.walk(&path, prefix, objects)?;
-                continue;
-            }
-            // Follows a link to a file; a link to a folder is not walked, because it may lead back here.
-            let metadata = fs::metadata(&path)?;
-            let key = self.key(&path);
-            if metadata.is_file() && key.starts_with(prefix) {
-                let updated = metadata.modified().ok().map(DateTime::<Utc>::from);
-                objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated });
+            if path.is_dir() {
+                let below = format!("{key}/");
+                if below.starts_with(prefix) || prefix.starts_with(&below) {
+                    self.walk(&path, prefix, objects, visited)?;
+                }
+            } else if key.starts_with(prefix) {
+                match self.meta(&path) {
+                    Ok(meta) => objects.push(meta),
+                    // A link that leads nowhere is listed, so that reading it can say so; a file that was just deleted is not.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {
+                        if entry.file_type()?.is_symlink() {
+                            objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: 0, updated: None });
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())
+    }
+
+    fn meta(&self, path: &Path) -> std::io::Result<ObjectMeta> {
+        let metadata = fs::metadata(path)?;
+        let key = self.key(path);
+        let updated = metadata.modified().ok().map(DateTime::<Utc>::from);
+        Ok(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated })
     }
 
     fn key(&self, path: &Path) -> String {
@@ -166,6 +193,23 @@ mod tests {
         let (folder, _) = bucket();
         let missing = LocalBucket::new(folder.path().join("missing"));
         assert!(missing.list("predictions/").unwrap_err().is_not_found());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_those_that_lead_nowhere_hide_nothing() {
+        use std::os::unix::fs::symlink;
+        let (folder, bucket) = bucket();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::write(elsewhere.path().join("3.csv"), "x").unwrap();
+        for key in ["p/1.csv", "p/2.csv"] {
+            bucket.put(key, b"x").unwrap();
+        }
+        symlink("/nowhere", folder.path().join("p/0.csv")).unwrap();
+        symlink(elsewhere.path(), folder.path().join("p/linked")).unwrap();
+        symlink(folder.path(), folder.path().join("p/loop")).unwrap();
+        let keys: Vec<String> = bucket.list("p/").unwrap().into_iter().map(|meta| meta.key).collect();
+        assert_eq!(keys, ["p/0.csv", "p/1.csv", "p/2.csv", "p/linked/3.csv"]);
     }
 
     #[test]

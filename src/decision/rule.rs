@@ -22,10 +22,7 @@ const CONSTANT_PROBABILITY: f64 = 1e-6;
 
 /// Judges all features together, because the correction for many tests needs all of them.
 pub fn judge(measurements: &[(&FeatureName, &Measurement)], policy: &Policy) -> Vec<Judgement> {
-    let evaluable: Vec<Option<f64>> = measurements
-        .iter()
-        .map(|(_, measurement)| measurement.p_value.filter(|_| too_few(measurement, policy).is_none()))
-        .collect();
+    let evaluable: Vec<Option<f64>> = measurements.iter().map(|(_, measurement)| evaluable(measurement, policy)).collect();
     let mut q_values = benjamini_hochberg(&evaluable.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
     measurements
         .iter()
@@ -38,12 +35,24 @@ pub fn judge(measurements: &[(&FeatureName, &Measurement)], policy: &Policy) -> 
         .collect()
 }
 
+/// The p-value that the feature is judged by, if there are rows enough: with too few values left, that of the values that are gone.
+fn evaluable(measurement: &Measurement, policy: &Policy) -> Option<f64> {
+    if too_few(measurement, policy).is_none() {
+        return measurement.p_value;
+    }
+    let rows = measurement.effective_rows()?;
+    let enough = rows.reference >= policy.min_effective_rows && rows.current >= policy.min_effective_rows;
+    measurement.p_value_without_values().filter(|_| enough)
+}
+
 fn judge_one(name: &FeatureName, measurement: &Measurement, q_value: Option<f64>, policy: &Policy) -> (Verdict, String) {
     if let Some(reason) = broken(measurement, policy) {
         return (Verdict::Broken, reason);
     }
     if let Some(reason) = too_few(measurement, policy) {
-        return (Verdict::Inconclusive, reason);
+        // Values that are gone can be told without them; that nothing else changed cannot.
+        let judged = significant_and_material(name, measurement, q_value, policy);
+        return if matches!(judged.0, Verdict::Drift | Verdict::Warning) { judged } else { (Verdict::Inconclusive, reason) };
     }
     match policy.rule {
         Rule::SignificantAndMaterial => significant_and_material(name, measurement, q_value, policy),
@@ -173,7 +182,8 @@ mod tests {
             effective: Sizes { reference: 613.0, current: rows },
             ks: Some(Ks { statistic: 0.1, p_value: p, p_effective: p, error_bound: 0.0 }),
             chi_squared: None,
-            unusable: None,
+            missing: None,
+            non_finite: None,
             psi: Some(Psi { value: psi_adjusted + 0.01, adjusted: psi_adjusted, p_value: p, cells: Vec::new() }),
             wasserstein: None,
             jensen_shannon: None,

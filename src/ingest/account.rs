@@ -1,12 +1,14 @@
 //! The account of a reading: every object, every row.
 
-use super::decode::{DecodeError, Rejections, Tally};
+use super::decode::{DecodeError, RejectionReason, Rejections, Tally};
 
 /// Why an object gave no rows.
 #[derive(Debug)]
 pub enum Fault {
     /// Its name ends in none of the formats that can be read.
     UnknownFormat,
+    /// It was listed, and is not there any more.
+    Vanished,
     Unreadable(DecodeError),
 }
 
@@ -28,6 +30,8 @@ pub struct Account {
     pub rows_outside_window: u64,
     /// Rows that were rejected one by one, and the rows of objects that broke off.
     pub rows_rejected: u64,
+    /// Those of them that are known to lie in the window: their features were wrong, their time was not.
+    pub rows_rejected_in_window: u64,
     /// For each requested column: whether any object has it.
     pub columns_seen: Vec<bool>,
     /// Whether any object has the cluster column.
@@ -48,6 +52,7 @@ impl Account {
                 self.rows_used += tally.rows_used;
                 self.rows_outside_window += tally.rows_outside_window;
                 self.rows_rejected += tally.rejected.total();
+                self.rows_rejected_in_window += tally.rejected.count(RejectionReason::WrongType);
                 self.columns_seen.iter_mut().zip(&tally.columns_seen).for_each(|(seen, here)| *seen |= here);
                 self.cluster_seen |= tally.cluster_seen;
                 self.oldest_us = self.oldest_us.into_iter().chain(tally.oldest_us).min();
@@ -57,7 +62,7 @@ impl Account {
                 self.rows_read += error.rows_before_error;
                 self.rows_rejected += error.rows_before_error;
             }
-            Err(Fault::UnknownFormat) => {}
+            Err(Fault::UnknownFormat | Fault::Vanished) => {}
         }
         self.objects.push(object);
     }
@@ -80,13 +85,16 @@ impl Account {
         self.readable().map(|(object, tally)| (object, &tally.rejected)).filter(|(_, rejected)| rejected.total() > 0)
     }
 
-    /// The fraction of the input that was rejected, in [0, 1]: of the rows, or of the bytes where whole objects broke off, because
-    /// how many rows those hold is not known. The larger of the two.
+    /// The fraction of the input that was rejected, in [0, 1]; the largest of three:
+    /// - of all rows that were read, because the time of many a rejected row is not known;
+    /// - of the rows of the window, where it is: one growing file holds far more old rows than rows of the window;
+    /// - of the bytes, where whole objects broke off, because how many rows those hold is not known.
     pub fn rejected_fraction(&self) -> f64 {
         let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         let rows = share(self.rows_rejected, self.rows_read);
+        let in_window = share(self.rows_rejected_in_window, self.rows_used + self.rows_rejected_in_window);
         let broken: u64 = self.unreadable().map(|(object, _)| object.size_bytes).sum();
         let readable: u64 = self.readable().map(|(object, _)| object.size_bytes).sum();
-        rows.max(share(broken, broken + readable))
+        rows.max(in_window).max(share(broken, broken + readable))
     }
 }

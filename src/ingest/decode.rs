@@ -10,6 +10,7 @@ mod compression;
 mod csv;
 mod error;
 mod format;
+mod guess;
 mod intake;
 mod lines;
 mod ndjson;
@@ -21,6 +22,7 @@ pub use cell::MISSING_CLUSTER;
 pub use compression::Input;
 pub use error::{DecodeError, DecodeFault};
 pub use format::{Compression, Encoding, Format};
+pub use guess::ColumnGuess;
 pub use rejection::{LOCATIONS_KEPT, Location, Rejected, RejectionReason, Rejections};
 
 use crate::feature::{FeatureKind, FeatureName};
@@ -84,19 +86,6 @@ impl Tally {
     pub fn is_balanced(&self) -> bool {
         self.rows_read == self.rows_used + self.rows_outside_window + self.rejected.total()
     }
-}
-
-/// What a column looks like, from its first rows or its schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnGuess {
-    /// Every value seen is a number.
-    Numeric,
-    /// Some value seen is text, or a truth value.
-    Text,
-    /// No value was seen.
-    Empty,
-    /// A date-time, an array, an object or another type that no feature can have.
-    Unsupported,
 }
 
 /// Reads the rows of an object and hands them on in batches, in the order of the object.

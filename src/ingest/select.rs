@@ -27,7 +27,8 @@ impl Selection {
     /// The time `[start, end)` that the key names: an hour, a day, a month or a year, by the finest part of the pattern.
     pub fn span(&self, key: &str) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let pattern = self.date_pattern.as_deref()?;
-        (0..key.len()).filter_map(|start| key.get(start..)).find_map(|rest| span_at_start(pattern, rest))
+        // The last date in the key: the first may be a part of a name.
+        (0..key.len()).rev().filter_map(|start| key.get(start..)).find_map(|rest| span_at_start(pattern, rest))
     }
 }
 

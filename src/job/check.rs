@@ -10,7 +10,7 @@ use super::measure::{measure, policy};
 use super::{Invocation, Outcome, findings, publish, reference, signals, trend};
 use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};
-use crate::config::{Config, Effective, Include, Store};
+use crate::config::{Config, Effective, Include, Origin, Store, Value};
 use crate::decision::DatasetVerdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::{ExitCode, JobError};
@@ -51,13 +51,18 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut store_error = None;
-    let store = keep(open_store(config, invocation).await, &mut store_error);
+    // Without a window there is no "before": runs over whole files are not a series.
+    let store = match window {
+        Some(_) => keep(open_store(config, invocation).await, &mut store_error),
+        None => None,
+    };
     let mut history: Vec<PastRun> = match &store {
         Some(store) => keep(trend::known(&context, store, window_end).await, &mut store_error).unwrap_or_default(),
         None => Vec::new(),
     };
     if let Some(window) = window {
-        trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
+        let failure = trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
+        store_error = store_error.or(failure);
     }
     let newest = current.account.newest_us.and_then(DateTime::from_timestamp_micros);
     let (signals, failure) = signals::evaluate(config, invocation, store.as_ref(), &series, window_end, &decision, newest).await;
@@ -65,7 +70,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     found.extend(findings::of_account(&current.account, "the window"));
     found.extend(findings::of_features(&judged));
-    found.extend(of_window(config, effective, window.is_some(), rows));
+    found.extend(of_window(config, effective, window.is_some(), &current));
     found.extend(findings::of_dependence(config, &current));
     found.extend(signals::not_available(config, &signals));
     found.extend(store_error.as_ref().map(no_history));
@@ -133,7 +138,8 @@ async fn shared(
     let left_out: BTreeSet<String> =
         found.iter().filter_map(|finding| finding.feature.as_ref()).map(|name| name.as_str().to_owned()).collect();
     let roles = config.columns_with_a_role();
-    for name in logs.columns().await? {
+    let columns = logs.columns().await?;
+    for name in columns.iter().cloned() {
         if !known.contains(name.as_str()) && !left_out.contains(&name) && !roles.contains(name.as_str()) {
             let message = format!("The logs have a column `{name}` that the reference does not have; it was left out.");
             found.push(not_shared(&FeatureName::new(name), Severity::Info, message));
@@ -142,19 +148,23 @@ async fn shared(
     if current.account.columns_seen.iter().all(|seen| *seen) {
         return Ok(profile);
     }
+    // A column that the logs had before this window did not leave the check: it broke.
+    let in_logs = |name: &FeatureName| columns.iter().any(|column| column == name.as_str());
+    let seen = profile.features.iter().zip(&current.account.columns_seen);
+    let keep: Vec<bool> = seen.map(|((name, _), seen)| *seen || in_logs(name)).collect();
     let mut kept = ReferenceProfile { features: Vec::new(), ..(*profile).clone() };
-    for ((name, feature), seen) in profile.features.iter().zip(&current.account.columns_seen) {
-        if *seen {
+    for ((name, feature), keep) in profile.features.iter().zip(&keep) {
+        if *keep {
             kept.features.push((name.clone(), feature.clone()));
         } else {
             let message = format!(
-                "The reference has a column `{name}` that no object of the window has; it was left out. To be alarmed by that, list it in \
+                "The reference has a column `{name}` that no object of the logs has; it was left out. To be alarmed by that, list it in \
                  features.include."
             );
             found.push(not_shared(name, Severity::Warning, message));
         }
     }
-    current.counts.retain(&current.account.columns_seen);
+    current.counts.retain(&keep);
     Ok(Arc::new(kept))
 }
 
@@ -162,14 +172,18 @@ fn not_shared(name: &FeatureName, severity: Severity, message: String) -> Findin
     Finding::new(FindingCode::ColumnNotShared, severity, message).about_feature(name)
 }
 
-fn of_window(config: &Config, effective: &Effective, has_window: bool, rows: u64) -> Vec<Finding> {
+fn of_window(config: &Config, effective: &Effective, has_window: bool, current: &Current) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if rows == 0 {
-        let message =
-            "The window holds no row. Check that the service writes its logs, and logs.prefix, logs.timestamp and --as-of.";
+    if current.account.rows_used == 0 {
+        let message = format!(
+            "The window holds no row. Check that the service writes its logs, and logs.prefix, logs.timestamp and --as-of. Objects read: \
+             {}; left out, because the date in their key (logs.date_pattern) or their update time rules out rows of the window: {}.",
+            current.account.objects.len(),
+            current.objects_skipped
+        );
         findings.push(Finding::new(FindingCode::NoRows, Severity::Error, message));
     }
-    let asked = effective.get("window.length").is_some_and(|setting| setting.origin != crate::config::Origin::Default);
+    let asked = effective.get("window.length").is_some_and(|setting| setting.origin != Origin::Default);
     if !has_window && asked {
         let message = format!(
             "A window of {} was asked for, but logs.timestamp is not set: every row of the logs was used.",
@@ -221,23 +235,22 @@ fn run_section(
         started_at: invocation.now,
         finished_at: (invocation.clock)(),
         config_digest: effective.digest(),
-        command: command(config, invocation, end),
+        command: command(config, effective, invocation, end),
         history,
     }
 }
 
 /// The command that reproduces the report.
-fn command(config: &Config, invocation: &Invocation, end: Option<DateTime<Utc>>) -> String {
+fn command(config: &Config, effective: &Effective, invocation: &Invocation, end: Option<DateTime<Utc>>) -> String {
     let options = &invocation.options;
     let mut words = vec!["drift-check".to_owned()];
-    let given = [
-        ("--config", &options.config),
-        ("--bucket", &options.bucket),
-        ("--reference", &options.reference),
-        ("--current", &options.current),
-    ];
-    for (flag, value) in given {
-        words.extend(value.iter().flat_map(|value| [flag.to_owned(), quoted(value)]));
+    words.extend(options.config.iter().flat_map(|file| ["--config".to_owned(), quoted(file)]));
+    for (flag, key) in [("--bucket", "bucket.uri"), ("--reference", "reference.path"), ("--current", "logs.path")] {
+        // What came from elsewhere than the file would be missing when the command is run again.
+        let set = effective.get(key).filter(|setting| matches!(setting.origin, Origin::Environment { .. } | Origin::Flag { .. }));
+        if let Some(Value::Text(value)) = set.map(|setting| &setting.value) {
+            words.extend([flag.to_owned(), quoted(value)]);
+        }
     }
     if let Some(end) = end {
         words.extend(["--window".to_owned(), config.window.length.to_string()]);

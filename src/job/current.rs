@@ -11,14 +11,17 @@ use crate::bucket::{Bucket, ObjectMeta};
 use crate::config::{Anchor, Config, Effective};
 use crate::error::JobError;
 use crate::feature::{FeatureKind, FeatureName};
-use crate::ingest::account::{Account, ObjectAccount};
-use crate::ingest::decode::{Encoding, Request, TimestampColumn};
+use crate::ingest::account::Account;
+use crate::ingest::decode::{Request, TimestampColumn};
 use crate::ingest::select::Selection;
 use crate::ingest::sink::{Counter, Discard};
 use crate::ingest::{self, BATCH_ROWS, Source};
 use crate::profile::{ReferenceProfile, WindowCounts};
 use crate::progress::Progress;
 use crate::window::Window;
+
+/// Objects that are looked into to find the columns that the logs have: a few days of hourly files.
+const OBJECTS_INSPECTED: usize = 100;
 
 /// The logs, listed once for all windows of a run.
 #[derive(Debug)]
@@ -135,18 +138,18 @@ impl<'a> Logs<'a> {
 
     /// Fails when there are objects and none could be read, or when too much was rejected.
     fn check_usable(&self, account: &Account) -> Result<(), JobError> {
-        let holds_rows = |object: &ObjectAccount| Encoding::of_key(&object.uri).is_some();
-        let nothing_readable = account.objects.iter().any(holds_rows) && account.readable().next().is_none();
-        if nothing_readable {
+        if !account.objects.is_empty() && account.readable().next().is_none() {
             let why = findings::why_nothing_was_read(account);
             return Err(JobError::Input(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
         }
         findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Input)
     }
 
-    /// The columns of the first objects of the logs.
+    /// The columns of the newest objects of the logs, in the window or before it.
     pub async fn columns(&self) -> Result<Vec<String>, JobError> {
-        let found = ingest::columns(&self.source, 1).await?;
+        let mut source = self.source.clone();
+        source.objects.reverse();
+        let found = ingest::columns(&source, OBJECTS_INSPECTED).await?;
         Ok(found.into_iter().map(|(name, _)| name).collect())
     }
 }

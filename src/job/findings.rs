@@ -33,6 +33,10 @@ pub fn of_account(account: &Account, side: &str) -> Vec<Finding> {
         (object, what.to_owned())
     });
     push(&mut findings, FindingCode::ObjectEmpty, Severity::Info, empty, side);
+    let vanished = account.objects.iter().filter(|object| matches!(object.outcome, Err(Fault::Vanished)));
+    let vanished =
+        vanished.map(|object| (object, "It was listed, but is not there any more; none of its rows was used.".to_owned()));
+    push(&mut findings, FindingCode::ObjectUnreadable, Severity::Error, vanished, side);
     let unknown = account.objects.iter().filter(|object| matches!(object.outcome, Err(Fault::UnknownFormat))).map(|object| {
         let what = "It was not read: its name ends in none of .csv, .ndjson, .jsonl (each also .gz, .zst) and .parquet.";
         (object, what.to_owned())

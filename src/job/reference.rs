@@ -40,7 +40,9 @@ pub fn place(config: &Config, effective: &Effective, bucket: &Bucket) -> Result<
 /// The reference as `check` uses it: the built profile where there is one, the raw rows otherwise.
 pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result<Reference, JobError> {
     let source = list(place).await?;
-    let is_profile = |key: &str| key.rsplit('/').next() == Some(PROFILE_NAME);
+    // By its name in a folder, or by any name that is not one of rows where the path names it.
+    let is_profile =
+        |key: &str| key.rsplit('/').next() == Some(PROFILE_NAME) || (key == place.path && Encoding::of_key(key).is_none());
     let Some(built) = source.objects.iter().find(|object| is_profile(&object.key)) else {
         return build(config, place, progress).await;
     };
@@ -249,11 +251,11 @@ fn empty_feature(name: &FeatureName) -> (FeatureName, FeatureProfile) {
 fn identifier(name: &FeatureName, feature: &FeatureProfile) -> Option<Finding> {
     let FeatureProfile::Categorical { categories, reference, .. } = feature else { return None };
     let distinct = categories.names().len() as u64;
-    if distinct * 2 <= reference.n() {
+    if distinct * 2 <= reference.n() && !categories.is_truncated() {
         return None;
     }
     let message = format!(
-        "The column `{name}` has {distinct} different values in {} reference rows: it names rows and was left out. To compare it, list it in \
+        "The column `{name}` has {distinct} or more different values in {} reference rows: it names rows and was left out. To compare it, list it in \
          features.include.",
         reference.n()
     );

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Invocation;
 use super::current::Logs;
@@ -52,8 +52,25 @@ pub struct Context<'a> {
 /// The earlier windows that the report shows, the oldest first.
 pub async fn known(context: &Context<'_>, store: &StateStore, window_end: DateTime<Utc>) -> Result<Vec<PastRun>, StoreError> {
     let limit = context.config.report.trend_windows;
-    store.past_runs(context.series.clone(), window_end, limit).await
+    let mut runs = store.past_runs(context.series.clone(), window_end, limit).await?;
+    // A run repeated a minute later is not one more window.
+    let near = TimeDelta::seconds(context.series.length_s) / NEAR_PARTS;
+    let mut next = window_end;
+    let mut apart: Vec<bool> = runs
+        .iter()
+        .rev()
+        .map(|run| {
+            let is_apart = next - run.window_end >= near;
+            next = if is_apart { run.window_end } else { next };
+            is_apart
+        })
+        .collect();
+    runs.retain(|_| apart.pop().unwrap_or(true));
+    Ok(runs)
 }
+
+/// Windows that end within this part of their length of one another are as good as the same window.
+const NEAR_PARTS: i32 = 8;
 
 /// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write.
 ///
@@ -65,11 +82,13 @@ pub async fn backfill(
     window: Window,
     store: Option<&StateStore>,
     known: &mut Vec<PastRun>,
-) -> Result<(), JobError> {
+) -> Result<Option<StoreError>, JobError> {
+    let near = (window.end - window.start) / NEAR_PARTS;
+    let mut failure = None;
     let mut earlier = window;
     for _ in 0..context.config.report.backfill_windows {
         earlier = earlier.previous();
-        if known.iter().any(|run| run.window_end == earlier.end) {
+        if known.iter().any(|run| (run.window_end - earlier.end).abs() < near) {
             continue;
         }
         let current = match logs.count(profile, Some(earlier), &context.invocation.progress).await {
@@ -88,14 +107,15 @@ pub async fn backfill(
         let (judged, decision) = measure(profile, &current.counts, rows, context.policy);
         let outcome = remember(Some(earlier), earlier.end, rows, &decision, &judged);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
-            store.record_run(record(context, outcome.clone(), "backfill", String::new())).await?;
+            let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new())).await;
+            failure = failure.or(recorded.err());
         }
         known.push(outcome);
     }
     known.sort_by_key(|run| run.window_end);
     let shown = context.config.report.trend_windows as usize;
     known.drain(..known.len().saturating_sub(shown));
-    Ok(())
+    Ok(failure)
 }
 
 /// The record of a run that ends now.

@@ -55,6 +55,11 @@ impl Categories {
         &self.names
     }
 
+    /// Whether the reference had more categories than are kept.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
     /// The categories with a cell of their own.
     pub fn cell_names(&self) -> &[String] {
         self.names.get(..MAX_CELLS).unwrap_or(&self.names)

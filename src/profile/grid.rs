@@ -5,6 +5,8 @@
 //! interval below it, and cell `2K` what lies above the last. These counts suffice for the exact two-sample KS statistic, and for
 //! PSI and Jensen–Shannon over any bins whose edges are knots (STATISTICS.md, section 1).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Presence;
@@ -85,6 +87,40 @@ pub struct NumericCounts {
     off_knot: Vec<u64>,
     /// The sums of the distances of those values from knot `i − 1` (from knot 0 for what lies below it); as long as `off_knot`.
     off_knot_distance: Vec<f64>,
+    /// The values below the first and above the last knot, by how far beyond they lie.
+    below_all: Beyond,
+    above_all: Beyond,
+}
+
+/// Counts by distance, in buckets whose width is a sixteenth of the distance: enough for a quantile of values far outside the
+/// reference, in memory that knows no number of rows. Integers, so that parts merge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Beyond {
+    /// By the exponent and the first four bits of the mantissa of the distance.
+    buckets: BTreeMap<u16, u64>,
+}
+
+impl Beyond {
+    const DROPPED_BITS: u32 = 48;
+
+    fn add(&mut self, distance: f64) {
+        // A distance is positive: what is left are eleven bits of exponent and four of mantissa.
+        let bucket = u16::try_from(distance.to_bits() >> Self::DROPPED_BITS).unwrap_or(u16::MAX);
+        *self.buckets.entry(bucket).or_default() += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (bucket, count) in &other.buckets {
+            *self.buckets.entry(*bucket).or_default() += count;
+        }
+    }
+
+    /// `(from, to, count)` of each bucket, the nearest first.
+    pub fn ranges(&self) -> impl DoubleEndedIterator<Item = (f64, f64, u64)> {
+        let edge = |bucket: u64| f64::from_bits(bucket << Self::DROPPED_BITS);
+        self.buckets.iter().map(move |(bucket, count)| (edge(u64::from(*bucket)), edge(u64::from(*bucket) + 1), *count))
+    }
 }
 
 impl NumericCounts {
@@ -95,6 +131,8 @@ impl NumericCounts {
             at_knot: vec![0; grid.knots.len()],
             off_knot: Vec::new(),
             off_knot_distance: Vec::new(),
+            below_all: Beyond::default(),
+            above_all: Beyond::default(),
         }
     }
 
@@ -136,12 +174,19 @@ impl NumericCounts {
             *count += 1;
             *distance += (value - nearest).abs();
         }
+        if index == 0 {
+            self.below_all.add((value - nearest).abs());
+        } else if index == grid.knots.len() {
+            self.above_all.add((value - nearest).abs());
+        }
     }
 
     /// Adds the counts of other values over the same grid.
     pub fn merge(&mut self, other: &Self) {
         self.presence.merge(&other.presence);
         self.moments.merge(&other.moments);
+        self.below_all.merge(&other.below_all);
+        self.above_all.merge(&other.above_all);
         add(&mut self.at_knot, &other.at_knot);
         if self.off_knot.is_empty() {
             self.off_knot.clone_from(&other.off_knot);
@@ -150,6 +195,16 @@ impl NumericCounts {
             add(&mut self.off_knot, &other.off_knot);
             self.off_knot_distance.iter_mut().zip(&other.off_knot_distance).for_each(|(sum, more)| *sum += more);
         }
+    }
+
+    /// The values below the first knot, by their distance from it.
+    pub fn below_all(&self) -> &Beyond {
+        &self.below_all
+    }
+
+    /// The values above the last knot, by their distance from it.
+    pub fn above_all(&self) -> &Beyond {
+        &self.above_all
     }
 
     /// Finite values counted.

@@ -1,6 +1,6 @@
 //! Mean, variance and extremes in one pass.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Moments of the finite values seen.
 ///
@@ -10,11 +10,18 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Moments {
     n: u64,
+    #[serde(deserialize_with = "or_nan")]
     mean: f64,
     /// Sum of the squared deviations from the mean.
+    #[serde(deserialize_with = "or_nan")]
     squared_deviations: f64,
     min: f64,
     max: f64,
+}
+
+/// A sum that left the range of a double is `null` in JSON.
+fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 impl Moments {

@@ -50,7 +50,7 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
         design_effect,
         ks,
         chi_squared,
-        unusable,
+        missing,
         psi,
         wasserstein,
         jensen_shannon,
@@ -80,7 +80,7 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
             p_value: test.p_value,
             p_effective: test.p_effective,
         }),
-        missing: unusable.map(|test| MissingSection {
+        missing: missing.map(|test| MissingSection {
             reference_fraction: test.reference_fraction,
             current_fraction: test.current_fraction,
             p_value: test.p_value,
@@ -224,7 +224,8 @@ fn moved(drifted: u32, broken: u32, configured: u32, share: f64) -> String {
 fn names(features: &[FeatureReport], verdicts: &[Verdict]) -> String {
     let names: Vec<&str> =
         features.iter().filter(|feature| verdicts.contains(&feature.verdict)).map(|feature| feature.name.as_str()).collect();
-    let shown = names.get(..NAMES_SHOWN).unwrap_or(&names).join(", ");
+    let shown: Vec<String> = names.iter().take(NAMES_SHOWN).map(|name| super::printable(name)).collect();
+    let shown = shown.join(", ");
     let more = names.len().saturating_sub(NAMES_SHOWN);
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

@@ -41,7 +41,7 @@ pub fn histogram(grid: &Grid, reference: &NumericCounts, current: &NumericCounts
 }
 
 /// The fraction in each bin `(lower, upper]` (the first includes its lower edge), and below and above all of them.
-fn fractions(side: &Distribution<'_>, edges: &[f64]) -> (Vec<f64>, f64, f64) {
+fn fractions(side: &Distribution, edges: &[f64]) -> (Vec<f64>, f64, f64) {
     let mut up_to: Vec<f64> = edges.iter().map(|&edge| side.fraction_up_to(edge)).collect();
     if let (Some(first), Some(&edge)) = (up_to.first_mut(), edges.first()) {
         *first = side.fraction_below(edge);

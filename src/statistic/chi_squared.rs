@@ -1,7 +1,7 @@
 //! The two-sample chi-squared test over categories.
 
 use super::psi::Cell;
-use super::{DesignEffect, tail};
+use super::{DesignEffect, proportions, tail};
 
 /// Cells are merged until each expects this many rows on either side (Cochran 1954, Biometrics 10:417).
 const MIN_EXPECTED: f64 = 5.0;
@@ -9,7 +9,7 @@ const MIN_EXPECTED: f64 = 5.0;
 /// The two-sample chi-squared test of one feature: `Σ (observed − expected)² / expected` on the 2×K table.
 ///
 /// The cells with the smallest expected counts are merged with one another until every expected count is at least 5; where only
-/// one cell is left there is nothing to compare and the p-value is 1. Missing values take no part. With a design effect the
+/// one cell is left of several, the reference's largest is tested against all others. Missing values take no part. With a design effect the
 /// statistic is divided by its mean over both sides, weighted by what each contributes to the variance (Rao & Scott 1981,
 /// doi:10.1080/01621459.1981.10477633, first-order correction). Oracle: `scipy.stats.chi2_contingency(correction=False)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,6 +32,9 @@ impl ChiSquared {
         }
         let (n, m) = (n as f64, m as f64);
         let columns = merge_small(cells.iter().map(|cell| (cell.reference as f64, cell.current as f64)).collect(), n, m);
+        if columns.len() < 2 && cells.iter().filter(|cell| cell.reference + cell.current > 0).count() > 1 {
+            return Some(Self::of_two_columns(cells, design_effect));
+        }
         let degrees_of_freedom = u32::try_from(columns.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let statistic: f64 = columns
             .iter()
@@ -49,6 +52,26 @@ impl ChiSquared {
             p_value: tail::chi_squared(statistic, degrees_of_freedom),
             p_effective: tail::chi_squared(statistic / inflation, degrees_of_freedom),
         })
+    }
+}
+
+impl ChiSquared {
+    /// Cells so small that all would be merged, and nothing be seen: the reference's largest against all others, by the test of two
+    /// proportions, which is exact for small counts.
+    fn of_two_columns(cells: &[&Cell], design_effect: DesignEffect) -> Self {
+        let largest = cells.iter().max_by_key(|cell| cell.reference).map_or((0, 0), |cell| (cell.reference, cell.current));
+        let rows = cells.iter().fold((0, 0), |rows, cell| (rows.0 + cell.reference, rows.1 + cell.current));
+        let test = |n: f64, m: f64| {
+            let hits = (largest.0 as f64 / rows.0 as f64 * n, largest.1 as f64 / rows.1 as f64 * m);
+            proportions::p_value(hits.0.round(), n.round(), hits.1.round(), m.round())
+        };
+        let (n, m) = (rows.0 as f64, rows.1 as f64);
+        let effective = ((n / design_effect.reference).max(1.0), (m / design_effect.current).max(1.0));
+        let difference = largest.0 as f64 / n - largest.1 as f64 / m;
+        let pooled = (largest.0 + largest.1) as f64 / (n + m);
+        let variance = pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m);
+        let statistic = if variance > 0.0 { difference * difference / variance } else { 0.0 };
+        Self { statistic, degrees_of_freedom: 1, p_value: test(n, m), p_effective: test(effective.0, effective.1) }
     }
 }
 
@@ -89,6 +112,16 @@ mod tests {
         let by_hand = compute(&[(50, 50), (10, 12)]).unwrap();
         assert_eq!(merged.degrees_of_freedom, 1);
         assert!((merged.statistic - by_hand.statistic).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_small_window_of_a_new_category_is_seen() {
+        // 600 of A against 57 of B: all expected counts of B's column are above 5, but not with 30 of B.
+        for new in [30, 57, 58] {
+            let test = compute(&[(600, 0), (0, new)]).unwrap();
+            assert!(test.p_value < 1e-30, "{new}: {test:?}");
+        }
+        assert!(compute(&[(590, 28), (10, 2)]).unwrap().p_value > 0.05);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Comparing two proportions: how many values are unusable, before and now.
+//! Comparing two proportions: how many values are missing, or not finite, before and now.
 
 use super::tail::{self, ln_binomial};
 use super::{DesignEffect, Sizes};
@@ -22,14 +22,19 @@ pub struct TwoProportions {
 }
 
 impl TwoProportions {
-    /// The fractions of rows without a usable value; `None` where neither side has any such row, or a side has no row at all.
-    pub fn of_unusable(reference: &Presence, current: &Presence, design_effect: DesignEffect) -> Option<Self> {
-        let unusable = (reference.rows - reference.usable(), current.rows - current.usable());
-        if unusable == (0, 0) || reference.rows == 0 || current.rows == 0 {
+    /// The fractions of rows that `count` counts; `None` where neither side has any such row, or a side has no row at all.
+    pub fn compute(
+        reference: &Presence,
+        current: &Presence,
+        count: impl Fn(&Presence) -> u64,
+        design_effect: DesignEffect,
+    ) -> Option<Self> {
+        let hits = (count(reference), count(current));
+        if hits == (0, 0) || reference.rows == 0 || current.rows == 0 {
             return None;
         }
-        let reference_fraction = unusable.0 as f64 / reference.rows as f64;
-        let current_fraction = unusable.1 as f64 / current.rows as f64;
+        let reference_fraction = hits.0 as f64 / reference.rows as f64;
+        let current_fraction = hits.1 as f64 / current.rows as f64;
         let sizes = Sizes::effective(reference.rows, current.rows, design_effect);
         let (n, m) = (sizes.reference.round().max(1.0), sizes.current.round().max(1.0));
         let counts = ((reference_fraction * n).round(), (current_fraction * m).round());

@@ -4,86 +4,87 @@ use crate::profile::grid::{Grid, NumericCounts};
 
 /// The distribution function of one side over a grid, ready to be asked.
 ///
-/// Exact at the knots. Inside an open cell the values are taken as evenly spread over it; the outer cells end at the smallest and
-/// the largest value seen.
+/// Exact at the knots. Between two knots the values are taken as evenly spread; beyond the reference's ends they are known to a
+/// sixteenth of their distance from it.
 #[derive(Clone, Debug)]
-pub struct Distribution<'a> {
-    grid: &'a Grid,
-    /// Values in the cells before each cell, and in all of them at the end; one entry more than there are cells.
-    cumulative: Vec<u64>,
+pub struct Distribution {
+    /// The ends of each cell, and the values at or below its upper end; in ascending order. A knot is its own two ends.
+    cells: Vec<Cell>,
+    n: u64,
     min: f64,
     max: f64,
 }
 
-impl<'a> Distribution<'a> {
+#[derive(Clone, Copy, Debug)]
+struct Cell {
+    lower: f64,
+    upper: f64,
+    before: u64,
+    count: u64,
+}
+
+impl Distribution {
     /// `None` without finite values.
-    pub fn new(grid: &'a Grid, counts: &NumericCounts) -> Option<Self> {
-        let mut cumulative = Vec::with_capacity(grid.cells() + 1);
-        let mut sum = 0;
-        cumulative.push(sum);
-        for cell in 0..grid.cells() {
-            sum += if cell % 2 == 1 { counts.at(cell / 2) } else { counts.below(cell / 2) };
-            cumulative.push(sum);
+    pub fn new(grid: &Grid, counts: &NumericCounts) -> Option<Self> {
+        let knots = grid.knots();
+        let (min, max) = (counts.moments.min()?, counts.moments.max()?);
+        let mut distribution = Self { cells: Vec::with_capacity(knots.len()), n: 0, min, max };
+        if let Some(first) = knots.first() {
+            for (near, far, count) in counts.below_all().ranges().rev() {
+                distribution.push(first - far, first - near, count);
+            }
         }
-        Some(Self { grid, cumulative, min: counts.moments.min()?, max: counts.moments.max()? })
-    }
-
-    fn n(&self) -> u64 {
-        self.cumulative.last().copied().unwrap_or(0)
-    }
-
-    fn before(&self, cell: usize) -> u64 {
-        self.cumulative.get(cell).copied().unwrap_or(self.n())
-    }
-
-    /// The ends of a cell; a knot is its own two ends.
-    fn bounds(&self, cell: usize) -> (f64, f64) {
-        let knots = self.grid.knots();
-        let index = cell / 2;
-        if cell % 2 == 1 {
-            let knot = knots.get(index).copied().unwrap_or(self.max);
-            return (knot, knot);
+        let mut below = None;
+        for (index, &knot) in knots.iter().enumerate() {
+            if let Some(below) = below {
+                distribution.push(below, knot, counts.below(index));
+            }
+            distribution.push(knot, knot, counts.at(index));
+            below = Some(knot);
         }
-        let lower = index.checked_sub(1).and_then(|below| knots.get(below)).copied();
-        (lower.unwrap_or(self.min), knots.get(index).copied().unwrap_or(self.max))
+        if let Some(last) = knots.last() {
+            for (near, far, count) in counts.above_all().ranges() {
+                distribution.push(last + near, last + far, count);
+            }
+        }
+        Some(distribution)
+    }
+
+    fn push(&mut self, lower: f64, upper: f64, count: u64) {
+        if count > 0 {
+            self.cells.push(Cell { lower, upper, before: self.n, count });
+            self.n += count;
+        }
     }
 
     /// The smallest value at or below which lies the fraction `p` of the values (the inverse of the distribution function).
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank lies in 1..=n")]
     pub fn quantile(&self, p: f64) -> f64 {
-        let n = self.n();
-        let rank = ((p * n as f64).ceil() as u64).clamp(1, n.max(1));
-        let cell = self.cumulative.partition_point(|&before| before < rank).saturating_sub(1);
-        let (lower, upper) = self.bounds(cell);
-        let (before, inside) = (self.before(cell), self.before(cell + 1) - self.before(cell));
-        if lower >= upper || inside == 0 {
-            return upper.clamp(self.min, self.max);
+        let rank = ((p * self.n as f64).ceil() as u64).clamp(1, self.n.max(1));
+        let position = self.cells.partition_point(|cell| cell.before + cell.count < rank);
+        let Some(cell) = self.cells.get(position) else { return self.max };
+        if cell.lower >= cell.upper {
+            return cell.upper;
         }
-        let position = (rank - before) as f64 / (inside + 1) as f64;
-        (lower + (upper - lower) * position).clamp(self.min, self.max)
+        let share = (rank - cell.before) as f64 / (cell.count + 1) as f64;
+        (cell.lower + (cell.upper - cell.lower) * share).clamp(self.min, self.max)
     }
 
     /// The fraction of the values below `x`, in [0, 1].
     pub fn fraction_below(&self, x: f64) -> f64 {
-        let cell = self.grid.cell(x);
-        if cell % 2 == 1 { self.before(cell) as f64 / self.n() as f64 } else { self.fraction_up_to(x) }
+        self.fraction(x, |cell| cell.upper < x)
     }
 
     /// The fraction of the values at or below `x`, in [0, 1].
     pub fn fraction_up_to(&self, x: f64) -> f64 {
-        let n = self.n() as f64;
-        let cell = self.grid.cell(x);
-        let before = self.before(cell) as f64;
-        let inside = self.before(cell + 1) as f64 - before;
-        let (lower, upper) = self.bounds(cell);
-        let position = if x >= upper {
-            1.0
-        } else if x <= lower {
-            0.0
-        } else {
-            (x - lower) / (upper - lower)
-        };
-        (before + inside * position) / n
+        self.fraction(x, |cell| cell.upper <= x)
+    }
+
+    fn fraction(&self, x: f64, is_before: impl Fn(&Cell) -> bool) -> f64 {
+        let position = self.cells.partition_point(is_before);
+        let Some(cell) = self.cells.get(position) else { return 1.0 };
+        let share = if x > cell.lower && cell.lower < cell.upper { (x - cell.lower) / (cell.upper - cell.lower) } else { 0.0 };
+        (cell.before as f64 + cell.count as f64 * share) / self.n as f64
     }
 }
 
@@ -112,7 +113,19 @@ mod tests {
         counts.update(&grid, &[4.0, 5.0, 6.0, 20.0], |_| {});
         let distribution = Distribution::new(&grid, &counts).unwrap();
         assert!((distribution.quantile(0.5) - 5.0).abs() < 1e-12);
-        assert!((distribution.quantile(1.0) - 15.0).abs() < 1e-12);
+        // One value, 10 above the last knot: known to a sixteenth.
+        assert!((distribution.quantile(1.0) - 20.0).abs() < 10.0 / 16.0);
         assert!((distribution.fraction_up_to(20.0) - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn an_outlier_does_not_move_the_median_of_values_beyond_the_reference() {
+        let grid = Grid::from_values(&mut [-3.0, 0.0, 3.0]);
+        let mut counts = NumericCounts::empty(&grid);
+        let mut values: Vec<f64> = (0..300).map(|i| 9.0 + f64::from(i) / 150.0).collect();
+        values.push(1e6);
+        counts.update(&grid, &values, |_| {});
+        let median = Distribution::new(&grid, &counts).unwrap().quantile(0.5);
+        assert!((median - 10.0).abs() < 0.5, "{median}");
     }
 }

@@ -68,7 +68,21 @@ pub(super) fn label(cell: &[u8]) -> Label<'_> {
     if is_missing(trimmed) || trimmed.eq_ignore_ascii_case(b"nan") {
         return Label::Missing;
     }
-    std::str::from_utf8(trimmed).map_or(Label::NotUtf8, Label::Text)
+    std::str::from_utf8(trimmed).map_or(Label::NotUtf8, |text| Label::Text(one_spelling(text)))
+}
+
+/// The same value is one label in every format: Python's `True` is JSON's `true`, and a decimal that is whole is the integer (a CSV
+/// written by pandas has `1.0` where NDJSON has `1`).
+fn one_spelling(text: &str) -> &str {
+    match text {
+        "True" | "TRUE" => return "true",
+        "False" | "FALSE" => return "false",
+        _ => {}
+    }
+    let Some((whole, decimals)) = text.split_once('.') else { return text };
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_integer && !decimals.is_empty() && decimals.bytes().all(|byte| byte == b'0') { whole } else { text }
 }
 
 /// One zero, one NaN, one missing value: the sign of a zero or the payload of a NaN is no difference in the data.
@@ -138,6 +152,23 @@ mod tests {
         assert!(matches!(numeric(b"\xFF"), Numeric::NotUtf8));
         assert_eq!(label(b"\xFF"), Label::NotUtf8);
         assert_eq!(label(b" squamous cell "), Label::Text("squamous cell"));
+    }
+
+    #[test]
+    fn a_label_has_one_spelling_in_every_format() {
+        let labels = [
+            ("True", "true"),
+            ("FALSE", "false"),
+            ("1.0", "1"),
+            ("-2.00", "-2"),
+            ("1.5", "1.5"),
+            ("v1.0", "v1.0"),
+            ("1.", "1."),
+            (".0", ".0"),
+        ];
+        for (text, expected) in labels {
+            assert_eq!(label(text.as_bytes()), Label::Text(expected), "{text}");
+        }
     }
 
     #[test]

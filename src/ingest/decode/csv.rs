@@ -8,8 +8,9 @@ use std::io::{self, Read};
 use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
 
 use super::ColumnGuess;
-use super::cell::{self, Cell, Label, Numeric};
+use super::cell::Cell;
 use super::error::{DecodeFault, DecodeResult};
+use super::guess::Votes;
 use super::intake::Intake;
 use super::lines::{self, Line, Lines};
 use super::rejection::RejectionReason;
@@ -63,7 +64,7 @@ pub(super) fn inspect(lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(Str
     if !records.read_header(&mut header)? {
         return Ok(Vec::new());
     }
-    let mut guesses = vec![ColumnGuess::Empty; header.len()];
+    let mut votes = vec![Votes::default(); header.len()];
     let mut record = ByteRecord::new();
     let mut sampled = 0;
     while sampled < sample_rows
@@ -71,23 +72,13 @@ pub(super) fn inspect(lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(Str
     {
         if extent.fault.is_none() && record.len() == header.len() && record != header {
             sampled += 1;
-            for (guess, field) in guesses.iter_mut().zip(&record) {
-                *guess = guess.and_text(field);
+            for (votes, field) in votes.iter_mut().zip(&record) {
+                votes.add(Cell::Text(field));
             }
         }
     }
+    let guesses = votes.into_iter().map(Votes::guess);
     Ok(header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).zip(guesses).collect())
-}
-
-impl ColumnGuess {
-    /// The guess after one more cell of text.
-    pub(super) fn and_text(self, cell: &[u8]) -> Self {
-        match (self, cell::numeric(cell), cell::label(cell)) {
-            (Self::Empty | Self::Numeric, Numeric::Number(_), _) => Self::Numeric,
-            (Self::Empty | Self::Numeric, Numeric::NotANumber | Numeric::NotUtf8, Label::Text(_) | Label::NotUtf8) => Self::Text,
-            _ => self,
-        }
-    }
 }
 
 /// Where the needed columns stand in a record.

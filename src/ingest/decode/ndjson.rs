@@ -10,6 +10,7 @@ use serde_json::error::Category;
 use super::ColumnGuess;
 use super::cell::Cell;
 use super::error::{DecodeFault, DecodeResult};
+use super::guess::Votes;
 use super::intake::Intake;
 use super::lines::{Line, Lines};
 use super::rejection::RejectionReason;
@@ -65,7 +66,7 @@ pub(super) fn decode(mut lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<
 }
 
 pub(super) fn inspect(mut lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(String, ColumnGuess)>> {
-    let mut columns: Vec<(String, ColumnGuess)> = Vec::new();
+    let mut columns: Vec<(String, Votes)> = Vec::new();
     let mut line = Vec::new();
     let mut sampled = 0;
     while sampled < sample_rows {
@@ -77,39 +78,17 @@ pub(super) fn inspect(mut lines: Lines, sample_rows: usize) -> DecodeResult<Vec<
         let Ok(members) = members(&line) else { continue };
         sampled += 1;
         let mut counts: HashMap<String, usize> = HashMap::new();
-        for (name, guess) in members {
+        for (name, votes) in members {
             let occurrence = counts.entry(name.clone()).or_default();
             // The n-th member of a name belongs to the n-th column of that name, so that a duplicate key shows as one.
             match columns.iter_mut().filter(|(known, _)| *known == name).nth(*occurrence) {
-                Some((_, known)) => *known = known.and(guess),
-                None => columns.push((name, guess)),
+                Some((_, known)) => known.merge(votes),
+                None => columns.push((name, votes)),
             }
             *occurrence += 1;
         }
     }
-    Ok(columns)
-}
-
-impl ColumnGuess {
-    /// The guess after one more value.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Unsupported, _) | (_, Self::Unsupported) => Self::Unsupported,
-            (Self::Text, _) | (_, Self::Text) => Self::Text,
-            (Self::Numeric, _) | (_, Self::Numeric) => Self::Numeric,
-            (Self::Empty, Self::Empty) => Self::Empty,
-        }
-    }
-
-    fn of(cell: Cell<'_>) -> Self {
-        match cell {
-            Cell::Missing => Self::Empty,
-            Cell::Text(text) => Self::Empty.and_text(text),
-            Cell::Integer(_) | Cell::Number(_) => Self::Numeric,
-            Cell::Bool(_) => Self::Text,
-            Cell::Nested | Cell::Duplicate => Self::Unsupported,
-        }
-    }
+    Ok(columns.into_iter().map(|(name, votes)| (name, votes.guess())).collect())
 }
 
 /// Why a line is not a row; from the kind and place of the error only, as its text may quote the line.
@@ -227,7 +206,7 @@ impl<'de> Visitor<'de> for &mut Row {
 }
 
 /// All members of one line with a guess at each, in order and with duplicates.
-fn members(line: &[u8]) -> Result<Vec<(String, ColumnGuess)>, serde_json::Error> {
+fn members(line: &[u8]) -> Result<Vec<(String, Votes)>, serde_json::Error> {
     let mut all = AllMembers::default();
     let mut deserializer = serde_json::Deserializer::from_slice(line);
     deserializer.deserialize_map(&mut all)?;
@@ -237,7 +216,7 @@ fn members(line: &[u8]) -> Result<Vec<(String, ColumnGuess)>, serde_json::Error>
 
 #[derive(Default)]
 struct AllMembers {
-    members: Vec<(String, ColumnGuess)>,
+    members: Vec<(String, Votes)>,
     text: String,
 }
 
@@ -252,7 +231,9 @@ impl<'de> Visitor<'de> for &mut AllMembers {
         while let Some(name) = map.next_key_seed(Key(str::to_owned))? {
             self.text.clear();
             let value = map.next_value_seed(Value { text: &mut self.text })?;
-            self.members.push((name, ColumnGuess::of(value.cell(&self.text))));
+            let mut votes = Votes::default();
+            votes.add(value.cell(&self.text));
+            self.members.push((name, votes));
         }
         Ok(())
     }

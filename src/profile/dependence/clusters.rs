@@ -236,7 +236,9 @@ mod tests {
                 let hashes: Vec<Option<u64>> = chunk.iter().map(|(hash, _)| Some(*hash)).collect();
                 let slots = index.slots_of(&hashes, &mut features);
                 for (slot, (_, rank)) in slots.iter().zip(chunk) {
-                    slot.iter().for_each(|slot| features[0].add(*slot, *rank));
+                    if let Some(slot) = slot {
+                        features[0].add(*slot, *rank);
+                    }
                 }
             }
             (index, features)
