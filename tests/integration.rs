@@ -21,5 +21,6 @@ mod golden;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+mod simulation;
 #[path = "support/workspace.rs"]
 mod workspace;
