@@ -86,7 +86,6 @@ fn tied_values_do_not_alarm() {
 }
 
 #[test]
-#[ignore = "needs effective rows"]
 fn ten_measurements_of_a_study_are_not_ten_rows() {
     assert_quiet(&tallies("studies, column named", [("nothing", 73), ("nothing", 300)]));
     assert_quiet(&tallies("studies, column not named", [("nothing", 73), ("nothing", 300)]));
