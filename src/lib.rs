@@ -1,4 +1,28 @@
-//! drift-check.
+//! drift-check: compares a window of a model's inputs with its reference, and says whether they drifted.
+//!
+//! A pure, synchronous core in the middle; edges that do I/O, one vendor a file, around it. Measure, judge, tell are three steps: no
+//! statistic sees a threshold, no threshold sees a channel, nothing that is told can change a verdict.
+//!
+//! ```text
+//! bucket ──objects──▶ ingest ──batches──▶ profile ──counts──▶ statistic ──measurements──▶ decision
+//!    ▲                                                                                       │
+//!    └──── report.json, report.html ◀── report ◀────────────── verdicts, findings, signals ◀─┘
+//!                                         │
+//!                                 store (past runs, signals) ◀── job
+//! ```
+//!
+//! - **Pure**: [`feature`] (names, kinds, batches) ← [`profile`] (the reference grid, counts, effective rows) ← [`statistic`] (KS, PSI, …) ←
+//!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
+//!   name what is to its left, and nothing else of ours.
+//! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
+//!   [`config`] (layers, all problems at once), [`cli`], [`logging`], [`progress`].
+//! - **The job**, [`job`], knows them all and computes nothing itself; `main` gives it the time, the environment and the run's id.
+//!
+//! `tests/architecture.rs` reads the sources and holds these tiers.
+//!
+//! Words: *reference* is what the model was trained on; *window* is the half-open time under test, whose rows are *current*; *effective
+//! rows* are rows corrected for those that repeat each other; a *verdict* is on a feature or on the data set; a *finding* is a coded
+//! remark; a *signal* can fire.
 
 pub mod bucket;
 pub mod cli;

@@ -27,7 +27,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let bucket = Bucket::open(&config.bucket.uri)?;
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
-    let logs = Logs::list(config, effective, &bucket).await?;
+    let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
     let window = logs.window(invocation).await?;
     let mut current = logs.count(&reference.profile, window, &invocation.progress).await?;
     let mut found = reference.findings;

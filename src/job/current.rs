@@ -42,7 +42,8 @@ pub struct Current {
 
 impl<'a> Logs<'a> {
     /// Lists the logs.
-    pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket) -> Result<Self, JobError> {
+    pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket, progress: &Progress) -> Result<Self, JobError> {
+        let _step = progress.step("listing the logs");
         let place = match &config.logs.path {
             Some(path) => Place::resolve(path, "logs.path", bucket, effective)?,
             None => Place::in_bucket(&config.logs.prefix, bucket),

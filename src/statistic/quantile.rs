@@ -77,7 +77,8 @@ impl Distribution {
 
     /// The fraction of the values at or below `x`, in [0, 1].
     pub fn fraction_up_to(&self, x: f64) -> f64 {
-        self.fraction(x, |cell| cell.upper <= x)
+        // The bucket of the largest value may end above it.
+        if x >= self.max { 1.0 } else { self.fraction(x, |cell| cell.upper <= x) }
     }
 
     fn fraction(&self, x: f64, is_before: impl Fn(&Cell) -> bool) -> f64 {
