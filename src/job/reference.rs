@@ -57,49 +57,46 @@ pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result
 pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Result<Reference, JobError> {
     let mut source = list(place).await?;
     source.objects.retain(|object| object.key.rsplit('/').next() != Some(PROFILE_NAME));
-    let (columns, mut findings) = requested(config, &source, place).await?;
+    let found = ingest::columns(&source, OBJECTS_INSPECTED).await?;
+    let mut findings = Vec::new();
+    let columns = requested(config, &found, place, &mut findings)?;
     let bytes = source.objects.iter().map(|object| object.size_bytes).sum();
     let step = progress.bytes("reading the reference", bytes);
-    let request = Request {
-        columns: columns.clone(),
-        timestamp: None,
-        cluster: None,
-        window: None,
-        max_row_bytes: config.logs.max_row_bytes,
-        batch_rows: BATCH_ROWS,
-    };
+    let request = request(config, columns.clone(), None);
     let concurrency = concurrency(config);
     let (builder, account) =
         ingest::read(&source, request, ProfileBuilder::new(&columns), concurrency, &|bytes| step.advance(bytes)).await?;
     check_usable(&account, config, place)?;
     findings.extend(findings::of_account(&account, "the reference"));
     let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
-    let profile = with_dependence(config, &source, profile).await?;
+    let profile = with_dependence(config, &source, &found, profile).await?;
     Ok(Reference { profile: Arc::new(profile), findings })
 }
 
 /// Reads the reference once more, over its own profile, for how dependent its rows are: by their clusters where it has them, in the
 /// order of its files where it has the logs' timestamp (then it was once a log), and not at all otherwise.
-async fn with_dependence(config: &Config, source: &Source, profile: ReferenceProfile) -> Result<ReferenceProfile, JobError> {
-    let columns = ingest::columns(source, OBJECTS_INSPECTED).await?;
-    let has = |column: &Option<String>| column.clone().filter(|column| columns.iter().any(|(name, _)| name == column));
+async fn with_dependence(
+    config: &Config,
+    source: &Source,
+    found: &[(String, ColumnGuess)],
+    mut profile: ReferenceProfile,
+) -> Result<ReferenceProfile, JobError> {
+    let has = |column: &Option<String>| column.clone().filter(|column| found.iter().any(|(name, _)| name == column));
     let (cluster, timestamp) = (has(&config.logs.cluster), has(&config.logs.timestamp));
     if cluster.is_none() && timestamp.is_none() {
         return Ok(profile);
     }
-    let request = Request {
-        columns: profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect(),
-        timestamp: None,
-        cluster,
-        window: None,
-        max_row_bytes: config.logs.max_row_bytes,
-        batch_rows: BATCH_ROWS,
-    };
+    let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
     let counter = Counter::new(Arc::new(profile.clone())).in_time_order();
-    let (counter, _) = ingest::read(source, request, counter, concurrency(config), &|_| ()).await?;
-    let mut profile = profile;
+    let (counter, _) = ingest::read(source, request(config, columns, cluster), counter, concurrency(config), &|_| ()).await?;
     profile.set_dependence(&counter.counts);
     Ok(profile)
+}
+
+/// All rows of the reference, whatever their time.
+fn request(config: &Config, columns: Vec<(FeatureName, FeatureKind)>, cluster: Option<String>) -> Request {
+    let max_row_bytes = config.logs.max_row_bytes;
+    Request { columns, timestamp: None, cluster, window: None, max_row_bytes, batch_rows: BATCH_ROWS }
 }
 
 /// Objects or features that are worked on at a time.
@@ -122,14 +119,13 @@ async fn list(place: &Place) -> Result<Source, JobError> {
 }
 
 /// What to read: the configured features, or every column that can be one.
-async fn requested(
+fn requested(
     config: &Config,
-    source: &Source,
+    found: &[(String, ColumnGuess)],
     place: &Place,
-) -> Result<(Vec<(FeatureName, FeatureKind)>, Vec<Finding>), JobError> {
-    let found = ingest::columns(source, OBJECTS_INSPECTED).await?;
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<(FeatureName, FeatureKind)>, JobError> {
     let overridden = |name: &str| config.features.overrides.get(name).and_then(|own| own.kind);
-    let mut findings = Vec::new();
     let columns: Vec<(FeatureName, FeatureKind)> = match &config.features.include {
         Include::Named(names) => {
             if !found.is_empty() && !names.iter().any(|name| found.iter().any(|(column, _)| column == name.as_str())) {
@@ -160,7 +156,7 @@ async fn requested(
             columns
         }
     };
-    Ok((columns, findings))
+    Ok(columns)
 }
 
 fn kind_of(guess: Option<ColumnGuess>) -> FeatureKind {
