@@ -7,6 +7,7 @@ mod feature;
 mod header;
 mod picture;
 mod quality;
+mod relations;
 mod scale;
 mod trend;
 
@@ -18,6 +19,7 @@ use feature::{ChangedView, FeatureView};
 use header::HeaderView;
 use picture::Picture;
 use quality::{ProvenanceView, QualityView, SignalView};
+use relations::RelationsView;
 use trend::TrendView;
 
 /// More stable features than this are drawn in a section that opens on demand.
@@ -31,11 +33,14 @@ struct Page {
     changed: Vec<ChangedView>,
     /// What there is to say where `changed` is empty.
     nothing_changed: String,
+    /// Drifted features that move together, one sentence a group.
+    causes: Vec<String>,
     /// Broken, drifted, warning: drawn large.
     large: Vec<FeatureView>,
     /// Inconclusive and stable: small multiples.
     small: Vec<FeatureView>,
     small_folded: bool,
+    relations: Option<RelationsView>,
     trend: Option<TrendView>,
     quality: QualityView,
     signals: Vec<SignalView>,
@@ -50,6 +55,8 @@ pub fn render(report: &Report) -> String {
         header: HeaderView::new(report),
         changed: ChangedView::all(report),
         nothing_changed: nothing_changed(report),
+        causes: report.causes.iter().map(|cause| story::cause_sentence(cause) + ".").collect(),
+        relations: RelationsView::new(report),
         small_folded: small.len() > MOST_STABLE_IN_THE_OPEN,
         large,
         small,
