@@ -14,6 +14,7 @@ mod bad_input;
 mod browser;
 mod configuration;
 mod decoding;
+mod dependence;
 mod documents;
 mod end_to_end;
 mod fixtures;

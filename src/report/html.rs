@@ -80,6 +80,9 @@ fn nothing_changed(report: &Report) -> String {
     match (report.features.len(), inconclusive) {
         (0, _) => "The report holds no feature.".to_owned(),
         (all, none) if none == all => "Nothing can be said: every feature is inconclusive.".to_owned(),
+        (_, 0) if report.joint.as_ref().is_some_and(|joint| joint.pairs_changed > 0) => {
+            "No feature changed on its own, but how features move together did: see the relations below.".to_owned()
+        }
         (_, 0) => "No feature changed: every one is stable.".to_owned(),
         (_, some) => format!("No feature is known to have changed; {some} of them are inconclusive."),
     }
