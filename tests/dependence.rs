@@ -148,11 +148,11 @@ fn exact_copies_of_a_feature_are_one_cause_and_no_change_of_relations() {
 
 #[test]
 fn a_reference_smaller_than_the_window_says_that_it_limits_what_can_be_seen() {
-    let report = workspace(&plain(30, 1), &plain(5_000, 2), "").report(&[]);
+    let report = workspace(&plain(20, 1), &plain(5_000, 2), "").report(&[]);
     assert_ne!(report["decision"]["verdict"], "drift");
     let reason = text(&feature(&report, "a")["reason"]);
     let smallest = number(&feature(&report, "a")["minimum_detectable"]["psi"]);
-    assert!(smallest > 0.5, "{smallest}: 30 rows of reference see little, whatever the window");
+    assert!(smallest > 0.5, "{smallest}: 20 rows of reference see little, whatever the window");
     assert!(reason.contains("a larger reference than") || reason.contains("would have been seen"), "{reason}");
 }
 
@@ -167,12 +167,12 @@ fn a_reference_of_five_rows_decides_nothing_and_says_what_it_needs() {
 
 #[test]
 fn a_handful_of_rows_is_inconclusive_and_says_what_it_takes_to_tell() {
-    let report = workspace(&plain(600, 1), &plain(20, 2), "").report(&[]);
+    let report = workspace(&plain(600, 1), &plain(12, 2), "").report(&[]);
     assert_eq!(report["decision"]["verdict"], "inconclusive");
     let reason = text(&feature(&report, "a")["reason"]);
     assert!(reason.starts_with("too few rows to tell: needs about") && reason.contains("to detect PSI 0.10"), "{reason}");
     // The limit is the policy's.
-    let lenient = workspace(&plain(600, 1), &plain(20, 2), "[policy]\npsi_unseen = 10.0\n").report(&[]);
+    let lenient = workspace(&plain(600, 1), &plain(12, 2), "[policy]\npsi_unseen = 10.0\n").report(&[]);
     assert_eq!(lenient["decision"]["verdict"], "stable");
 }
 

@@ -19,6 +19,7 @@ mod documents;
 mod end_to_end;
 mod fixtures;
 mod golden;
+mod power;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;

@@ -1,6 +1,6 @@
 //! What a comparison of this size can see: the smallest drift that a feature's test would find, and the rows that a given drift takes.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{Continuous, ContinuousCDF, Normal};
 
 use super::psi::{Cell, CellLabel};
 use super::{Sizes, tail};
@@ -17,8 +17,8 @@ const SMALLEST_SHARE: f64 = 1e-12;
 /// No window has more independent rows.
 const MOST_ROWS: f64 = 1e12;
 
-/// Halvings of an interval: to within 2^-60 of its length.
-const STEPS: u32 = 60;
+/// Halvings of an interval: to within 2^-50 of its length.
+const STEPS: u32 = 50;
 
 /// The smallest drift that would be found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,21 +31,29 @@ pub struct Detectable {
 /// A feature's test, seen from the alternative.
 ///
 /// Numeric features are tested by KS against a shift of all values: with the reference's cell edges at probabilities `P_j`, the shifted
-/// ones are `Φ(Φ⁻¹(P_j) − δ)`, which fixes both `D(δ)` and `PSI(δ)`. The critical value is that of Kolmogorov's first term,
-/// `√(ln(2/α)/2)` by `√(1/n + 1/m)`; power is the normal approximation at the edge where the distance is largest, a lower bound (Massey
-/// 1950, Ann. Math. Stat. 21:116, doi:10.1214/aoms/1177729943).
+/// ones are `Φ(Φ⁻¹(P_j) − δ)`, which fixes both the distances and `PSI(δ)`. The critical value is that of Kolmogorov's first term,
+/// `√(ln(2/α)/2)` by `√(1/n + 1/m)`. Power is the probability that the largest of the distances, where it is expected, exceeds it (Massey
+/// 1950, Ann. Math. Stat. 21:116, doi:10.1214/aoms/1177729943), a lower bound; a continuous feature may exceed it to the left or to the
+/// right of there as well, which is the crossing of a line by a Brownian bridge.
 ///
 /// Categorical features are tested by chi-squared, whose noncentrality under a PSI of ψ is `ψ / (1/n + 1/m)` to first order.
+///
+/// Held against drawn samples: what is called detectable was found in 80 to 87 % (`tests/power.rs`).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Power {
     Shift {
         /// Normal quantiles of the inner edges, ascending; at least one.
         edges: Vec<f64>,
+        /// No cell holds more than a fifth of the reference: values are not tied.
+        is_continuous: bool,
     },
     Mix {
         degrees_of_freedom: u32,
     },
 }
+
+/// The largest cell of a feature without many ties.
+const LARGEST_CONTINUOUS_CELL: f64 = 0.2;
 
 impl Power {
     /// `None` where the reference has one cell only: then nothing but a new value can be seen.
@@ -58,21 +66,22 @@ impl Power {
         if !known.iter().all(ordered) {
             return Some(Self::Mix { degrees_of_freedom: u32::try_from(known.len() - 1).unwrap_or(u32::MAX) });
         }
-        let total: u64 = known.iter().map(|cell| cell.reference).sum();
+        let total = known.iter().map(|cell| cell.reference).sum::<u64>() as f64;
         let mut below = 0;
         let mut edges = Vec::new();
         for cell in known.iter().take(known.len() - 1) {
             below += cell.reference;
-            edges.push(Normal::standard().inverse_cdf(below as f64 / total as f64));
+            edges.push(Normal::standard().inverse_cdf(below as f64 / total));
         }
-        Some(Self::Shift { edges })
+        let is_continuous = known.iter().all(|cell| cell.reference as f64 <= LARGEST_CONTINUOUS_CELL * total);
+        Some(Self::Shift { edges, is_continuous })
     }
 
     /// The smallest drift that the test finds at this significance level; `None` where not even the largest would be found.
     pub fn smallest(&self, sizes: Sizes, level: f64) -> Option<Detectable> {
         match self {
-            Self::Shift { edges } => {
-                let found = |shift: f64| power_of_shift(edges, shift, sizes, level) >= POWER;
+            Self::Shift { edges, is_continuous } => {
+                let found = |shift: f64| power_of_shift(edges, *is_continuous, shift, sizes, level) >= POWER;
                 let shift = smallest(0.0, LARGEST_SHIFT, found)?;
                 Some(Detectable { psi: psi_of_shift(edges, shift), shift: Some(shift) })
             }
@@ -87,9 +96,10 @@ impl Power {
     /// The effective rows that a window needs so that a drift of this PSI is found; `None` where the reference is too small for any.
     pub fn rows_needed(&self, reference: f64, level: f64, psi: f64) -> Option<f64> {
         match self {
-            Self::Shift { edges } => {
+            Self::Shift { edges, is_continuous } => {
                 let shift = smallest(0.0, LARGEST_SHIFT, |shift| psi_of_shift(edges, shift) >= psi)?;
-                let found = |current: f64| power_of_shift(edges, shift, Sizes { reference, current }, level) >= POWER;
+                let found =
+                    |current: f64| power_of_shift(edges, *is_continuous, shift, Sizes { reference, current }, level) >= POWER;
                 smallest(1.0_f64.ln(), MOST_ROWS.ln(), |ln_rows| found(ln_rows.exp())).map(f64::exp)
             }
             Self::Mix { degrees_of_freedom } => {
@@ -117,14 +127,54 @@ fn smallest(low: f64, high: f64, holds: impl Fn(f64) -> bool) -> Option<f64> {
     Some(high)
 }
 
-fn power_of_shift(edges: &[f64], shift: f64, sizes: Sizes, level: f64) -> f64 {
+fn power_of_shift(edges: &[f64], is_continuous: bool, shift: f64, sizes: Sizes, level: f64) -> f64 {
     let normal = Normal::standard();
-    let critical = ((2.0 / level).ln() / 2.0 * sizes.inverse_sum()).sqrt();
-    let at = |edge: &f64| (normal.cdf(*edge), normal.cdf(edge - shift));
-    let widest = edges.iter().map(at).max_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)));
+    let at = |edge: f64| (normal.cdf(edge), normal.cdf(edge - shift));
+    let widest = if is_continuous {
+        Some(at(shift / 2.0))
+    } else {
+        edges.iter().map(|edge| at(*edge)).max_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))
+    };
     let Some((before, after)) = widest else { return 0.0 };
-    let variance = before * (1.0 - before) / sizes.reference + after * (1.0 - after) / sizes.current;
-    if variance > 0.0 { normal.cdf((before - after - critical) / variance.sqrt()) } else { 0.0 }
+    let scale = sizes.inverse_sum().sqrt();
+    let critical = ((2.0 / level).ln() / 2.0).sqrt();
+    let distance = (before - after) / scale;
+    let deviation = (before * (1.0 - before) / sizes.reference + after * (1.0 - after) / sizes.current).sqrt() / scale;
+    if !(deviation > 0.0 && deviation.is_finite()) {
+        return 0.0;
+    }
+    let there = normal.cdf((distance - critical) / deviation);
+    if is_continuous { there + elsewhere(distance, deviation, critical, before) } else { there }
+}
+
+/// Standard deviations below its mean from which on a distance adds nothing.
+const FARTHEST: f64 = 7.0;
+
+/// Steps of Simpson's rule; even.
+const NODES: u32 = 64;
+
+/// The probability that the process stays below the critical value at its peak and crosses it on either side of it. From its end, where
+/// the distance is 0, to the peak the process is a Brownian bridge over a drift that bends away from the straight line; half the peak is
+/// taken off its start for that, which `tests/power.rs` holds against drawn samples.
+fn elsewhere(distance: f64, deviation: f64, critical: f64, before: f64) -> f64 {
+    let normal = Normal::standard();
+    let (low, high) = (-FARTHEST, ((critical - distance) / deviation).min(FARTHEST));
+    if high <= low {
+        return 0.0;
+    }
+    let step = (high - low) / f64::from(NODES);
+    let integrand = |z: f64| {
+        let gap = (critical - distance - deviation * z).max(0.0);
+        let start = (critical - distance / 2.0).max(0.0);
+        let stays = |length: f64| 1.0 - (-2.0 * gap * start / length).exp();
+        normal.pdf(z) * (1.0 - stays(before) * stays(1.0 - before))
+    };
+    let weight = |node: u32| match node {
+        0 | NODES => 1.0,
+        node if node % 2 == 1 => 4.0,
+        _ => 2.0,
+    };
+    (0..=NODES).map(|node| weight(node) * integrand(low + f64::from(node) * step)).sum::<f64>() * step / 3.0
 }
 
 fn psi_of_shift(edges: &[f64], shift: f64) -> f64 {
@@ -166,7 +216,7 @@ mod tests {
     #[test]
     fn one_standard_deviation_is_a_psi_of_about_one() {
         // With scipy: p = 0.1 each, q = diff(norm.cdf(norm.ppf(arange(0, 1.01, .1)) - 1)); sum((q - p) * log(q / p)) = 0.92614…
-        let Power::Shift { edges } = deciles() else { panic!("intervals are ordered") };
+        let Power::Shift { edges, is_continuous: true } = deciles() else { panic!("intervals are ordered") };
         assert!((psi_of_shift(&edges, 1.0) - 0.926_142_4).abs() < 1e-6, "{}", psi_of_shift(&edges, 1.0));
     }
 
@@ -194,8 +244,8 @@ mod tests {
     }
 
     #[test]
-    fn a_handful_of_rows_sees_nothing() {
-        assert_eq!(deciles().smallest(Sizes { reference: 613.0, current: 2.0 }, 0.05), None);
+    fn no_row_sees_nothing_and_two_rows_next_to_nothing() {
+        assert!(deciles().smallest(Sizes { reference: 613.0, current: 2.0 }, 0.05).unwrap().psi > 5.0);
         assert_eq!(deciles().smallest(Sizes { reference: 613.0, current: 0.0 }, 0.05), None);
         assert_eq!(categories(3).smallest(Sizes { reference: 613.0, current: 0.0 }, 0.05), None);
     }
