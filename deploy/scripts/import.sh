@@ -4,8 +4,8 @@
 #
 #   deploy/scripts/import.sh deploy/terraform/environments/prod
 #
-# The list is the output `imports` of the environment (address → id), made of the same names as the resources; a file with the same
-# object can be given in IMPORTS instead.
+# The list is `local.imports` of the environment (address → id, imports.tf), made of the same names as the resources; a file with such
+# an object can be given in IMPORTS instead.
 set -euo pipefail
 
 environment=${1:?the folder of an environment}
@@ -13,7 +13,7 @@ imports=${IMPORTS:-}
 if [[ -n $imports ]]; then
     list=$(cat "$imports")
 else
-    # An output exists only in an applied state, so it is evaluated.
+    # Evaluated rather than read from an output, which only an applied state has.
     list=$(echo 'jsonencode(local.imports)' | terraform -chdir="$environment" console | jq -er 'fromjson? // .')
 fi
 known=$(terraform -chdir="$environment" state list)
