@@ -22,7 +22,7 @@ failed=0
 while IFS=$'\t' read -r address id; do
     if grep -qxF -- "$address" <<<"$known"; then
         echo "$address is in the state"
-    elif said=$(terraform -chdir="$environment" import -input=false "$address" "$id" 2>&1); then
+    elif said=$(terraform -chdir="$environment" import -input=false "$address" "$id" 2>&1 </dev/null); then
         echo "$address was imported"
     elif grep -qiE 'non-existent remote object|notFound|not found|Error 404' <<<"$said"; then
         echo "$address does not exist yet, and will be created"
