@@ -8,6 +8,6 @@ set -euo pipefail
 : "${REPOSITORY:?}" "${TAG:?}" "${GITHUB_OUTPUT:?}"
 gcloud auth configure-docker "${REPOSITORY%%/*}" --quiet
 docker push "$REPOSITORY:${TAG#v}"
-image=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$REPOSITORY:${TAG#v}" | grep -F "$REPOSITORY@sha256:" | head -n 1)
+image=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$REPOSITORY:${TAG#v}" | grep -m 1 -F "$REPOSITORY@sha256:" || true)
 [[ $image =~ @sha256:[0-9a-f]{64}$ ]] || { echo "::error::the registry gave no digest" >&2; exit 1; }
 printf 'image=%s\ndigest=%s\n' "$image" "${image#*@}" >>"$GITHUB_OUTPUT"
