@@ -15,6 +15,7 @@ mod browser;
 mod configuration;
 mod decoding;
 mod dependence;
+mod deployment;
 mod documents;
 mod end_to_end;
 mod fixtures;
