@@ -36,6 +36,8 @@ pub struct Invocation {
     pub run_id: String,
     /// What started the run, such as `manual`.
     pub trigger: String,
+    /// What all attempts of one run have in common, where the platform tells.
+    pub execution: Option<String>,
     /// 1 for the first attempt.
     pub attempt: u32,
     pub terminal: Terminal,

@@ -14,13 +14,15 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 /// How much is logged, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LogOptions {
     pub quiet: bool,
     pub verbose: u8,
     /// Whether stderr is a terminal.
     pub terminal: bool,
     pub color: bool,
+    /// Fields of every JSON line, such as labels and trace.
+    pub fields: Map<String, Value>,
 }
 
 /// Installs the logger of the process. `bars` are the progress bars that lines on a terminal must not tear; `clock` gives the time.
@@ -32,7 +34,7 @@ pub fn install(options: LogOptions, bars: MultiProgress, clock: fn() -> DateTime
         (false, 0, false) | (false, 1, _) => LevelFilter::INFO,
         (false, _, _) => LevelFilter::DEBUG,
     };
-    let format = Format { terminal: options.terminal, color: options.color, clock };
+    let format = Format { terminal: options.terminal, color: options.color, common: options.fields, clock };
     let builder = tracing_subscriber::fmt().with_max_level(level).event_format(format).with_writer(AboveBars { bars });
     // Only the first call in a process can succeed; the logger that is there is as good.
     let _ = builder.try_init();
@@ -41,6 +43,7 @@ pub fn install(options: LogOptions, bars: MultiProgress, clock: fn() -> DateTime
 struct Format {
     terminal: bool,
     color: bool,
+    common: Map<String, Value>,
     clock: fn() -> DateTime<Utc>,
 }
 
@@ -93,6 +96,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>, N: for<'a> FormatFields<'a> + 'stat
                 writeln!(writer, "{word}: {message}")
             };
         }
+        fields.extend(self.common.clone());
         fields.insert("severity".to_owned(), severity(*event.metadata().level()).into());
         fields.insert("time".to_owned(), (self.clock)().to_rfc3339_opts(SecondsFormat::Micros, true).into());
         fields.insert("message".to_owned(), message.into());

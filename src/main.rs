@@ -10,6 +10,7 @@ use drift_check::cli::{Cli, Command};
 use drift_check::error::{ExitCode, JobError, with_causes};
 use drift_check::job::{self, Invocation, Outcome, Terminal};
 use drift_check::logging::{self, LogOptions};
+use drift_check::platform::Platform;
 use drift_check::progress::Progress;
 use indicatif::MultiProgress;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,26 +26,35 @@ fn main() -> ProcessExitCode {
     let terminal = std::io::stderr().is_terminal();
     let no_color = options.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let bars = MultiProgress::new();
-    let log = LogOptions { quiet: options.quiet, verbose: options.verbose, terminal, color: !no_color };
+    let environment: Vec<(String, String)> =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+    let platform = Platform::of(&environment);
+    // All attempts of one execution are one run.
+    let run_id = platform.execution.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let fields = platform.log_fields(&run_id);
+    let log = LogOptions { quiet: options.quiet, verbose: options.verbose, terminal, color: !no_color, fields };
     logging::install(log, bars.clone(), Utc::now);
-    let now = Utc::now();
+    if platform.task_index > 0 {
+        tracing::info!("task {} has nothing to do: one task checks the whole window", platform.task_index);
+        return ProcessExitCode::SUCCESS;
+    }
+    let on_cloud_run = platform.trigger == "cloud-run";
     let invocation = Invocation {
         terminal: Terminal { color: !no_color && std::io::stdout().is_terminal(), width: width() },
         progress: Progress::new(bars, terminal && !options.quiet),
         options,
-        environment: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
-        now,
+        environment,
+        now: Utc::now(),
         clock: Utc::now,
-        run_id: uuid::Uuid::now_v7().to_string(),
-        trigger: trigger().to_owned(),
-        attempt: attempt(),
+        run_id,
+        trigger: platform.trigger.to_owned(),
+        execution: platform.execution,
+        attempt: platform.attempt,
     };
-    ProcessExitCode::from(execute(command.unwrap_or(Command::Check), invocation) as u8)
+    ProcessExitCode::from(execute(command.unwrap_or(Command::Check), invocation, on_cloud_run) as u8)
 }
 
-fn execute(command: Command, invocation: Invocation) -> ExitCode {
+fn execute(command: Command, invocation: Invocation, on_cloud_run: bool) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -53,6 +63,9 @@ fn execute(command: Command, invocation: Invocation) -> ExitCode {
         }
     };
     let ended = runtime.block_on(async {
+        if on_cloud_run {
+            tokio::spawn(outlast_pauses());
+        }
         let terminated = async {
             match signal(SignalKind::terminate()) {
                 Ok(mut stream) => drop(stream.recv().await),
@@ -77,6 +90,18 @@ fn execute(command: Command, invocation: Invocation) -> ExitCode {
     exit_code
 }
 
+/// Cloud Run sends SIGTSTP before it moves a container to another machine and SIGCONT after it: there is nothing to save, and requests that
+/// broke meanwhile are tried again.
+async fn outlast_pauses() {
+    let Ok(mut pauses) = signal(SignalKind::from_raw(SIGTSTP)) else { return };
+    while pauses.recv().await.is_some() {
+        tracing::info!("the container is about to be moved; the run goes on afterwards");
+    }
+}
+
+/// On Linux, the only system that sends it here.
+const SIGTSTP: i32 = 20;
+
 fn print(outcome: &Outcome) -> ExitCode {
     match std::io::stdout().write_all(outcome.output.as_bytes()) {
         // A reader that closed the pipe (`| head`) has seen enough.
@@ -96,20 +121,4 @@ fn fail(error: &JobError) -> ExitCode {
 /// The width of stdout in columns.
 fn width() -> u16 {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(PAGE_WIDTH, |(width, _)| width.0)
-}
-
-/// What started the run, as the platforms tell it.
-fn trigger() -> &'static str {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    match () {
-        () if set("CLOUD_RUN_JOB") => "cloud-run",
-        () if set("GITHUB_ACTIONS") => "github-actions",
-        () => "manual",
-    }
-}
-
-/// Cloud Run counts attempts from 0, people from 1.
-fn attempt() -> u32 {
-    let retries = std::env::var("CLOUD_RUN_TASK_ATTEMPT").ok().and_then(|text| text.parse::<u32>().ok());
-    retries.map_or(1, |retries| retries.saturating_add(1))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("cli", &["config"]),
     ("progress", &[]),
     ("logging", &[]),
+    ("platform", &[]),
     // Where every kind of error becomes an exit code.
     ("error", &["bucket", "config", "store"]),
     (

@@ -237,6 +237,7 @@ impl<'a> Bench<'a> {
             now: moment(),
             clock: moment,
             run_id: "simulation".to_owned(),
+            execution: None,
             trigger: "manual".to_owned(),
             attempt: 1,
             terminal: Terminal { color: false, width: 100 },
