@@ -15,7 +15,7 @@
 //!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
 //!   name what is to its left, and nothing else of ours.
 //! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
-//!   [`config`] (layers, all problems at once), [`cli`], [`logging`], [`progress`].
+//!   [`config`] (layers, all problems at once), [`retry`] (one policy), [`cli`], [`logging`], [`progress`].
 //! - **The job**, [`job`], knows them all and computes nothing itself; `main` gives it the time, the environment and the run's id.
 //!
 //! `tests/architecture.rs` reads the sources and holds these tiers.
@@ -36,6 +36,7 @@ pub mod logging;
 pub mod profile;
 pub mod progress;
 pub mod report;
+pub mod retry;
 pub mod statistic;
 pub mod store;
 pub mod window;

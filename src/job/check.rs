@@ -7,8 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::current::{Current, Logs};
 use super::measure::{measure, policy};
-use super::{Invocation, Outcome, findings, publish, reference, signals, trend};
-use crate::bucket::Bucket;
+use super::{Invocation, Outcome, findings, input, publish, reference, signals, trend};
 use crate::cli::{FailOn, Format};
 use crate::config::{Config, Effective, Include, Origin, Store, Value};
 use crate::decision::DatasetVerdict;
@@ -24,7 +23,7 @@ use crate::report::{
 use crate::store::{Series, StateStore, StoreError};
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
-    let bucket = Bucket::open(&config.bucket.uri)?;
+    let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;

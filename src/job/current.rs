@@ -45,7 +45,7 @@ impl<'a> Logs<'a> {
     pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket, progress: &Progress) -> Result<Self, JobError> {
         let _step = progress.step("listing the logs");
         let place = match &config.logs.path {
-            Some(path) => Place::resolve(path, "logs.path", bucket, effective)?,
+            Some(path) => Place::resolve(path, "logs.path", bucket, config, effective)?,
             None => Place::in_bucket(&config.logs.prefix, bucket),
         };
         let mut source = place.source().await?;
