@@ -293,14 +293,27 @@ impl RemoteRanges {
         self.size_bytes
     }
 
-    /// Hands on these bytes as they arrive; called on a blocking thread.
+    /// Hands on these bytes as they arrive; called on a blocking thread. The service knows the checksum of the whole object only:
+    /// a part of it is not checked, beyond what the format brings with it.
     ///
     /// # Errors
     /// The transfer's, as a [`BucketError`] inside; or what `take` returns.
     pub fn read(&self, range: std::ops::Range<u64>, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let (sender, messages) = mpsc::channel(CHUNKS_AHEAD);
-        let download = Download::part(Arc::clone(&self.bucket), &self.key, self.generation, range);
-        self.runtime.spawn(pump(download, sender));
+        let (bucket, key, generation) = (Arc::clone(&self.bucket), self.key.clone(), self.generation);
+        let is_whole = range == (0..self.size_bytes);
+        self.runtime.spawn(async move {
+            let download = if is_whole {
+                Download::whole(bucket, &key, Some(generation)).await
+            } else {
+                Ok(Download::part(bucket, &key, generation, range))
+            };
+            match download {
+                Ok(download) => pump(download, sender).await,
+                // A reader that is gone needs no reason.
+                Err(error) => drop(sender.send(Message::Failed(error)).await),
+            }
+        });
         let mut reader = StreamReader { messages, chunk: Bytes::new(), state: State::Open };
         let mut buffer = vec![0; 64 * 1024];
         loop {
