@@ -12,7 +12,11 @@
 mod architecture;
 mod bad_input;
 mod browser;
+mod bucket_contract;
+mod cloud_faults;
+mod cloud_storage;
 mod configuration;
+mod credentials;
 mod decoding;
 mod documents;
 mod end_to_end;
@@ -22,5 +26,7 @@ mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;
 mod simulation;
+#[path = "support/storage_server.rs"]
+mod storage_server;
 #[path = "support/workspace.rs"]
 mod workspace;
