@@ -1,16 +1,24 @@
 //! The bucket: listing, reading and writing objects by key.
 //!
 //! What every kind of bucket guarantees: a listing is sorted by key; an object is written whole or not at all, and no reader ever
-//! sees a part of it; keys cannot leave the bucket. Knows nothing of what objects hold.
+//! sees a part of it; a write under a condition happens only while the condition holds; keys cannot leave the bucket. Knows nothing
+//! of what objects hold.
 
+pub mod fault;
+pub mod gcs;
 pub mod local;
 
 use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+use fault::{Fault, ServiceError};
+use gcs::{GcsBucket, RemoteRanges};
 use local::LocalBucket;
 
 /// Where a bucket is.
@@ -22,23 +30,53 @@ pub enum BucketUri {
     Gcs(String),
 }
 
+/// How a storage service is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOptions {
+    /// Where the service is, when it is not the public one. Without TLS (`http://`) nobody is asked for credentials.
+    pub endpoint: Option<String>,
+    /// How long a call may take with all its retries. A download may take longer as long as bytes arrive.
+    pub patience: Duration,
+}
+
+impl Default for BucketOptions {
+    fn default() -> Self {
+        Self { endpoint: None, patience: Duration::from_mins(2) }
+    }
+}
+
 /// Why the bucket could not do what was asked.
 #[derive(Debug, Error)]
 pub enum BucketError {
     #[error("`{0}` is not a bucket: write file:FOLDER or gs://BUCKET")]
     Uri(String),
-    #[error("{0}: this version reads folders only (file:FOLDER)")]
-    Unsupported(String),
     #[error("`{0}` is no key of an object: it must be relative and must not contain `..`")]
     Key(String),
     #[error("cannot {action} {uri}")]
     Io { action: &'static str, uri: String, source: std::io::Error },
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error("cannot write {uri}: others kept writing it at the same time; run again")]
+    Contended { uri: String },
 }
 
 impl BucketError {
     /// Whether there is no such object or folder, rather than a failure to reach it.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+        match self {
+            Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Service(error) => error.fault == Fault::NoObject,
+            Self::Uri(_) | Self::Key(_) | Self::Contended { .. } => false,
+        }
+    }
+
+    /// Whether it is about one object, and others may still be readable.
+    pub fn is_about_the_object(&self) -> bool {
+        match self {
+            Self::Service(error) => matches!(error.fault, Fault::NoObject | Fault::Corrupt),
+            Self::Io { .. } | Self::Key(_) => true,
+            Self::Uri(_) | Self::Contended { .. } => false,
+        }
     }
 }
 
@@ -51,7 +89,7 @@ impl BucketUri {
             return if path.is_empty() { Err(error()) } else { Ok(Self::Local(PathBuf::from(path))) };
         }
         match uri.strip_prefix("gs://").map(|bucket| bucket.trim_end_matches('/')) {
-            Some(bucket) if !bucket.is_empty() => Ok(Self::Gcs(bucket.to_owned())),
+            Some(bucket) if !bucket.is_empty() && !bucket.contains(['/', '?', '#', '%', ' ']) => Ok(Self::Gcs(bucket.to_owned())),
             _ => Err(error()),
         }
     }
@@ -66,35 +104,97 @@ pub struct ObjectMeta {
     pub size_bytes: u64,
     /// When it was last written, where the bucket knows.
     pub updated: Option<DateTime<Utc>>,
+    /// What names this very content, where the listing tells.
+    pub generation: Option<String>,
 }
 
-/// An object that is open for reading.
-#[derive(Debug)]
+/// How an object is going to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// From the first byte to the last.
+    Stream,
+    /// Here and there.
+    Ranges,
+}
+
+/// An object that is open for reading: one generation of it, whatever is written meanwhile.
 pub struct OpenObject {
-    pub file: File,
+    pub content: Content,
     /// What names this very content.
     pub generation: String,
+    pub size_bytes: u64,
+    /// The bytes are those of a gzip file, whatever the key says: uploads can be compressed by the tool that makes them.
+    pub is_gzip: bool,
+}
+
+/// The bytes of an open object.
+pub enum Content {
+    /// A file, for either access.
+    File(File),
+    /// The bytes as they arrive. The end is an error when they were not the stored ones.
+    Stream(Box<dyn Read + Send>),
+    Ranges(RemoteRanges),
+}
+
+/// A small object in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    pub bytes: Bytes,
+    pub generation: String,
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    /// There is no such object.
+    Absent,
+    /// The object is of this generation.
+    Generation(String),
+}
+
+impl Condition {
+    /// What stood there when it was looked at, or nothing, still does.
+    pub fn unchanged(generation: Option<String>) -> Self {
+        generation.map_or(Self::Absent, Self::Generation)
+    }
+}
+
+/// What became of a write under a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The generation that was written.
+    Done(String),
+    /// The condition did not hold: somebody else has written, and nothing was changed.
+    Lost,
 }
 
 /// A bucket of one of the supported kinds.
 #[derive(Clone, Debug)]
 pub enum Bucket {
     Local(LocalBucket),
+    Gcs(GcsBucket),
 }
 
 impl Bucket {
     /// Opens the bucket at `uri`; nothing is read yet.
-    pub fn open(uri: &str) -> Result<Self, BucketError> {
-        match BucketUri::parse(uri)? {
-            BucketUri::Local(folder) => Ok(Self::Local(LocalBucket::new(folder))),
-            BucketUri::Gcs(_) => Err(BucketError::Unsupported(uri.to_owned())),
-        }
+    pub fn open(uri: &str, options: &BucketOptions) -> Result<Self, BucketError> {
+        Ok(match BucketUri::parse(uri)? {
+            BucketUri::Local(folder) => Self::Local(LocalBucket::new(folder)),
+            BucketUri::Gcs(name) => Self::Gcs(GcsBucket::new(name, options)),
+        })
+    }
+
+    /// A folder of this machine.
+    pub fn local(folder: impl Into<PathBuf>) -> Self {
+        Self::Local(LocalBucket::new(folder.into()))
     }
 
     /// The URI of an object.
     pub fn uri(&self, key: &str) -> String {
         match self {
             Self::Local(bucket) => bucket.uri(key),
+            Self::Gcs(bucket) => bucket.uri(key),
         }
     }
 
@@ -109,18 +209,21 @@ impl Bucket {
                 })
                 .await
             }
+            Self::Gcs(bucket) => Ok(bucket.list(prefix).await?),
         }
     }
 
-    /// Opens an object for reading; called on a blocking thread.
-    pub fn read(&self, meta: &ObjectMeta) -> Result<OpenObject, BucketError> {
+    /// Opens an object for reading; called on a blocking thread of the runtime. The listed generation is read where it is still
+    /// there, the newest otherwise.
+    pub fn read(&self, meta: &ObjectMeta, access: Access) -> Result<OpenObject, BucketError> {
         match self {
             Self::Local(bucket) => bucket.read(meta),
+            Self::Gcs(bucket) => Ok(bucket.read(meta, access)?),
         }
     }
 
-    /// The bytes of a small object, or `None` when there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
+    /// A small object, or `None` when there is none.
+    pub async fn get(&self, key: &str) -> Result<Option<StoredObject>, BucketError> {
         match self {
             Self::Local(bucket) => {
                 blocking({
@@ -129,21 +232,56 @@ impl Bucket {
                 })
                 .await
             }
+            Self::Gcs(bucket) => {
+                check_key(key)?;
+                Ok(bucket.get(key).await?)
+            }
+        }
+    }
+
+    /// The generation of an object, or `None` when there is none.
+    pub async fn generation(&self, key: &str) -> Result<Option<String>, BucketError> {
+        match self {
+            Self::Local(_) => Ok(self.get(key).await?.map(|object| object.generation)),
+            Self::Gcs(bucket) => {
+                check_key(key)?;
+                Ok(bucket.generation(key).await?)
+            }
         }
     }
 
     /// Writes an object whole or not at all, over one that may be there.
-    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), BucketError> {
+    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), BucketError> {
+        match self.put_if(key, bytes, &Condition::Always).await? {
+            Put::Done(_) => Ok(()),
+            // Without a condition, nothing can be lost.
+            Put::Lost => Err(BucketError::Contended { uri: self.uri(key) }),
+        }
+    }
+
+    /// Writes an object whole, or not at all, and not at all unless the condition holds at that moment.
+    pub async fn put_if(&self, key: &str, bytes: impl Into<Bytes>, condition: &Condition) -> Result<Put, BucketError> {
+        let bytes = bytes.into();
         match self {
             Self::Local(bucket) => {
                 blocking({
-                    let (bucket, key) = (bucket.clone(), key.to_owned());
-                    move || bucket.put(&key, &bytes)
+                    let (bucket, key, condition) = (bucket.clone(), key.to_owned(), condition.clone());
+                    move || bucket.put_if(&key, &bytes, &condition)
                 })
                 .await
             }
+            Self::Gcs(bucket) => {
+                check_key(key)?;
+                Ok(bucket.put_if(key, bytes, condition).await?)
+            }
         }
     }
+}
+
+/// Whether a key stays inside the bucket.
+fn check_key(key: &str) -> Result<(), BucketError> {
+    let stays_inside = key.split('/').all(|part| part != "..") && !key.starts_with('/') && !key.ends_with('/');
+    if key.is_empty() || !stays_inside { Err(BucketError::Key(key.to_owned())) } else { Ok(()) }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, BucketError> + Send + 'static) -> Result<T, BucketError> {
@@ -163,7 +301,7 @@ mod tests {
         assert_eq!(BucketUri::parse("file:./fixtures/bucket").unwrap(), BucketUri::Local("./fixtures/bucket".into()));
         assert_eq!(BucketUri::parse("file:///data").unwrap(), BucketUri::Local("/data".into()));
         assert_eq!(BucketUri::parse("gs://logs/").unwrap(), BucketUri::Gcs("logs".to_owned()));
-        for uri in ["", "file:", "gs://", "s3://logs", "logs", "/data"] {
+        for uri in ["", "file:", "gs://", "gs://logs/predictions", "s3://logs", "logs", "/data"] {
             assert!(BucketUri::parse(uri).is_err(), "{uri}");
         }
     }

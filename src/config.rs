@@ -69,6 +69,8 @@ pub struct BucketSettings {
     /// `file:PATH` or `gs://BUCKET`.
     pub uri: String,
     pub endpoint: Option<String>,
+    /// How long a call of a storage service may take, its retries included.
+    pub timeout: Length,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

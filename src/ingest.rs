@@ -10,13 +10,15 @@ pub mod sink;
 pub mod timestamp;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::bucket::{Bucket, BucketError, ObjectMeta};
+use crate::bucket::gcs::RemoteRanges;
+use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject};
 use account::{Account, Fault, ObjectAccount};
-use decode::{Batch, ColumnGuess, Encoding, Input, Request, decode, inspect};
+use decode::{Batch, ColumnGuess, Compression, DecodeFault, Encoding, Format, Input, Ranges, Request, decode, inspect};
 use sink::Sink;
 
 /// Rows of a batch: a few hundred kilobytes at sixteen columns, which the caches of one core hold.
@@ -83,21 +85,88 @@ enum Rows<S> {
     Counted(S),
 }
 
+/// How often an object from afar is read that cannot be used: it may have been replaced meanwhile, or damaged on its way, which
+/// a decoder can stumble over before the checksum at the end is reached. What two readings say alike is true.
+const READINGS: u32 = 2;
+
 fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, empty: &S) -> Result<Finished<S>, BucketError> {
-    let account = |generation, outcome| ObjectAccount { uri: meta.uri.clone(), generation, size_bytes: meta.size_bytes, outcome };
+    let account =
+        |outcome| ObjectAccount { uri: meta.uri.clone(), generation: String::new(), size_bytes: meta.size_bytes, outcome };
     let Some(encoding) = Encoding::of_key(&meta.key) else {
-        return Ok(Finished { account: account(String::new(), Err(Fault::UnknownFormat)), rows: Rows::None });
+        return Ok(Finished { account: account(Err(Fault::UnknownFormat)), rows: Rows::None });
     };
-    let open = match bucket.read(meta) {
-        // Deleted, or replaced, since it was listed: the others can still be read.
-        Err(error) if error.is_not_found() => {
-            return Ok(Finished { account: account(String::new(), Err(Fault::Vanished)), rows: Rows::None });
+    let mut reading = 1;
+    loop {
+        let open = match bucket.read(meta, access(encoding)) {
+            // Deleted since it was listed: the others can still be read.
+            Err(error) if error.is_not_found() => {
+                return Ok(Finished { account: account(Err(Fault::Vanished)), rows: Rows::None });
+            }
+            open => open?,
+        };
+        let is_from_afar = !matches!(open.content, Content::File(_));
+        let mut finished = read_open(open, meta, encoding, request, empty);
+        if let Err(Fault::Unreadable(error)) = &mut finished.account.outcome {
+            let failure = bucket_error(&mut error.fault);
+            if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
+                return failure.map_or(Ok(finished), Err);
+            }
+            if is_from_afar && reading < READINGS {
+                reading += 1;
+                continue;
+            }
+            if let Some(failure) = failure {
+                error.fault = DecodeFault::Unreadable(std::io::Error::other(failure));
+            }
         }
-        open => open?,
-    };
+        return Ok(finished);
+    }
+}
+
+fn access(encoding: Encoding) -> Access {
+    if encoding.format == Format::Parquet { Access::Ranges } else { Access::Stream }
+}
+
+/// What the key promises, and how the bytes are stored.
+fn stored(encoding: Encoding, open: &OpenObject) -> Encoding {
+    let compression =
+        if open.is_gzip && encoding.compression == Compression::None { Compression::Gzip } else { encoding.compression };
+    Encoding { compression, ..encoding }
+}
+
+fn input(content: Content) -> Input {
+    match content {
+        Content::File(file) => Input::File(file),
+        Content::Stream(stream) => Input::Stream(stream),
+        Content::Ranges(ranges) => Input::Ranges(Box::new(ranges)),
+    }
+}
+
+impl Ranges for RemoteRanges {
+    fn length(&self) -> u64 {
+        self.size_bytes()
+    }
+
+    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+        Self::read(self, range, take)
+    }
+}
+
+/// Takes the bucket's error out of the fault, where it is one.
+fn bucket_error(fault: &mut DecodeFault) -> Option<BucketError> {
+    let DecodeFault::Unreadable(error) = fault else { return None };
+    error.get_ref()?.downcast_ref::<BucketError>()?;
+    let error = std::mem::replace(error, std::io::ErrorKind::Other.into());
+    error.into_inner()?.downcast::<BucketError>().ok().map(|error| *error)
+}
+
+fn read_open<S: Sink>(open: OpenObject, meta: &ObjectMeta, encoding: Encoding, request: &Request, empty: &S) -> Finished<S> {
+    let encoding = stored(encoding, &open);
+    let OpenObject { content, generation, size_bytes, .. } = open;
+    let account = |outcome| ObjectAccount { uri: meta.uri.clone(), generation, size_bytes, outcome };
     let mut held: Option<Batch> = None;
     let mut counts: Option<S> = None;
-    let result = decode(Input::File(open.file), encoding, request, &mut |batch| match (&mut counts, held.take()) {
+    let result = decode(input(content), encoding, request, &mut |batch| match (&mut counts, held.take()) {
         (Some(counts), _) => counts.update(&batch),
         (None, None) => held = Some(batch),
         (None, Some(first)) => {
@@ -107,13 +176,13 @@ fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, e
             counts = Some(own);
         }
     });
-    Ok(match result {
-        Err(error) => Finished { account: account(open.generation, Err(Fault::Unreadable(error))), rows: Rows::None },
+    match result {
+        Err(error) => Finished { account: account(Err(Fault::Unreadable(error))), rows: Rows::None },
         Ok(tally) => {
             let rows = counts.map(Rows::Counted).or(held.map(Rows::One)).unwrap_or(Rows::None);
-            Finished { account: account(open.generation, Ok(tally)), rows }
+            Finished { account: account(Ok(tally)), rows }
         }
-    })
+    }
 }
 
 /// Rows that are looked at to guess what a column holds.
@@ -128,11 +197,18 @@ pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, Col
         let Some(encoding) = Encoding::of_key(&meta.key) else { continue };
         let (bucket, meta) = (source.bucket.clone(), meta.clone());
         let task = tokio::task::spawn_blocking(move || {
-            let open = match bucket.read(&meta) {
+            let open = match bucket.read(&meta, access(encoding)) {
                 Err(error) if error.is_not_found() => return Ok(Vec::new()),
                 open => open?,
             };
-            Ok(inspect(Input::File(open.file), encoding, SAMPLE_ROWS).unwrap_or_default())
+            let encoding = stored(encoding, &open);
+            match inspect(input(open.content), encoding, SAMPLE_ROWS) {
+                Ok(columns) => Ok(columns),
+                Err(mut error) => match bucket_error(&mut error.fault) {
+                    Some(failure) if !failure.is_about_the_object() => Err(failure),
+                    _ => Ok(Vec::new()),
+                },
+            }
         });
         let columns: Vec<(String, ColumnGuess)> = match task.await {
             Ok(columns) => columns?,

@@ -8,6 +8,7 @@ mod current;
 mod findings;
 mod input;
 mod measure;
+mod moment;
 mod profile;
 mod publish;
 mod reference;

@@ -15,8 +15,8 @@
 //!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
 //!   name what is to its left, and nothing else of ours.
 //! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
-//!   [`config`] (layers, all problems at once), [`cli`], [`logging`], [`platform`] (what Cloud Run
-//!   and GitHub tell), [`progress`].
+//!   [`config`] (layers, all problems at once), [`retry`] (one policy), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
+//!   tell), [`progress`].
 //! - **The job**, [`job`], knows them all and computes nothing itself; `main` gives it the time, the environment and the run's id.
 //!
 //! `tests/architecture.rs` reads the sources and holds these tiers.
@@ -38,6 +38,7 @@ pub mod platform;
 pub mod profile;
 pub mod progress;
 pub mod report;
+pub mod retry;
 pub mod statistic;
 pub mod store;
 pub mod window;

@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const PAGE_WIDTH: u16 = 100;
 
 fn main() -> ProcessExitCode {
+    // Two providers are compiled in by our dependencies, and TLS panics until one is chosen. Failing means: chosen already.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let Cli { options, command } = Cli::parse();
     let terminal = std::io::stderr().is_terminal();
     let no_color = options.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

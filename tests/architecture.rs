@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
     ("statistic", &["profile", "feature"]),
     ("decision", &["statistic", "profile", "feature"]),
     ("report", &["decision", "statistic", "profile", "feature", "window"]),
-    ("bucket", &[]),
+    ("retry", &[]),
+    ("bucket", &["retry"]),
     ("ingest", &["bucket", "profile", "feature", "window"]),
     ("store", &["report", "decision", "statistic", "profile", "feature"]),
     // The settings types that other modules define.
@@ -65,7 +66,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 10] = [
+const ONE_PLACE: [(&str, &[&str]); 15] = [
     ("polars", &["src/ingest/decode/parquet"]),
     ("csv", &["src/ingest/decode"]),
     ("rusqlite", &["src/store/sqlite.rs", "src/store.rs"]),
@@ -76,6 +77,11 @@ const ONE_PLACE: [(&str, &[&str]); 10] = [
     ("toml", &["src/config"]),
     ("askama", &["src/report/html"]),
     ("uuid", &["src/main.rs"]),
+    ("google_cloud_storage", &["src/bucket/gcs"]),
+    ("google_cloud_auth", &["src/bucket/gcs"]),
+    ("google_cloud_gax", &["src/bucket/gcs"]),
+    ("fastrand", &["src/retry.rs"]),
+    ("memmap2", &["src/ingest/decode/parquet"]),
 ];
 
 struct Source {

@@ -249,8 +249,11 @@ fn every_failure_has_its_exit_code_and_says_what_to_do() {
     assert!(unknown.stderr.contains("config.toml:12") && unknown.stderr.contains("concurrency"), "{}", unknown.stderr);
 
     workspace.config("");
-    let cloud = workspace.check(&["--bucket", "gs://somewhere"]);
+    // Nobody listens on port 1.
+    let environment = [("STORAGE_EMULATOR_HOST", "127.0.0.1:1"), ("DRIFT_CHECK__BUCKET__TIMEOUT", "1s")];
+    let cloud = workspace.run_with(&["--config", "config.toml", "--bucket", "gs://somewhere"], &environment);
     assert_eq!(cloud.code, 5);
+    assert!(cloud.stderr.contains("gs://somewhere/reference/") && cloud.stderr.contains("bucket.endpoint"), "{}", cloud.stderr);
     let no_bucket = workspace.check(&["--bucket", "file:nowhere"]);
     assert_eq!(no_bucket.code, 4, "a bucket that is not there has no reference: {}", no_bucket.stderr);
 }

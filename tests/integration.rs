@@ -12,7 +12,12 @@
 mod architecture;
 mod bad_input;
 mod browser;
+mod bucket_contract;
+mod cloud_faults;
+mod cloud_run;
+mod cloud_storage;
 mod configuration;
+mod credentials;
 mod decoding;
 mod dependence;
 mod deployment;
@@ -25,5 +30,7 @@ mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;
 mod simulation;
+#[path = "support/storage_server.rs"]
+mod storage_server;
 #[path = "support/workspace.rs"]
 mod workspace;

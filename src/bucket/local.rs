@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use flate2::Crc;
 
-use super::{BucketError, ObjectMeta, OpenObject};
+use super::{BucketError, Condition, Content, ObjectMeta, OpenObject, Put, StoredObject, check_key};
 
 /// A folder; keys are paths below it.
 #[derive(Clone, Debug)]
@@ -31,7 +31,8 @@ impl LocalBucket {
     fn path(&self, key: &str) -> Result<PathBuf, BucketError> {
         let path = Path::new(key);
         let stays_inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if key.is_empty() || !stays_inside { Err(BucketError::Key(key.to_owned())) } else { Ok(self.folder.join(path)) }
+        check_key(key.trim_end_matches('/'))?;
+        if stays_inside { Ok(self.folder.join(path)) } else { Err(BucketError::Key(key.to_owned())) }
     }
 
     /// Hidden files are no objects: editors and unfinished writes leave them.
@@ -81,7 +82,7 @@ impl LocalBucket {
                     // A link that leads nowhere is listed, so that reading it can say so; a file that was just deleted is not.
                     Err(error) if error.kind() == ErrorKind::NotFound => {
                         if entry.file_type()?.is_symlink() {
-                            objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: 0, updated: None });
+                            objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: 0, updated: None, generation: None });
                         }
                     }
                     Err(error) => return Err(error),
@@ -95,7 +96,7 @@ impl LocalBucket {
         let metadata = fs::metadata(path)?;
         let key = self.key(path);
         let updated = metadata.modified().ok().map(DateTime::<Utc>::from);
-        Ok(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated })
+        Ok(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated, generation: None })
     }
 
     fn key(&self, path: &Path) -> String {
@@ -109,42 +110,75 @@ impl LocalBucket {
         let path = self.path(&meta.key)?;
         let open = || -> std::io::Result<OpenObject> {
             let mut file = File::open(&path)?;
-            let mut digest = Crc::new();
+            let (mut digest, mut size_bytes) = (Crc::new(), 0);
             let mut chunk = vec![0; CHUNK_BYTES];
             loop {
-                match file.read(&mut chunk)? {
-                    0 => break,
-                    read => digest.update(chunk.get(..read).unwrap_or_default()),
+                let read = file.read(&mut chunk)?;
+                if read == 0 {
+                    break;
                 }
+                digest.update(chunk.get(..read).unwrap_or_default());
+                size_bytes += read as u64;
             }
             file.rewind()?;
-            Ok(OpenObject { file, generation: format!("crc32-{:08x}-{}", digest.sum(), meta.size_bytes) })
+            Ok(OpenObject { content: Content::File(file), generation: generation(&digest, size_bytes), size_bytes, is_gzip: false })
         };
         open().map_err(|source| BucketError::Io { action: "read", uri: meta.uri.clone(), source })
     }
 
-    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
-        match fs::read(self.path(key)?) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(BucketError::Io { action: "read", uri: self.uri(key), source }),
-        }
+    pub fn get(&self, key: &str) -> Result<Option<StoredObject>, BucketError> {
+        check_key(key)?;
+        let path = self.path(key)?;
+        stored(&path).map_err(|source| BucketError::Io { action: "read", uri: self.uri(key), source })
     }
 
-    /// Writes to a hidden file beside the object, then renames it into place.
-    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BucketError> {
+    /// Writes to a hidden file beside the object, then renames it into place. Writers of one folder wait for each other between
+    /// looking at the condition and renaming.
+    pub fn put_if(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, BucketError> {
+        check_key(key)?;
         let path = self.path(key)?;
-        let write = || -> std::io::Result<()> {
+        let write = || -> std::io::Result<Put> {
             let folder = path.parent().unwrap_or(&self.folder);
             fs::create_dir_all(folder)?;
             let mut file = tempfile::Builder::new().prefix(".drift-check-").permissions(readable()).tempfile_in(folder)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
+            let lock = File::open(folder)?;
+            // Some mounted folders have no locks; there, two writers at the very same moment are not kept apart, and the write is
+            // whole all the same.
+            drop(lock.lock());
+            let holds = match condition {
+                Condition::Always => true,
+                Condition::Absent => !path.exists(),
+                Condition::Generation(wanted) => stored(&path)?.is_some_and(|stored| stored.generation == *wanted),
+            };
+            if !holds {
+                return Ok(Put::Lost);
+            }
             file.persist(&path)?;
-            Ok(())
+            Ok(Put::Done(generation_of(bytes)))
         };
         write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
     }
+}
+
+fn stored(path: &Path) -> std::io::Result<Option<StoredObject>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(StoredObject { generation: generation_of(&bytes), bytes: bytes.into() })),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A digest of the bytes, so that a copied folder has the same generations.
+fn generation(digest: &Crc, size_bytes: u64) -> String {
+    format!("crc32-{:08x}-{size_bytes}", digest.sum())
+}
+
+fn generation_of(bytes: &[u8]) -> String {
+    let mut digest = Crc::new();
+    digest.update(bytes);
+    generation(&digest, bytes.len() as u64)
 }
 
 /// Reports are for others to read; temporary files are private unless told otherwise.
@@ -164,18 +198,22 @@ mod tests {
         (folder, bucket)
     }
 
+    fn put(bucket: &LocalBucket, key: &str, bytes: &[u8]) -> Result<Put, BucketError> {
+        bucket.put_if(key, bytes, &Condition::Always)
+    }
+
     #[test]
     fn what_is_put_is_listed_and_got() {
         let (_folder, bucket) = bucket();
         for key in ["a/2.csv", "a/1.csv", "a/b/3.csv", "ab.csv", "c.csv"] {
-            bucket.put(key, key.as_bytes()).unwrap();
+            put(&bucket, key, key.as_bytes()).unwrap();
         }
         let keys = |prefix: &str| bucket.list(prefix).unwrap().into_iter().map(|meta| meta.key).collect::<Vec<_>>();
         assert_eq!(keys("a/"), ["a/1.csv", "a/2.csv", "a/b/3.csv"]);
         assert_eq!(keys("a"), ["a/1.csv", "a/2.csv", "a/b/3.csv", "ab.csv"]);
         assert_eq!(keys("a/b/3.csv"), ["a/b/3.csv"]);
         assert_eq!(keys("nothing/here/"), Vec::<String>::new());
-        assert_eq!(bucket.get("a/1.csv").unwrap().unwrap(), b"a/1.csv");
+        assert_eq!(bucket.get("a/1.csv").unwrap().unwrap().bytes, b"a/1.csv".as_slice());
         assert_eq!(bucket.get("a/9.csv").unwrap(), None);
     }
 
@@ -183,7 +221,7 @@ mod tests {
     fn a_key_cannot_leave_the_bucket() {
         let (_folder, bucket) = bucket();
         for key in ["../escaped", "/etc/passwd", "a/../../escaped", ""] {
-            assert!(matches!(bucket.put(key, b"x"), Err(BucketError::Key(_))), "{key}");
+            assert!(matches!(put(&bucket, key, b"x"), Err(BucketError::Key(_))), "{key}");
             assert!(matches!(bucket.get(key), Err(BucketError::Key(_))), "{key}");
         }
     }
@@ -203,7 +241,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         std::fs::write(elsewhere.path().join("3.csv"), "x").unwrap();
         for key in ["p/1.csv", "p/2.csv"] {
-            bucket.put(key, b"x").unwrap();
+            put(&bucket, key, b"x").unwrap();
         }
         symlink("/nowhere", folder.path().join("p/0.csv")).unwrap();
         symlink(elsewhere.path(), folder.path().join("p/linked")).unwrap();
@@ -216,7 +254,7 @@ mod tests {
     fn the_generation_follows_the_content() {
         let (_folder, bucket) = bucket();
         let generation = |bytes: &[u8]| {
-            bucket.put("x.csv", bytes).unwrap();
+            put(&bucket, "x.csv", bytes).unwrap();
             bucket.read(&bucket.list("x.csv").unwrap()[0]).unwrap().generation
         };
         let (first, second, third) = (generation(b"1"), generation(b"2"), generation(b"1"));

@@ -29,7 +29,11 @@ pub(super) fn config(layers: &mut Layers) -> Config {
     let mut read = Reader { layers };
     let mut config = Config {
         job: Job { name: read.text("job.name"), environment: read.text("job.environment") },
-        bucket: BucketSettings { uri: read.text("bucket.uri"), endpoint: read.optional("bucket.endpoint") },
+        bucket: BucketSettings {
+            uri: read.text("bucket.uri"),
+            endpoint: read.optional("bucket.endpoint"),
+            timeout: read.parsed("bucket.timeout", Length::from_hours(1)),
+        },
         reference: Reference { path: read.text("reference.path") },
         logs: read.logs(),
         window: WindowSettings {

@@ -14,16 +14,19 @@ const PREFIX: &str = "DRIFT_CHECK__";
 
 /// The variables of the platform that are honoured, and the key that each sets. Set but empty counts as not set: deployment
 /// tools write it so.
-pub const PLATFORM: [(&str, &str); 6] = [
+pub const PLATFORM: [(&str, &str); 7] = [
     ("DRIFT_CURRENT_PATH", "logs.path"),
     ("DRIFT_REFERENCE_PATH", "reference.path"),
     ("DRIFT_REPORT_PATH", "report.path"),
     ("FEEDBACK_DB", "feedback.path"),
     ("GCP_PROJECT_ID", "store.project"),
+    (STORAGE_EMULATOR_HOST, "bucket.endpoint"),
     (USE_FIRESTORE, "store.kind"),
 ];
 
 const USE_FIRESTORE: &str = "USE_FIRESTORE";
+/// Some tools write it with the scheme, some without.
+const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
 
 /// The variable that sets a key: `DRIFT_CHECK__LOGS__MAX_ROW_BYTES`.
 pub fn variable(path: &str) -> String {
@@ -61,7 +64,9 @@ pub(super) fn read(layers: &mut Layers, variables: impl IntoIterator<Item = (Str
 
 fn platform(layers: &mut Layers, name: &str, key: &str, value: &str) {
     let origin = Origin::Environment { name: name.to_owned() };
+    let with_scheme = format!("http://{value}");
     let value = match (name, value.to_ascii_lowercase().as_str()) {
+        (STORAGE_EMULATOR_HOST, _) if !value.contains("://") => &with_scheme,
         (USE_FIRESTORE, "1" | "true" | "yes") => "firestore",
         (USE_FIRESTORE, "0" | "false" | "no") => "sqlite",
         (USE_FIRESTORE, _) => {
@@ -205,6 +210,10 @@ mod tests {
         assert_eq!(firestore("False"), "\"sqlite\" # env USE_FIRESTORE");
         assert_eq!(firestore(""), "");
         assert_eq!(layers(&[(USE_FIRESTORE, "maybe")]).problems.len(), 1);
+        for host in ["localhost:9000", "http://localhost:9000"] {
+            let endpoint = set(&layers(&[(STORAGE_EMULATOR_HOST, host)]), "bucket.endpoint");
+            assert_eq!(endpoint, "\"http://localhost:9000\" # env STORAGE_EMULATOR_HOST");
+        }
         let both = layers(&[("GCP_PROJECT_ID", "a"), ("DRIFT_CHECK__STORE__PROJECT", "b")]);
         assert_eq!(set(&both, "store.project"), "\"b\" # env DRIFT_CHECK__STORE__PROJECT");
     }

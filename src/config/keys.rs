@@ -88,6 +88,7 @@ pub const KEYS: &[Key] = &[
     key("job.environment", ValueKind::Label),
     key("bucket.uri", ValueKind::BucketUri),
     key("bucket.endpoint", ValueKind::Url),
+    key("bucket.timeout", ValueKind::Length),
     key("reference.path", ValueKind::Path),
     key("logs.prefix", ValueKind::Folder),
     key("logs.path", ValueKind::Text),

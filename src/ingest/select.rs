@@ -73,7 +73,7 @@ mod tests {
     }
 
     fn object(key: &str, updated: Option<&str>) -> ObjectMeta {
-        ObjectMeta { key: key.to_owned(), uri: key.to_owned(), size_bytes: 1, updated: updated.map(moment) }
+        ObjectMeta { key: key.to_owned(), uri: key.to_owned(), size_bytes: 1, updated: updated.map(moment), generation: None }
     }
 
     fn selection(pattern: &str, slack_hours: i64) -> Selection {

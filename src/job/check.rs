@@ -8,8 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::current::{Current, Logs};
 use super::measure::measure;
 use super::relations::{self, relate};
-use super::{Invocation, Outcome, findings, publish, reference, signals, trend};
-use crate::bucket::Bucket;
+use super::{Invocation, Outcome, findings, input, moment, publish, reference, signals, trend};
 use crate::cli::{FailOn, Format};
 use crate::config::{Config, Effective, Include, Origin, Store, Value};
 use crate::decision::DatasetVerdict;
@@ -25,11 +24,12 @@ use crate::report::{
 use crate::store::{Series, StateStore, StoreError};
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
-    let bucket = Bucket::open(&config.bucket.uri)?;
+    let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
-    let window = logs.window(invocation).await?;
+    let now = moment::of(config, &bucket, invocation).await?;
+    let window = logs.window(invocation, now).await?;
     let mut current = logs.count(&reference.profile, window, &invocation.progress).await?;
     let mut found = reference.findings;
     let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
@@ -42,7 +42,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     drop(computing);
 
     // Without timestamps the run's own moment names the report.
-    let window_end = window.map_or(invocation.options.as_of.unwrap_or(invocation.now), |window| window.end);
+    let window_end = window.map_or(now, |window| window.end);
     let series = Series {
         job: config.job.name.clone(),
         environment: config.job.environment.clone(),

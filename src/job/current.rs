@@ -45,7 +45,7 @@ impl<'a> Logs<'a> {
     pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket, progress: &Progress) -> Result<Self, JobError> {
         let _step = progress.step("listing the logs");
         let place = match &config.logs.path {
-            Some(path) => Place::resolve(path, "logs.path", bucket, effective)?,
+            Some(path) => Place::resolve(path, "logs.path", bucket, config, effective)?,
             None => Place::in_bucket(&config.logs.prefix, bucket),
         };
         let mut source = place.source().await?;
@@ -59,15 +59,16 @@ impl<'a> Logs<'a> {
     }
 
     /// The window under test: `None` when the logs have no timestamp.
-    pub async fn window(&self, invocation: &Invocation) -> Result<Option<Window>, JobError> {
+    ///
+    /// `now` is the moment that the run is about, `--as-of` where it is given.
+    pub async fn window(&self, invocation: &Invocation, now: DateTime<Utc>) -> Result<Option<Window>, JobError> {
         if self.config.logs.timestamp.is_none() {
             return Ok(None);
         }
         let length = self.config.window.length;
         let end = match (invocation.options.as_of, self.config.window.anchor) {
-            (Some(moment), _) => moment,
-            (None, Anchor::Now) => invocation.now,
-            (None, Anchor::Latest) => self.newest(&invocation.progress).await?.unwrap_or(invocation.now),
+            (Some(_), _) | (None, Anchor::Now) => now,
+            (None, Anchor::Latest) => self.newest(&invocation.progress).await?.unwrap_or(now),
         };
         Ok(Some(Window::ending_at(end, length)))
     }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::bucket::{Bucket, BucketError};
-use crate::config::{Effective, Origin};
+use crate::bucket::{Bucket, BucketError, BucketOptions, BucketUri};
+use crate::config::{Config, Effective, Origin};
 use crate::error::JobError;
 use crate::ingest::Source;
 
@@ -15,21 +15,31 @@ pub struct Place {
     pub path: String,
 }
 
+/// The bucket of the configuration.
+pub fn bucket(config: &Config) -> Result<Bucket, BucketError> {
+    Bucket::open(&config.bucket.uri, &options(config))
+}
+
+fn options(config: &Config) -> BucketOptions {
+    let patience = config.bucket.timeout.delta().to_std().unwrap_or_default();
+    BucketOptions { endpoint: config.bucket.endpoint.clone(), patience }
+}
+
 impl Place {
     /// Resolves the path at `key` of the configuration.
     ///
-    /// Absolute paths, `./…`, `../…` and `file:…` are on this machine. Other paths are in the bucket, unless they were given on
+    /// Absolute paths, `./…`, `../…` and `file:…` are on this machine, `gs://BUCKET/…` is in that bucket. Other paths are in the bucket, unless they were given on
     /// the command line or in the environment and exist here: that is what a person who types a path means.
-    pub fn resolve(path: &str, key: &str, bucket: &Bucket, effective: &Effective) -> Result<Self, JobError> {
-        if path.starts_with("gs://") {
-            return Err(BucketError::Unsupported(path.to_owned()).into());
+    pub fn resolve(path: &str, key: &str, bucket: &Bucket, config: &Config, effective: &Effective) -> Result<Self, JobError> {
+        if let Some(rest) = path.strip_prefix("gs://") {
+            return Ok(Self::in_cloud(rest, bucket, config)?);
         }
         let plain = path.strip_prefix("file://").or_else(|| path.strip_prefix("file:")).unwrap_or(path);
         let explicit = plain.len() < path.len() || ["/", "./", "../"].iter().any(|start| plain.starts_with(start));
         let typed =
             effective.get(key).is_some_and(|setting| matches!(setting.origin, Origin::Flag { .. } | Origin::Environment { .. }));
         if explicit || (typed && Path::new(plain).exists()) {
-            Self::on_this_machine(plain)
+            Ok(Self::on_this_machine(plain))
         } else {
             Ok(Self::in_bucket(path, bucket))
         }
@@ -39,14 +49,25 @@ impl Place {
         Self { bucket: bucket.clone(), path: path.to_owned() }
     }
 
-    fn on_this_machine(path: &str) -> Result<Self, JobError> {
+    fn in_cloud(path: &str, bucket: &Bucket, config: &Config) -> Result<Self, BucketError> {
+        let (name, key) = path.split_once('/').unwrap_or((path, ""));
+        let uri = format!("gs://{name}");
+        let bucket = match (bucket, BucketUri::parse(&uri)?) {
+            // One connection serves all buckets.
+            (Bucket::Gcs(known), BucketUri::Gcs(name)) => Bucket::Gcs(known.sibling(name)),
+            _ => Bucket::open(&uri, &options(config))?,
+        };
+        Ok(Self { bucket, path: key.to_owned() })
+    }
+
+    fn on_this_machine(path: &str) -> Self {
         let file = Path::new(path);
         if file.is_dir() {
-            return Ok(Self { bucket: Bucket::open(&format!("file:{}", path.trim_end_matches('/')))?, path: String::new() });
+            return Self { bucket: Bucket::local(file), path: String::new() };
         }
-        let folder = file.parent().map(|folder| folder.display().to_string()).filter(|folder| !folder.is_empty());
-        let bucket = Bucket::open(&format!("file:{}", folder.as_deref().unwrap_or(".")))?;
-        Ok(Self { bucket, path: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default() })
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let bucket = Bucket::local(folder.unwrap_or(Path::new(".")));
+        Self { bucket, path: file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default() }
     }
 
     /// The objects at this place, sorted by key.

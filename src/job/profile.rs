@@ -1,7 +1,6 @@
 //! `drift-check profile`: builds the reference profile and puts it in the bucket.
 
-use super::{Invocation, Outcome, reference};
-use crate::bucket::Bucket;
+use super::{Invocation, Outcome, input, reference};
 use crate::cli::Format;
 use crate::config::{Config, Effective};
 use crate::error::{ExitCode, JobError};
@@ -14,7 +13,7 @@ pub async fn profile(
     invocation: &Invocation,
     output: Option<String>,
 ) -> Result<Outcome, JobError> {
-    let bucket = Bucket::open(&config.bucket.uri)?;
+    let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
     let built = reference::build(config, &place, &invocation.progress).await?;
     let key = output.unwrap_or_else(|| beside(&place.path));

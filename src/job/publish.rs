@@ -1,9 +1,14 @@
 //! Putting the report where readers find it: its own folder first, `latest.*` last and never backwards in time.
+//!
+//! Other runs may do the same at the same moment. A report is two objects, and both must tell of one run: whoever wrote the first of
+//! the two owns the pair, the second is written only while the first still is the owner's, and only over what stood there before
+//! that was made sure of. A run that is overtaken leaves the rest to the other, which is as far or further.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, BucketError, Condition, Put};
 use crate::config::Config;
 use crate::error::JobError;
 use crate::report::{Report, html};
@@ -15,7 +20,10 @@ pub fn folder(config: &Config, window: Option<Window>, end: DateTime<Utc>) -> St
     format!("{}{}/{}-{length}/", config.report.prefix, config.job.name, end.format("%Y/%m/%d/%H%M%SZ"))
 }
 
-/// Writes `report.json` and `report.html`, then `latest.json` and `latest.html` unless they tell of a later window.
+/// Another run that writes the same object is over after one or two of these.
+const TRIES: u32 = 16;
+
+/// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window.
 ///
 /// Returns the URI of `report.html`.
 pub async fn publish(
@@ -25,23 +33,100 @@ pub async fn publish(
     end: DateTime<Utc>,
     report: &Report,
 ) -> Result<String, JobError> {
-    let json = report.to_json().map_err(|source| JobError::Encode { what: "report", source })?;
-    let html = html::render(report).into_bytes();
+    let json = Bytes::from(report.to_json().map_err(|source| JobError::Encode { what: "report", source })?);
+    let html = Bytes::from(html::render(report).into_bytes());
     let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
-    bucket.put(&html_key, html.clone()).await?;
-    bucket.put(&json_key, json.clone()).await?;
+    let uri = bucket.uri(&html_key);
+    let overtaken = |what: &str| tracing::info!("another run of this window wrote {what} at the same time, and its report stands");
+    let own = Owned { key: &html_key, generation: lead(bucket, &html_key, &html).await? };
+    let is_published = follow(bucket, &[&own], &json_key, &json).await?;
     if let Some(path) = &config.report.path {
         write_copy(path, &html)?;
     }
-    let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
-    let known = bucket.get(&latest("json")).await?;
-    if known.as_deref().and_then(end_of).is_some_and(|known| known > end) {
-        tracing::info!("latest.json tells of a later window and was left as it is");
-    } else {
-        bucket.put(&latest("html"), html).await?;
-        bucket.put(&latest("json"), json).await?;
+    if !is_published {
+        overtaken("the report");
+        return Ok(uri);
     }
-    Ok(bucket.uri(&html_key))
+    let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
+    let (json_key, html_key) = (latest("json"), latest("html"));
+    match advance(bucket, &own, &json_key, &json, end).await? {
+        Advance::Done(generation) => {
+            let newest = Owned { key: &json_key, generation };
+            if !follow(bucket, &[&newest, &own], &html_key, &html).await? {
+                overtaken("latest.json");
+            }
+        }
+        Advance::Later => tracing::info!("latest.json tells of a later window and was left as it is"),
+        Advance::Overtaken => overtaken("the report"),
+    }
+    Ok(uri)
+}
+
+/// An object that this run has written, as long as it is still of that generation.
+struct Owned<'a> {
+    key: &'a str,
+    generation: String,
+}
+
+impl Owned<'_> {
+    async fn stands(&self, bucket: &Bucket) -> Result<bool, BucketError> {
+        Ok(bucket.generation(self.key).await?.as_ref() == Some(&self.generation))
+    }
+}
+
+/// Writes the first object of a pair over whatever is there; the generation that makes this run its owner.
+async fn lead(bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<String, BucketError> {
+    for _ in 0..TRIES {
+        let known = bucket.generation(key).await?;
+        if let Put::Done(generation) = bucket.put_if(key, bytes.clone(), &Condition::unchanged(known)).await? {
+            return Ok(generation);
+        }
+    }
+    Err(BucketError::Contended { uri: bucket.uri(key) })
+}
+
+/// Writes an object while everything that makes this run its owner stands; `false` when it does not any more.
+async fn follow(bucket: &Bucket, owned: &[&Owned<'_>], key: &str, bytes: &Bytes) -> Result<bool, BucketError> {
+    for _ in 0..TRIES {
+        // In this order: what is written between the two looks makes the write fail.
+        let known = bucket.generation(key).await?;
+        for own in owned {
+            if !own.stands(bucket).await? {
+                return Ok(false);
+            }
+        }
+        if let Put::Done(_) = bucket.put_if(key, bytes.clone(), &Condition::unchanged(known)).await? {
+            return Ok(true);
+        }
+    }
+    Err(BucketError::Contended { uri: bucket.uri(key) })
+}
+
+/// What became of `latest.json`.
+enum Advance {
+    /// Written, as this generation.
+    Done(String),
+    /// It tells of a later window.
+    Later,
+    /// This run's report has been replaced by another's, which writes it.
+    Overtaken,
+}
+
+async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, end: DateTime<Utc>) -> Result<Advance, BucketError> {
+    for _ in 0..TRIES {
+        let known = bucket.get(key).await?;
+        if known.as_ref().and_then(|known| end_of(&known.bytes)).is_some_and(|known| known > end) {
+            return Ok(Advance::Later);
+        }
+        if !own.stands(bucket).await? {
+            return Ok(Advance::Overtaken);
+        }
+        let condition = Condition::unchanged(known.map(|known| known.generation));
+        if let Put::Done(generation) = bucket.put_if(key, json.clone(), &condition).await? {
+            return Ok(Advance::Done(generation));
+        }
+    }
+    Err(BucketError::Contended { uri: bucket.uri(key) })
 }
 
 /// The end of the window that a stored report tells of: without a window, the moment of its run. Unreadable: `None`.
@@ -69,5 +154,6 @@ fn write_copy(path: &str, html: &[u8]) -> Result<(), JobError> {
     let folder = file.parent().map(|folder| folder.display().to_string()).filter(|folder| !folder.is_empty());
     let bucket = crate::bucket::local::LocalBucket::new(folder.unwrap_or_else(|| ".".to_owned()).into());
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(bucket.put(&name, html)?)
+    bucket.put_if(&name, html, &Condition::Always)?;
+    Ok(())
 }

@@ -34,7 +34,7 @@ pub struct Reference {
 
 /// Where the reference is.
 pub fn place(config: &Config, effective: &Effective, bucket: &Bucket) -> Result<Place, JobError> {
-    Place::resolve(&config.reference.path, "reference.path", bucket, effective)
+    Place::resolve(&config.reference.path, "reference.path", bucket, config, effective)
 }
 
 /// The reference as `check` uses it: the built profile where there is one, the raw rows otherwise.
@@ -46,7 +46,7 @@ pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result
     let Some(built) = source.objects.iter().find(|object| is_profile(&object.key)) else {
         return build(config, place, progress).await;
     };
-    let bytes = place.bucket.get(&built.key).await?.unwrap_or_default();
+    let bytes = place.bucket.get(&built.key).await?.map(|object| object.bytes).unwrap_or_default();
     let profile = ReferenceProfile::from_json(&bytes).map_err(|error| JobError::Input(format!("{}: {error}", built.uri)))?;
     let mut findings: Vec<Finding> = stale(&profile, &source).map(|finding| finding.about_object(&built.uri)).into_iter().collect();
     let profile = choose(config, profile, &mut findings)?;

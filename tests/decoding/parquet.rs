@@ -1,16 +1,18 @@
 //! Parquet objects: types, nulls, row groups, timestamps, and every kind of damage.
 
 use std::io::Cursor;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 use drift_check::feature::{FeatureKind, FeatureName};
-use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, Request, TimestampColumn, inspect};
+use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, Ranges, Request, TimestampColumn, inspect};
 use drift_check::ingest::timestamp::NaiveTimestamps;
 use polars::prelude::{
     Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
     TimeZone, df,
 };
 
-use super::{Decoded, abc, decode_bytes, in_window, moment, shown, some, with_timestamp};
+use super::{Decoded, abc, decode_bytes, decode_input, in_window, moment, shown, some, with_timestamp};
 
 fn written(mut frame: DataFrame, compression: ParquetCompression, group_rows: usize, page_bytes: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -264,5 +266,73 @@ fn text_under_a_parquet_name_is_damage() {
     for text in ["a,b,c\n1,2,x\n", "PAR1", "PAR1PAR1PAR1", "PAR1\0\0\0\0\0\0\0\0PAR1", "x"] {
         let error = decode_bytes("x.parquet", text.as_bytes(), &abc()).err().unwrap();
         assert!(matches!(error.fault, DecodeFault::CorruptParquet { .. }), "{text}: {error}");
+    }
+}
+
+/// Bytes that lie elsewhere, and what was asked of them.
+struct Elsewhere {
+    bytes: Vec<u8>,
+    asked: Arc<Mutex<Vec<Range<u64>>>>,
+}
+
+impl Ranges for Elsewhere {
+    fn length(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+        self.asked.lock().unwrap().push(range.clone());
+        self.bytes[range.start as usize..range.end as usize].chunks(10_000).try_for_each(take)
+    }
+}
+
+fn elsewhere(bytes: &[u8]) -> (Input, Arc<Mutex<Vec<Range<u64>>>>) {
+    let asked = Arc::default();
+    (Input::Ranges(Box::new(Elsewhere { bytes: bytes.to_vec(), asked: Arc::clone(&asked) })), asked)
+}
+
+/// Four megabytes in twenty row groups; half of it is needed.
+fn large() -> Vec<u8> {
+    let column = |seed: u64| (0..100_000_u64).map(|row| (row.wrapping_mul(seed) % 1_000_003) as f64).collect::<Vec<f64>>();
+    let frame = df!("a" => column(7_919), "x" => column(104_729), "y" => column(1_299_709), "b" => column(15_485_863)).unwrap();
+    written(frame, ParquetCompression::Uncompressed, 5_000, 8_192)
+}
+
+#[test]
+fn an_object_elsewhere_gives_what_a_file_gives_and_only_what_is_needed_is_read() {
+    let bytes = large();
+    assert!(bytes.len() > 3_000_000, "{}", bytes.len());
+    let request = requested(&[("a", FeatureKind::Numeric), ("b", FeatureKind::Numeric)]);
+    let here = decode_bytes("x.parquet", &bytes, &request).unwrap();
+    let (input, asked) = elsewhere(&bytes);
+    let there = decode_input("x.parquet", input, &request).unwrap();
+    assert_eq!(here.tally, there.tally);
+    assert_eq!(format!("{:?}", here.batches), format!("{:?}", there.batches));
+    let sizes: Vec<u64> = asked.lock().unwrap().iter().map(|range| range.end - range.start).collect();
+    assert!(sizes.iter().max().unwrap() < &300_000, "a row group at a time: {sizes:?}");
+
+    let (input, asked) = elsewhere(&bytes);
+    let columns = inspect(input, Encoding::of_key("x.parquet").unwrap(), 5).unwrap();
+    assert_eq!(columns.len(), 4);
+    let read: u64 = asked.lock().unwrap().iter().map(|range| range.end - range.start).sum();
+    assert!(read < 100_000, "the footer suffices: {read}");
+}
+
+#[test]
+fn an_object_elsewhere_is_refused_as_a_file_is() {
+    let bytes = large();
+    let request = requested(&[("a", FeatureKind::Numeric), ("b", FeatureKind::Numeric)]);
+    let same = |bytes: &[u8], what: &str| {
+        let here = decode_bytes("x.parquet", bytes, &request).map(|found| found.tally);
+        let there = decode_input("x.parquet", elsewhere(bytes).0, &request).map(|found| found.tally);
+        assert_eq!(here.is_ok(), there.is_ok(), "{what}: {:?} {:?}", here.err(), there.err());
+    };
+    for (length, what) in [(0, "nothing"), (3, "three bytes"), (1_500_000, "cut"), (bytes.len() - 1, "one byte short")] {
+        same(&bytes[..length], what);
+    }
+    for position in (0..bytes.len()).step_by(bytes.len() / 60).chain(bytes.len() - 300..bytes.len()) {
+        let mut damaged = bytes.clone();
+        damaged[position] ^= 0xFF;
+        same(&damaged, &format!("byte {position}"));
     }
 }

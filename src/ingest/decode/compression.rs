@@ -1,12 +1,25 @@
 //! Opens an object as a stream of plain bytes, and keeps apart what failed: the source, or the content it delivered.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::DecodeFault;
 use super::format::Compression;
+
+/// An object that lies elsewhere and can be read here and there.
+pub trait Ranges: Send {
+    fn length(&self) -> u64;
+
+    /// Hands on the bytes of a range, all of them, in order, as they arrive.
+    ///
+    /// # Errors
+    /// When they do not arrive, or what `take` returns.
+    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+}
 
 /// An object to decode.
 pub enum Input {
@@ -14,6 +27,8 @@ pub enum Input {
     Stream(Box<dyn Read + Send>),
     /// A local file; a Parquet file is mapped instead of read. Nobody may truncate it meanwhile.
     File(File),
+    /// Parquet only: no more of it is read than is needed.
+    Ranges(Box<dyn Ranges>),
 }
 
 impl Input {
@@ -21,7 +36,33 @@ impl Input {
         match self {
             Self::Stream(stream) => stream,
             Self::File(file) => Box::new(file),
+            Self::Ranges(ranges) => Box::new(InOrder { ranges, position: 0, ahead: VecDeque::new() }),
         }
+    }
+}
+
+/// Ranges read one after the other.
+struct InOrder {
+    ranges: Box<dyn Ranges>,
+    position: u64,
+    ahead: VecDeque<u8>,
+}
+
+/// Bytes of one range of [`InOrder`].
+const STEP_BYTES: u64 = 1 << 20;
+
+impl Read for InOrder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = self.ranges.length().min(self.position + STEP_BYTES);
+        if self.ahead.is_empty() && self.position < end {
+            let ahead = &mut self.ahead;
+            self.ranges.read(self.position..end, &mut |bytes| {
+                ahead.extend(bytes);
+                Ok(())
+            })?;
+            self.position = end;
+        }
+        self.ahead.read(buffer)
     }
 }
 

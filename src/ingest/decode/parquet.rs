@@ -6,6 +6,7 @@
 mod guard;
 mod pages;
 mod plan;
+mod sparse;
 mod values;
 
 use std::fs::File;
@@ -30,6 +31,7 @@ use super::format::Compression;
 use super::intake::{Intake, Refusal};
 use super::rejection::RejectionReason;
 use plan::{Plan, Shape, Source};
+use sparse::Sparse;
 use values::{clusters, each_cell, labels, numbers, only};
 
 /// Cells decoded at a time: 32 MiB of doubles. Row groups may hold tens of millions of rows.
@@ -38,18 +40,19 @@ const SLICE_CELLS: usize = 4 << 20;
 const MAGIC: &[u8; 4] = b"PAR1";
 
 pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake<'_>) -> DecodeResult<()> {
-    let Some(object) = Object::open(input, compression)? else {
+    let Some(mut object) = Object::open(input, compression)? else {
         intake.tally.is_empty = true;
         return Ok(());
     };
     if !object.duplicates.is_empty() {
-        return Err(DecodeFault::DuplicateColumns { names: object.duplicates });
+        return Err(DecodeFault::DuplicateColumns { names: std::mem::take(&mut object.duplicates) });
     }
     let plan = Plan::new(&object.names, |name| object.dtype(name).map(shape), intake)?;
     object.check_layout(&plan.read)?;
     let mut first_row = 0;
     let slice_rows = (SLICE_CELLS / plan.read.len().max(1)).max(intake.request.batch_rows);
     for group in 0..object.metadata.row_groups.len() {
+        object.load(group, &plan.read)?;
         object.check_pages(group, &plan.read)?;
         let reader = object.row_group(group);
         let rows = reader.rows;
@@ -112,6 +115,8 @@ struct Object {
 enum Bytes {
     File(File),
     Memory(Vec<u8>),
+    /// An object that lies elsewhere: the parts that are needed next.
+    Sparse(Sparse),
 }
 
 impl Bytes {
@@ -119,6 +124,7 @@ impl Bytes {
         Ok(match self {
             Self::File(file) => Box::new(file.try_clone()?),
             Self::Memory(bytes) => Box::new(Cursor::new(bytes.as_slice())),
+            Self::Sparse(parts) => Box::new(Cursor::new(parts.bytes())),
         })
     }
 }
@@ -130,6 +136,10 @@ impl Object {
             (Input::File(mut file), Compression::None) => {
                 let length = file.seek(SeekFrom::End(0)).map_err(DecodeFault::Unreadable)?;
                 (Bytes::File(file), length)
+            }
+            (Input::Ranges(ranges), Compression::None) => {
+                let length = ranges.length();
+                (Bytes::Sparse(Sparse::footer(ranges)?), length)
             }
             (input, compression) => {
                 let mut bytes = Vec::new();
@@ -192,6 +202,18 @@ impl Object {
             }
         }
         Ok(())
+    }
+
+    /// Gets what is read of a row group where it does not lie at hand, and drops what was got before.
+    fn load(&mut self, group: usize, read: &[String]) -> DecodeResult<()> {
+        let Bytes::Sparse(parts) = &mut self.bytes else { return Ok(()) };
+        let group = self.metadata.row_groups.get(group);
+        let columns = read.iter().filter_map(|name| group?.columns_under_root_iter(name)).flatten();
+        let mut ranges = Vec::new();
+        for column in columns {
+            ranges.push(column.byte_range());
+        }
+        parts.load(ranges)
     }
 
     /// Whether the pages of a row group are what the footer says.

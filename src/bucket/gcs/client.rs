@@ -1,0 +1,130 @@
+//! The connection to Cloud Storage: credentials, the vendor's client for objects, and the JSON API for listings, which that client
+//! speaks over gRPC only. Built when it is first needed, and shared.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use google_cloud_auth::credentials::{CacheableResource, Credentials};
+use google_cloud_gax::retry_policy::NeverRetry;
+use google_cloud_storage::client::Storage;
+use google_cloud_storage::http::HeaderMap;
+use google_cloud_storage::read_resume_policy::NeverResume;
+use tokio::sync::OnceCell;
+
+use super::credentials::Identity;
+use super::errors::Asked;
+use crate::bucket::BucketOptions;
+use crate::bucket::fault::{Fault, ServiceError};
+use crate::retry::Policy;
+
+const PUBLIC_ENDPOINT: &str = "https://storage.googleapis.com";
+/// No single attempt waits longer than this for the next sign of life.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+
+pub struct Client {
+    endpoint: String,
+    policy: Policy,
+    identity: Identity,
+    connected: OnceCell<Connected>,
+}
+
+pub(super) struct Connected {
+    pub storage: Storage,
+    http: reqwest::Client,
+    credentials: Credentials,
+}
+
+/// Credentials stay out of every output.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    pub fn new(options: &BucketOptions) -> Self {
+        let endpoint = options.endpoint.as_deref().unwrap_or(PUBLIC_ENDPOINT).trim_end_matches('/').to_owned();
+        // A token must not travel in the clear, and an emulator has no use for it.
+        let identity = if endpoint.starts_with("https://") { Identity::find() } else { Identity::Anonymous };
+        Self { endpoint, policy: Policy::within(options.patience), identity, connected: OnceCell::new() }
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// How long an attempt may wait for the next sign of life.
+    pub fn silence(&self) -> Duration {
+        LONGEST_SILENCE.min(self.policy.patience / 4)
+    }
+
+    pub(super) async fn connected(&self, asked: &Asked<'_>) -> Result<&Connected, ServiceError> {
+        // The clients make large futures: they live on the heap.
+        self.connected.get_or_try_init(|| Box::pin(self.connect(asked))).await
+    }
+
+    async fn connect(&self, asked: &Asked<'_>) -> Result<Connected, ServiceError> {
+        let unusable = |detail: String| {
+            let text = format!("{} cannot be used: {detail}", self.identity);
+            asked.failed(Fault::Credentials { transient: false }, text)
+        };
+        let credentials = self.identity.credentials().map_err(unusable)?;
+        let builder = Storage::builder()
+            .with_endpoint(self.endpoint.clone())
+            .with_credentials(credentials.clone())
+            // Ours are the only retries, in src/retry.rs.
+            .with_retry_policy(NeverRetry)
+            .with_read_resume_policy(NeverResume)
+            // One request, which is whole or is not: reports and profiles are small.
+            .with_resumable_upload_threshold(usize::MAX);
+        let storage = builder.build().await.map_err(|error| asked.failed(Fault::Unexpected, error.to_string()))?;
+        let http =
+            reqwest::Client::builder().connect_timeout(self.silence()).build().map_err(|error| asked.of_connection(error))?;
+        Ok(Connected { storage, http, credentials })
+    }
+
+    /// One request of the JSON API, without retries: the body of a success.
+    pub(super) async fn get_json(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<Bytes, ServiceError> {
+        let call = async {
+            let connected = self.connected(asked).await?;
+            #[expect(clippy::default_trait_access, reason = "its type is of a crate that is not named here")]
+            let headers = Box::pin(connected.credentials.headers(Default::default()));
+            let headers: HeaderMap = match headers.await {
+                Ok(CacheableResource::New { data, .. }) => data,
+                Ok(CacheableResource::NotModified) => HeaderMap::new(),
+                Err(error) => return Err(asked.of_credentials(&error)),
+            };
+            let request = connected.http.get(format!("{}{path_and_query}", self.endpoint)).headers(headers);
+            let response = request.send().await.map_err(|error| asked.of_connection(error))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let body = response.bytes().await.map_err(|error| asked.of_connection(error))?;
+            if status.is_success() { Ok(body) } else { Err(asked.of_status(status.as_u16(), Some(&headers), &body)) }
+        };
+        self.in_time(asked, self.silence(), call).await
+    }
+
+    /// Ends a call that does not.
+    pub(super) async fn in_time<T>(
+        &self,
+        asked: &Asked<'_>,
+        limit: Duration,
+        call: impl Future<Output = Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
+        tokio::time::timeout(limit, call).await.unwrap_or_else(|_| Err(asked.silent(limit)))
+    }
+}
+
+/// A text as a part of a path or of a query.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

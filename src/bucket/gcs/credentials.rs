@@ -1,0 +1,97 @@
+//! Who the job is to Google Cloud: Application Default Credentials, and which of their forms was found. Never shows a secret.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use google_cloud_auth::credentials::{self, Credentials, anonymous};
+
+/// Reading and writing objects, and nothing else.
+const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+
+/// The variable that names a credentials file.
+const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
+/// Where the credentials come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// Nobody is asked: the service is an emulator.
+    Anonymous,
+    /// Of the machine: Cloud Run, GKE, Compute Engine.
+    MetadataServer,
+    /// Workload Identity Federation, as GitHub Actions sets it up.
+    Federation(PathBuf),
+    ServiceAccountKey(PathBuf),
+    /// A person, by `gcloud auth application-default login`.
+    Login(PathBuf),
+    Impersonation(PathBuf),
+    /// A file that cannot be told.
+    File(PathBuf),
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("no credentials: the endpoint is not https"),
+            Self::MetadataServer => f.write_str("the service account of the metadata server"),
+            Self::Federation(path) => write!(f, "Workload Identity Federation by {}", path.display()),
+            Self::ServiceAccountKey(path) => write!(f, "the service account key in {}", path.display()),
+            Self::Login(path) => write!(f, "the login in {}", path.display()),
+            Self::Impersonation(path) => write!(f, "the impersonation in {}", path.display()),
+            Self::File(path) => write!(f, "the credentials file {}", path.display()),
+        }
+    }
+}
+
+impl Identity {
+    /// The form that the client is going to use: the variable's file, else the login's file, else the machine's.
+    pub fn find() -> Self {
+        let known = || {
+            let home = std::env::var_os("HOME")?;
+            Some(Path::new(&home).join(".config/gcloud/application_default_credentials.json")).filter(|path| path.exists())
+        };
+        std::env::var_os(VARIABLE).map(PathBuf::from).or_else(known).map_or(Self::MetadataServer, Self::of_file)
+    }
+
+    fn of_file(path: PathBuf) -> Self {
+        let kind = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+        match kind.as_ref().and_then(|json| json.get("type")?.as_str()) {
+            Some("external_account") => Self::Federation(path),
+            Some("service_account") => Self::ServiceAccountKey(path),
+            Some("authorized_user") => Self::Login(path),
+            Some("impersonated_service_account") => Self::Impersonation(path),
+            _ => Self::File(path),
+        }
+    }
+
+    /// The credentials, or what is wrong with them.
+    pub fn credentials(&self) -> Result<Credentials, String> {
+        match self {
+            Self::Anonymous => Ok(anonymous::Builder::new().build()),
+            _ => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| error.to_string()),
+        }
+    }
+
+    /// What to do when these credentials cannot be had.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Anonymous => String::new(),
+            Self::MetadataServer => format!(
+                "{VARIABLE} is not set and there is no login, so the machine's own service account was tried: run where one is \
+                 attached (Cloud Run), or set {VARIABLE}, or run `gcloud auth application-default login`"
+            ),
+            Self::Federation(_) => {
+                "in GitHub Actions, grant the workflow `id-token: write`, let google-github-actions/auth run before \
+                                    this step, and check that the pool accepts this repository"
+                    .to_owned()
+            }
+            Self::ServiceAccountKey(_) => {
+                format!("check that the key is complete and not deleted, and that {VARIABLE} names it")
+            }
+            Self::Login(_) => "run `gcloud auth application-default login` again".to_owned(),
+            Self::Impersonation(_) => {
+                "check that you may impersonate the service account (roles/iam.serviceAccountTokenCreator)".to_owned()
+            }
+            Self::File(_) => format!("let {VARIABLE} name a credentials file in JSON, or remove the variable"),
+        }
+    }
+}
