@@ -21,6 +21,8 @@ const GRACE: Duration = Duration::from_secs(2);
 const PAGE_WIDTH: u16 = 100;
 
 fn main() -> ProcessExitCode {
+    // Two TLS providers are linked; without this, the first TLS connection would not know which to take. It fails only if one is set.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let Cli { options, command } = Cli::parse();
     let terminal = std::io::stderr().is_terminal();
     let no_color = options.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

@@ -15,12 +15,19 @@ mod browser;
 mod configuration;
 mod decoding;
 mod documents;
+#[path = "support/emulator.rs"]
+mod emulator;
 mod end_to_end;
+#[path = "support/faulty.rs"]
+mod faulty;
+mod feedback_contract;
+mod firestore;
 mod fixtures;
 mod golden;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;
 mod simulation;
+mod store_contract;
 #[path = "support/workspace.rs"]
 mod workspace;

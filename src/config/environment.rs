@@ -14,16 +14,20 @@ const PREFIX: &str = "DRIFT_CHECK__";
 
 /// The variables of the platform that are honoured, and the key that each sets. Set but empty counts as not set: deployment
 /// tools write it so.
-pub const PLATFORM: [(&str, &str); 6] = [
+pub const PLATFORM: [(&str, &str); 7] = [
     ("DRIFT_CURRENT_PATH", "logs.path"),
     ("DRIFT_REFERENCE_PATH", "reference.path"),
     ("DRIFT_REPORT_PATH", "report.path"),
     ("FEEDBACK_DB", "feedback.path"),
+    (FIRESTORE_EMULATOR_HOST, "store.endpoint"),
     ("GCP_PROJECT_ID", "store.project"),
     (USE_FIRESTORE, "store.kind"),
 ];
 
 const USE_FIRESTORE: &str = "USE_FIRESTORE";
+
+/// `HOST:PORT`, as Google's own clients read it.
+const FIRESTORE_EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
 
 /// The variable that sets a key: `DRIFT_CHECK__LOGS__MAX_ROW_BYTES`.
 pub fn variable(path: &str) -> String {
@@ -61,6 +65,7 @@ pub(super) fn read(layers: &mut Layers, variables: impl IntoIterator<Item = (Str
 
 fn platform(layers: &mut Layers, name: &str, key: &str, value: &str) {
     let origin = Origin::Environment { name: name.to_owned() };
+    let address = format!("http://{value}");
     let value = match (name, value.to_ascii_lowercase().as_str()) {
         (USE_FIRESTORE, "1" | "true" | "yes") => "firestore",
         (USE_FIRESTORE, "0" | "false" | "no") => "sqlite",
@@ -68,6 +73,7 @@ fn platform(layers: &mut Layers, name: &str, key: &str, value: &str) {
             layers.refused.insert(key.to_owned());
             return layers.problem(origin, key, format!("{} is neither yes nor no", shown(value)), "write 1 or 0");
         }
+        (FIRESTORE_EMULATOR_HOST, _) if !value.contains("://") => &address,
         _ => value,
     };
     layers.set_plain(&segments(key), value, origin);

@@ -1,0 +1,136 @@
+//! The one way to Firestore: connects, limits the time, tries again.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use firestore::{FirestoreConsistencySelector, FirestoreDb, FirestoreDbOptions, FirestoreTransaction};
+use google_cloud_auth::credentials::anonymous;
+
+use super::fault::{Fault, FaultKind, FirestoreError};
+use crate::store::FirestoreSettings;
+
+/// At most this many attempts a call; the waits between them add up to some 12 s on average, half of what they can be.
+const ATTEMPTS: u32 = 8;
+
+/// The longest wait before the second attempt; it doubles with each further one.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// A connection, and the patience that is left with it.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) db: FirestoreDb,
+    settings: Arc<FirestoreSettings>,
+    patience: Patience,
+}
+
+/// How long a run still waits for calls that fail. Shared by all calls: a Firestore that hangs must not hang the run once a call.
+#[derive(Clone, Debug)]
+struct Patience(Arc<Mutex<Duration>>);
+
+impl Patience {
+    fn left(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spend(&self, spent: Duration) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *left = left.saturating_sub(spent);
+    }
+}
+
+impl Client {
+    pub(super) async fn connect(settings: FirestoreSettings) -> Result<Self, Box<FirestoreError>> {
+        let settings = Arc::new(settings);
+        let patience = Patience(Arc::new(Mutex::new(settings.timeout)));
+        let db = limited(&settings, &patience, "connect to", || open(&settings)).await?;
+        Ok(Self { db, settings, patience })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.settings.collection_prefix
+    }
+
+    /// Makes a call of some attempts, all of them within the time that is left. The call must not mind being repeated.
+    pub(super) async fn call<T, Answer>(&self, action: &'static str, attempt: impl Fn() -> Answer) -> Result<T, Box<FirestoreError>>
+    where
+        Answer: Future<Output = Result<T, Fault>>,
+    {
+        limited(&self.settings, &self.patience, action, attempt).await
+    }
+
+    /// Starts a transaction, with a client that reads in it.
+    pub(super) async fn begin(&self) -> Result<(FirestoreTransaction<'_>, FirestoreDb), Fault> {
+        let transaction = self.db.begin_transaction().await?;
+        let selector = FirestoreConsistencySelector::Transaction(transaction.transaction_id().clone());
+        let reading = self.db.clone_with_consistency_selector(selector);
+        Ok((transaction, reading))
+    }
+
+    pub(super) fn error(&self, action: &'static str, fault: Fault) -> FirestoreError {
+        FirestoreError::new(action, &self.settings, fault)
+    }
+}
+
+/// The only place where a client is made, and where it gets its credentials: none for an emulator, otherwise Application Default
+/// Credentials, as the crate finds them.
+async fn open(settings: &FirestoreSettings) -> Result<FirestoreDb, Fault> {
+    let mut options = FirestoreDbOptions::new(settings.project.clone())
+        .with_database_id(settings.database.clone())
+        // The retries are ours; theirs know no end in time.
+        .with_max_retries(0)
+        // So that one lost connection does not take all the time.
+        .with_request_timeout(settings.timeout / 3);
+    let db = match &settings.endpoint {
+        Some(endpoint) => {
+            options = options.with_firebase_api_url(endpoint.clone());
+            FirestoreDb::with_options_auth(options, anonymous::Builder::new().build()).await
+        }
+        None => FirestoreDb::with_options(options).await,
+    };
+    Ok(db?)
+}
+
+async fn limited<T, Answer>(
+    settings: &FirestoreSettings,
+    patience: &Patience,
+    action: &'static str,
+    attempt: impl Fn() -> Answer,
+) -> Result<T, Box<FirestoreError>>
+where
+    Answer: Future<Output = Result<T, Fault>>,
+{
+    let fail = |fault| Err(Box::new(FirestoreError::new(action, settings, fault)));
+    let given = patience.left();
+    if given.is_zero() {
+        let waited = format!("not tried, because earlier calls have failed for {:?} in all (store.timeout)", settings.timeout);
+        return fail(Fault::new(FaultKind::GaveUp, waited));
+    }
+    let started = Instant::now();
+    let mut tried = 0;
+    let fault = loop {
+        let left = given.saturating_sub(started.elapsed());
+        let fault = match tokio::time::timeout(left, attempt()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(fault)) => fault,
+            Err(_) => break Fault::new(FaultKind::Transient, format!("no answer within {given:?} (store.timeout)")),
+        };
+        tried += 1;
+        let wait = jittered(FIRST_WAIT.saturating_mul(1 << (tried - 1)));
+        if !fault.is_transient() {
+            break fault;
+        }
+        if tried == ATTEMPTS || started.elapsed() + wait >= given {
+            break Fault { what: format!("{} ({tried} attempts)", fault.what), ..fault };
+        }
+        tracing::debug!(store.attempt = tried, "An attempt to {action} Firestore failed and is repeated: {}", fault.what);
+        tokio::time::sleep(wait).await;
+    };
+    patience.spend(started.elapsed());
+    fail(fault)
+}
+
+/// Anything up to the wait: callers that failed together do not come back together.
+fn jittered(longest: Duration) -> Duration {
+    longest.mul_f64(fastrand::f64())
+}
