@@ -41,6 +41,7 @@ pub enum StoreError {
 /// Where a Firestore database is, and how long it is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirestoreSettings {
+    /// Empty: that of the credentials.
     pub project: String,
     /// `(default)`, or the name of a database.
     pub database: String,

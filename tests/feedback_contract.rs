@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use drift_check::store::FirestoreSettings;
-use drift_check::store::feedback::{FeedbackError, FeedbackSource, FeedbackSummary, Period};
+use drift_check::store::feedback::{FeedbackCounts, FeedbackError, FeedbackSource, Period};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,10 +45,18 @@ impl Service {
         }
     }
 
-    async fn summary(&self, start: &str, end: &str) -> Result<FeedbackSummary, FeedbackError> {
-        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        self.source().await.summary(Period::new(at(start), at(end))).await
+    async fn counts(&self, start: &str, end: &str) -> Result<FeedbackCounts, FeedbackError> {
+        self.source().await.counts(period(start, end)).await
     }
+
+    async fn mean(&self, start: &str, end: &str) -> Option<f64> {
+        self.source().await.mean_confidence(period(start, end)).await.unwrap()
+    }
+}
+
+fn period(start: &str, end: &str) -> Period {
+    let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    Period::new(at(start), at(end))
 }
 
 fn write_sqlite(folder: &TempDir, rows: &[Row]) {
@@ -112,9 +120,10 @@ async fn labelled_and_correct_rows_of_the_period_are_counted(service: Service) {
             row("2026-02-01T00:00:00+00:00", false, 0.1),
         ])
         .await;
-    let summary = service.summary("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap();
+    let day = ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"];
+    assert_eq!(service.counts(day[0], day[1]).await.unwrap(), FeedbackCounts { labelled: 3, correct: 2 });
     // (0.5 + 0.75 + 1.0) / 3 is exact in binary.
-    assert_eq!(summary, FeedbackSummary { labelled: 3, correct: 2, mean_confidence: Some(0.75) });
+    assert_eq!(service.mean(day[0], day[1]).await, Some(0.75));
 }
 
 async fn a_period_holds_its_start_and_not_its_end_however_the_time_is_written(service: Service) {
@@ -131,7 +140,7 @@ async fn a_period_holds_its_start_and_not_its_end_however_the_time_is_written(se
         "2026-01-31T11:59:59.9+00:00",
     ];
     service.writes(&SPELLINGS.map(|timestamp| row(timestamp, true, 0.5))).await;
-    let labelled = async |start, end| service.summary(start, end).await.unwrap().labelled;
+    let labelled = async |start, end| service.counts(start, end).await.unwrap().labelled;
     assert_eq!(labelled("2026-01-31T11:00:00Z", "2026-01-31T12:00:00Z").await, 5);
     assert_eq!(labelled("2026-01-31T12:00:00Z", "2026-01-31T13:00:00Z").await, 5);
     // Fractions of a second are cut off the bounds: periods that follow one another neither overlap nor leave a gap.
@@ -141,17 +150,19 @@ async fn a_period_holds_its_start_and_not_its_end_however_the_time_is_written(se
 
 async fn no_rows_are_no_accuracy(service: Service) {
     service.writes(&[row("2026-01-31T12:00:00+00:00", true, 0.5)]).await;
-    let none = FeedbackSummary { labelled: 0, correct: 0, mean_confidence: None };
-    assert_eq!(service.summary("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z").await.unwrap(), none);
-    assert_eq!(service.summary("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z").await.unwrap(), none);
+    for [start, end] in [["2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"], ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"]] {
+        assert_eq!(service.counts(start, end).await.unwrap(), FeedbackCounts { labelled: 0, correct: 0 });
+        assert_eq!(service.mean(start, end).await, None);
+    }
 }
 
 async fn rows_without_a_label_or_a_confidence_are_left_out_of_what_they_lack(service: Service) {
     let labelled_only = Row { confidence: None, ..row("2026-01-31T12:00:00+00:00", true, 0.0) };
     let confidence_only = Row { is_correct: None, ..row("2026-01-31T12:00:01+00:00", true, 0.25) };
     service.writes(&[labelled_only, confidence_only, row("2026-01-31T12:00:02+00:00", false, 0.75)]).await;
-    let summary = service.summary("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap();
-    assert_eq!(summary, FeedbackSummary { labelled: 2, correct: 1, mean_confidence: Some(0.5) });
+    let day = ["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z"];
+    assert_eq!(service.counts(day[0], day[1]).await.unwrap(), FeedbackCounts { labelled: 2, correct: 1 });
+    assert_eq!(service.mean(day[0], day[1]).await, Some(0.5));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +172,7 @@ async fn firestore_refuses_timestamps_that_do_not_sort_like_time() {
         let Some(settings) = emulator::settings(name) else { return };
         let service = Service::Firestore(settings);
         service.writes(&[row(foreign, true, 0.5)]).await;
-        let error = service.summary("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap_err();
+        let error = service.counts("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap_err();
         assert!(matches!(&error, FeedbackError::Timestamp { found } if found == foreign), "{error}");
     }
 }
@@ -171,7 +182,7 @@ async fn sqlite_computes_with_the_offset() {
     let service = Service::Sqlite(tempfile::tempdir().unwrap());
     let rows = ["2026-02-01T00:30:00+01:00", "2026-01-31 12:00:00", "2026-01-31T00:30:00+01:00", "yesterday"];
     service.writes(&rows.map(|timestamp| row(timestamp, true, 0.5))).await;
-    assert_eq!(service.summary("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap().labelled, 2);
+    assert_eq!(service.counts("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap().labelled, 2);
 }
 
 #[tokio::test]
@@ -179,22 +190,22 @@ async fn a_missing_sqlite_file_table_or_database_is_said_and_never_created() {
     let service = Service::Sqlite(tempfile::tempdir().unwrap());
     let Service::Sqlite(folder) = &service else { return };
     let path = folder.path().join("feedback.db");
-    let summary = async || service.summary("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap_err();
+    let refused = async || service.counts("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z").await.unwrap_err();
 
-    let error = summary().await;
+    let error = refused().await;
     assert!(matches!(error, FeedbackError::NoFile { .. }), "{error}");
     assert!(error.to_string().contains("FEEDBACK_DB"), "{error}");
     assert!(!path.exists());
 
     rusqlite::Connection::open(&path).unwrap().execute("CREATE TABLE other (x)", []).unwrap();
-    let error = summary().await;
+    let error = refused().await;
     assert!(matches!(error, FeedbackError::NoTable { .. }), "{error}");
 
     rusqlite::Connection::open(&path).unwrap().execute("CREATE TABLE feedback (id INTEGER)", []).unwrap();
-    let error = summary().await;
+    let error = refused().await;
     assert!(matches!(error, FeedbackError::NoTable { .. }), "{error}");
 
     std::fs::write(&path, "no database, but long enough to be looked at as one: ".repeat(40)).unwrap();
-    let error = summary().await;
+    let error = refused().await;
     assert!(matches!(error, FeedbackError::Sqlite { .. }), "{error}");
 }

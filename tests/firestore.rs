@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::emulator;
 use crate::faulty::Faulty;
-use crate::workspace::{AS_OF, Ran, Workspace, findings, text};
+use crate::workspace::{AS_OF, Ran, Workspace, findings};
 
 /// A drifted window, and a configuration that says nothing of a store.
 fn drifted() -> Workspace {
@@ -216,20 +216,46 @@ fn the_real_endpoint_is_reached_or_not_but_nothing_panics() {
 }
 
 #[test]
-fn firestore_without_a_project_or_with_a_switch_that_says_neither_is_a_mistake_of_configuration() {
+fn firestore_without_a_project_says_what_to_set() {
     let workspace = drifted();
-    let no_project = workspace.run_with(&["--config", "config.toml"], &[("USE_FIRESTORE", "yes")]);
-    assert_eq!(no_project.code, 3);
-    assert!(no_project.stderr.contains("store.project") && no_project.stderr.contains("GCP_PROJECT_ID"), "{}", no_project.stderr);
+    let variables = [("USE_FIRESTORE", "yes"), ("DRIFT_CHECK__STORE__TIMEOUT", "5s")];
+    let ran = workspace.run_with(&["--config", "config.toml", "--as-of", AS_OF, "--format", "json"], &variables);
+    assert_store_failed(&workspace, &ran);
+    assert!(ran.stderr.contains("store.project"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_switch_of_the_platform_goes_over_the_file_and_shows_where_it_came_from() {
+    let workspace = drifted();
     let neither = workspace.run_with(&["--config", "config.toml"], &[("USE_FIRESTORE", "maybe")]);
     assert_eq!(neither.code, 3);
     assert!(neither.stderr.contains("USE_FIRESTORE"), "{}", neither.stderr);
-    // The switch turns it off as well, whatever the file says.
-    workspace.config("").write("firestore.toml", "[store]\nkind = \"firestore\"\nproject = \"p\"\n");
+    workspace.write("firestore.toml", "[store]\nkind = \"firestore\"\nproject = \"p\"\n");
     let variables = [("USE_FIRESTORE", "0"), ("FEEDBACK_DB", "/data/feedback.db"), ("FIRESTORE_EMULATOR_HOST", "localhost:8080")];
     let shown = workspace.run_with(&["config", "--config", "firestore.toml"], &variables);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
-    for line in ["kind = \"sqlite\"", "env USE_FIRESTORE", "/data/feedback.db", "env FEEDBACK_DB", "http://localhost:8080"] {
-        assert!(text(&json!(shown.stdout)).contains(line), "{line}: {}", shown.stdout);
+    let lines: Vec<String> = shown.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for line in [
+        "store.kind = \"sqlite\" # env USE_FIRESTORE",
+        "feedback.path = \"/data/feedback.db\" # env FEEDBACK_DB",
+        "store.endpoint = \"http://localhost:8080\" # env FIRESTORE_EMULATOR_HOST",
+    ] {
+        assert!(lines.iter().any(|shown| shown == line), "{line}: {}", shown.stdout);
+    }
+}
+
+#[test]
+fn the_policies_that_a_database_needs_are_in_the_file() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/firestore.indexes.json");
+    let file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let overrides = file["fieldOverrides"].as_array().unwrap();
+    for collection in ["drift-check-runs", "drift-check-signals", "drift-check-outbox"] {
+        let has_ttl =
+            |field: &&Value| field["collectionGroup"] == collection && field["fieldPath"] == "expireAt" && field["ttl"] == true;
+        assert_eq!(overrides.iter().filter(has_ttl).count(), 1, "{collection}");
+    }
+    // What the queries compare by must stay indexed.
+    for needed in ["windowEnd", "dueAt"] {
+        assert!(overrides.iter().all(|field| field["fieldPath"] != needed), "{needed}");
     }
 }

@@ -8,7 +8,7 @@ use super::keys::{SIGNALS, dotted};
 use super::layer::Layers;
 use super::problem::Origin;
 use super::value::{Value, shown};
-use super::{Anchor, Config, Include, Override, Store};
+use super::{Anchor, Config, Include, Override};
 
 /// Adds every problem between keys.
 pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
@@ -17,7 +17,6 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     overrides(layers, config);
     signals(layers);
     channels(layers);
-    store(layers, config);
     if config.window.anchor == Anchor::Latest
         && config.logs.timestamp.is_none()
         && sound(layers, &["window.anchor", "logs.timestamp"])
@@ -177,15 +176,6 @@ fn channels(layers: &mut Layers) {
     require("channels.email.password", &["channels.email.username"]);
     require("channels.email.username", &["channels.email.password"]);
     require("channels.webhook.url", &["channels.webhook.secret"]);
-}
-
-fn store(layers: &mut Layers, config: &Config) {
-    let Store::Firestore(settings) = &config.store else { return };
-    if settings.project.is_empty() && sound(layers, &["store.kind", "store.project"]) {
-        let origin = latest_origin(layers, &["store.kind", "store.project"]);
-        let message = "is not set, and `store.kind` = \"firestore\" needs it";
-        layers.problem(origin, "store.project", message, "set it, or GCP_PROJECT_ID");
-    }
 }
 
 #[cfg(test)]

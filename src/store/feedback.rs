@@ -62,15 +62,13 @@ impl Period {
     }
 }
 
-/// What the feedback of a period says.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FeedbackSummary {
+/// How much of the feedback of a period says that the model was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedbackCounts {
     /// Rows whose `is_correct` is yes or no.
     pub labelled: u64,
     /// Of these, the ones with yes.
     pub correct: u64,
-    /// The mean `predicted_confidence` of the rows that have one, labelled or not; `None` without any.
-    pub mean_confidence: Option<f64>,
 }
 
 /// Where the feedback is.
@@ -92,13 +90,26 @@ impl FeedbackSource {
     }
 
     /// Counts the feedback of a period where it lies, without fetching it.
-    pub async fn summary(&self, period: Period) -> Result<FeedbackSummary, FeedbackError> {
+    pub async fn counts(&self, period: Period) -> Result<FeedbackCounts, FeedbackError> {
         match self {
             Self::Sqlite(feedback) => {
                 let feedback = feedback.clone();
-                blocking(move || feedback.summary(period)).await
+                blocking(move || feedback.counts(period)).await
             }
-            Self::Firestore(feedback) => feedback.summary(period).await,
+            Self::Firestore(feedback) => feedback.counts(period).await,
+        }
+    }
+
+    /// The mean `predicted_confidence` of the rows of a period that have one, labelled or not; `None` without any.
+    ///
+    /// Asked for apart from the counts: in Firestore it needs an index of its own, without which the counts still can be had.
+    pub async fn mean_confidence(&self, period: Period) -> Result<Option<f64>, FeedbackError> {
+        match self {
+            Self::Sqlite(feedback) => {
+                let feedback = feedback.clone();
+                blocking(move || feedback.mean_confidence(period)).await
+            }
+            Self::Firestore(feedback) => feedback.mean_confidence(period).await,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use firestore::gcloud_sdk::GoogleEnvironment;
 use firestore::{FirestoreConsistencySelector, FirestoreDb, FirestoreDbOptions, FirestoreTransaction};
 use google_cloud_auth::credentials::anonymous;
 
@@ -40,9 +41,12 @@ impl Patience {
 }
 
 impl Client {
-    pub(super) async fn connect(settings: FirestoreSettings) -> Result<Self, Box<FirestoreError>> {
-        let settings = Arc::new(settings);
+    pub(super) async fn connect(mut settings: FirestoreSettings) -> Result<Self, Box<FirestoreError>> {
         let patience = Patience(Arc::new(Mutex::new(settings.timeout)));
+        if settings.project.is_empty() {
+            settings.project = limited(&settings, &patience, "find the project of", project).await?;
+        }
+        let settings = Arc::new(settings);
         let db = limited(&settings, &patience, "connect to", || open(&settings)).await?;
         Ok(Self { db, settings, patience })
     }
@@ -70,6 +74,12 @@ impl Client {
     pub(super) fn error(&self, action: &'static str, fault: Fault) -> FirestoreError {
         FirestoreError::new(action, &self.settings, fault)
     }
+}
+
+/// The project that the job runs in: of the environment, of the credentials, or of the machine.
+async fn project() -> Result<String, Fault> {
+    let found = GoogleEnvironment::detect_google_project_id().await;
+    found.ok_or_else(|| Fault::new(FaultKind::NoProject, "no project is configured, and none can be told from the credentials"))
 }
 
 /// The only place where a client is made, and where it gets its credentials: none for an emulator, otherwise Application Default

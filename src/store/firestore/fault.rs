@@ -42,6 +42,8 @@ pub(super) enum FaultKind {
     /// Earlier calls have used up the time; this one was not tried.
     GaveUp,
     Denied,
+    /// No project to look in.
+    NoProject,
     /// No such database.
     Missing,
     /// The query needs an index that does not exist.
@@ -125,6 +127,7 @@ fn remedy(kind: FaultKind, settings: &FirestoreSettings) -> String {
             "grant the job's service account access: gcloud projects add-iam-policy-binding {project} --member=serviceAccount:ACCOUNT \
              --role=roles/datastore.user"
         ),
+        FaultKind::NoProject => "set store.project or GCP_PROJECT_ID".to_owned(),
         FaultKind::Missing => format!(
             "check store.project and store.database, or create the database: gcloud firestore databases create --project={project} \
              --database='{database}' --location=LOCATION --type=firestore-native"

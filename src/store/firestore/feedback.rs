@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::client::Client;
 use super::fault::Fault;
 use crate::store::FirestoreSettings;
-use crate::store::feedback::{FeedbackError, FeedbackSummary, Period, sorts_like_time};
+use crate::store::feedback::{FeedbackCounts, FeedbackError, Period, sorts_like_time};
 
 /// The service's collection.
 #[derive(Clone, Debug)]
@@ -34,8 +34,21 @@ impl FirestoreFeedback {
         Ok(Self { client: Client::connect(settings).await?, collection })
     }
 
-    /// Three aggregations and three single rows, whatever the number of rows.
-    pub async fn summary(&self, period: Period) -> Result<FeedbackSummary, FeedbackError> {
+    /// Two aggregations and three single rows, whatever the number of rows.
+    pub async fn counts(&self, period: Period) -> Result<FeedbackCounts, FeedbackError> {
+        let range = self.comparable(period).await?;
+        let correct = self.client.call(ACTION, || self.count(&range, true)).await?;
+        let wrong = self.client.call(ACTION, || self.count(&range, false)).await?;
+        Ok(FeedbackCounts { labelled: correct.saturating_add(wrong), correct })
+    }
+
+    pub async fn mean_confidence(&self, period: Period) -> Result<Option<f64>, FeedbackError> {
+        let range = self.comparable(period).await?;
+        Ok(self.client.call(ACTION, || self.mean(&range)).await?)
+    }
+
+    /// The period as texts, after a look at what they are compared with.
+    async fn comparable(&self, period: Period) -> Result<[String; 2], FeedbackError> {
         use FirestoreQueryDirection::{Ascending, Descending};
         let range = period.texts();
         for (within, direction) in [(None, Descending), (Some(&range), Ascending), (Some(&range), Descending)] {
@@ -45,10 +58,7 @@ impl FirestoreFeedback {
                 return Err(FeedbackError::Timestamp { found });
             }
         }
-        let correct = self.client.call(ACTION, || self.count(&range, true)).await?;
-        let wrong = self.client.call(ACTION, || self.count(&range, false)).await?;
-        let mean_confidence = self.client.call(ACTION, || self.mean_confidence(&range)).await?;
-        Ok(FeedbackSummary { labelled: correct.saturating_add(wrong), correct, mean_confidence })
+        Ok(range)
     }
 
     /// The order is the one of the index that the platform has: `is_correct`, and `timestamp` descending.
@@ -64,7 +74,7 @@ impl FirestoreFeedback {
     }
 
     /// A query of its own: in one query with the mean, rows without a confidence would not be counted.
-    async fn mean_confidence(&self, range: &[String; 2]) -> Result<Option<f64>, Fault> {
+    async fn mean(&self, range: &[String; 2]) -> Result<Option<f64>, Fault> {
         let query = self.client.db.fluent().select().from(self.collection.as_str());
         let query = query.filter(|filter| filter.for_all(within(&filter, range)));
         let query = query.order(|order| order.fields([order.field("timestamp").desc()]));
