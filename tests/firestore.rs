@@ -56,6 +56,7 @@ fn the_names_of_the_platform_turn_firestore_on_and_the_signals_live_there() {
     let run = |as_of| {
         let ran = check(&workspace, &settings.project, host, "60s", as_of);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.messages().len(), 1, "the libraries add nothing of their own: {}", ran.stderr);
         ran.json()
     };
     assert_eq!(transition(&run(AS_OF)), "opened");

@@ -6,11 +6,10 @@ use crate::store::FirestoreSettings;
 
 /// Why Firestore did not do what was asked.
 #[derive(Debug, Error)]
-#[error("cannot {action} Firestore (project `{project}`, database `{database}`): {what}; {remedy}")]
+#[error("cannot {action} Firestore ({place}): {what}; {remedy}")]
 pub struct FirestoreError {
     action: &'static str,
-    project: String,
-    database: String,
+    place: String,
     kind: FaultKind,
     what: String,
     remedy: String,
@@ -23,11 +22,11 @@ impl FirestoreError {
     }
 
     pub(super) fn new(action: &'static str, settings: &FirestoreSettings, fault: Fault) -> Self {
-        let FirestoreSettings { project, database, .. } = settings;
+        let FirestoreSettings { project, database, endpoint, .. } = settings;
+        let emulator = endpoint.as_ref().map(|endpoint| format!(", at {endpoint}")).unwrap_or_default();
         Self {
             action,
-            project: project.clone(),
-            database: database.clone(),
+            place: format!("project `{project}`, database `{database}`{emulator}"),
             remedy: remedy(fault.kind, settings),
             kind: fault.kind,
             what: fault.what,
