@@ -167,15 +167,19 @@ async fn firestore_that_hangs_does_not_hang_the_job() {
 async fn what_a_repetition_cannot_mend_is_not_repeated_and_names_the_remedy() {
     const PERMISSION_DENIED: u32 = 7;
     const NOT_FOUND: u32 = 5;
-    for (code, remedy) in [(PERMISSION_DENIED, "roles/datastore.user"), (NOT_FOUND, "gcloud firestore databases create")] {
+    for (code, remedy, calls) in [
+        // Past runs, three signals and the run itself: each asked once.
+        (PERMISSION_DENIED, "roles/datastore.user", 5),
+        // A missing database answers like a missing document: the signals notice at their second call.
+        (NOT_FOUND, "gcloud firestore databases create", 8),
+    ] {
         let server = Faulty::status(code).await;
         let ran = check(&drifted(), "some-project", &server.address.to_string(), "30s", AS_OF);
         assert_eq!(ran.code, 5, "{}", ran.stderr);
         assert!(ran.stderr.contains(remedy) && ran.stderr.contains("some-project"), "{}", ran.stderr);
         let report = ran.json();
         assert_eq!(report["decision"]["verdict"], "drift");
-        // Past runs, three signals and the run itself: each asked once.
-        assert_eq!(server.seen(), 5);
+        assert_eq!(server.seen(), calls);
     }
 }
 
@@ -196,7 +200,7 @@ async fn a_connection_that_breaks_half_way_is_made_up_for() {
     let Some(host) = emulator::address("firestore::a_connection_that_breaks_half_way_is_made_up_for") else { return };
     let mut settings = emulator::settings("").unwrap();
     // Some hundred bytes are the settings of HTTP/2 and the beginning of an answer.
-    for after_bytes in [0, 60, 200, 400] {
+    for after_bytes in [0, 60, 200, 300, 400, 500, 600] {
         let proxy = Faulty::breaking(host, 2, after_bytes).await;
         settings.endpoint = Some(format!("http://{}", proxy.address));
         settings.project = format!("{}-{after_bytes}", settings.project);

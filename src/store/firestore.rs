@@ -9,6 +9,7 @@
 //! every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
 //! `expireAt`, a real timestamp; deleting by it is a time-to-live policy of the database (`deploy/firestore.indexes.json`).
 //!
+//! Nothing is locked: what is read is written back on the condition that it has not changed, all writes of a step in one transaction.
 //! Every call can be repeated without harm, is given up in time, and is repeated when what failed can pass by itself (`client`).
 
 mod client;
@@ -18,7 +19,7 @@ mod feedback;
 mod outbox;
 
 use chrono::{DateTime, Utc};
-use firestore::{FirestoreDb, FirestoreTransaction};
+use firestore::FirestoreDb;
 
 use super::lifecycle::replay;
 use super::outbox::{Draft, MessageKey};
@@ -26,9 +27,9 @@ use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
 use crate::decision::signal::Transition;
 use crate::report::PastRun;
 use client::Client;
-use document::{MessageDocument, RunDocument, SignalDocument, comparable, id, moment};
-use fault::Fault;
+use document::{MessageDocument, RunDocument, SignalDocument, comparable, id, moment, unchanged};
 pub use fault::FirestoreError;
+use fault::{Fault, FaultKind};
 pub use feedback::FirestoreFeedback;
 
 /// A connection to the database.
@@ -90,54 +91,48 @@ impl FirestoreStore {
         messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
     ) -> Result<Transition, StoreError> {
         let advance = || async {
-            let (mut transaction, reading) = self.client.begin().await?;
-            match self.queue(&mut transaction, &reading, step, messages).await {
-                Ok(transition) => {
-                    transaction.commit().await?;
-                    Ok(transition)
-                }
-                Err(fault) => {
-                    // Releases the locks at once; without it they go with the transaction, later.
-                    let _ = transaction.rollback().await;
-                    Err(fault)
-                }
+            match self.try_to_advance(step, messages).await {
+                // Another run wrote in between: what it wrote is the state to go on from.
+                Err(Fault { kind: FaultKind::Precondition, what }) => Err(Fault::new(FaultKind::Transient, what)),
+                other => other,
             }
         };
         Ok(self.client.call("move a signal on in", advance).await?)
     }
 
-    /// Reads what the step needs, and puts its writes into the transaction.
-    async fn queue(
+    /// Reads outside of the transaction, and writes in it on the condition that what was read is still so. A transaction that reads
+    /// takes locks, and when its connection breaks they outlive it by up to a minute: no rerun could get past them in time.
+    async fn try_to_advance(
         &self,
-        transaction: &mut FirestoreTransaction<'_>,
-        reading: &FirestoreDb,
         step: &Step,
         messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
     ) -> Result<Transition, Fault> {
+        let db = &self.client.db;
         let parent = self.of_scope(&step.series.scope());
         let (signals, outbox) = (self.collection("signals"), self.collection("outbox"));
         let name = step.name.to_string();
-        let read = reading.fluent().select().by_id_in(&signals).parent(&parent).obj::<SignalDocument>();
-        let stored = read.one(&name).await?.map(|document| document.stored()).transpose()?;
-        let Some((transition, record)) = replay(stored, step) else {
+        let read = db.fluent().select().by_id_in(&signals).parent(&parent).one(&name).await?;
+        let stored = read.as_ref().map(|document| FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored());
+        let Some((transition, record)) = replay(stored.transpose()?, step) else {
             return Ok(Transition::None);
         };
-        // A transaction reads before it writes.
         let mut new = Vec::new();
         for draft in messages(transition) {
             let key = MessageKey::new(step, transition, &draft.channel);
             let id = message_id(&key);
-            if reading.fluent().select().by_id_in(&outbox).parent(&parent).one(&id).await?.is_none() {
+            if db.fluent().select().by_id_in(&outbox).parent(&parent).one(&id).await?.is_none() {
                 new.push((id, MessageDocument::new(step, &key, &draft)));
             }
         }
         let document = SignalDocument::new(step, &record)?;
-        let update = reading.fluent().update().in_col(&signals).document_id(&name).parent(&parent);
-        update.object(&document).add_to_transaction(transaction)?;
+        let mut transaction = db.begin_transaction().await?;
+        let update = db.fluent().update().in_col(&signals).precondition(unchanged(read.as_ref())?);
+        update.document_id(&name).parent(&parent).object(&document).add_to_transaction(&mut transaction)?;
         for (id, document) in &new {
-            let update = reading.fluent().update().in_col(&outbox).document_id(id).parent(&parent);
-            update.object(document).add_to_transaction(transaction)?;
+            let update = db.fluent().update().in_col(&outbox).precondition(unchanged(None)?);
+            update.document_id(id).parent(&parent).object(document).add_to_transaction(&mut transaction)?;
         }
+        transaction.commit().await?;
         Ok(transition)
     }
 }

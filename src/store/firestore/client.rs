@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use firestore::gcloud_sdk::GoogleEnvironment;
-use firestore::{FirestoreConsistencySelector, FirestoreDb, FirestoreDbOptions, FirestoreTransaction};
+use firestore::{FirestoreDb, FirestoreDbOptions};
 use google_cloud_auth::credentials::anonymous;
 
 use super::fault::{Fault, FaultKind, FirestoreError};
@@ -61,14 +61,6 @@ impl Client {
         Answer: Future<Output = Result<T, Fault>>,
     {
         limited(&self.settings, &self.patience, action, attempt).await
-    }
-
-    /// Starts a transaction, with a client that reads in it.
-    pub(super) async fn begin(&self) -> Result<(FirestoreTransaction<'_>, FirestoreDb), Fault> {
-        let transaction = self.db.begin_transaction().await?;
-        let selector = FirestoreConsistencySelector::Transaction(transaction.transaction_id().clone());
-        let reading = self.db.clone_with_consistency_selector(selector);
-        Ok((transaction, reading))
     }
 
     pub(super) fn error(&self, action: &'static str, fault: Fault) -> FirestoreError {

@@ -4,6 +4,7 @@
 //! silently become a text, and the time-to-live policy would never see it. What only this program reads is JSON text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use firestore::{FirestoreDocument, FirestoreWritePrecondition, timestamp_utils};
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultKind};
@@ -190,6 +191,13 @@ pub(super) fn id(parts: &[&str]) -> String {
 /// A moment as a part of a document's id.
 pub(super) fn moment(moment: DateTime<Utc>) -> String {
     to_micros(moment).to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The condition of a write: that the document is as it was read, or as absent.
+pub(super) fn unchanged(read: Option<&FirestoreDocument>) -> Result<FirestoreWritePrecondition, Fault> {
+    let Some(document) = read else { return Ok(FirestoreWritePrecondition::Exists(false)) };
+    let written = document.update_time.ok_or_else(|| Fault::new(FaultKind::Damaged, "a document has no update time"))?;
+    Ok(FirestoreWritePrecondition::UpdateTime(timestamp_utils::from_timestamp(written)?))
 }
 
 /// `serde(with)` for a moment that Firestore holds as a timestamp.

@@ -2,9 +2,9 @@
 //! it, and none waits for another's lock.
 
 use chrono::{DateTime, Utc};
-use firestore::{FirestoreDocument, FirestoreWritePrecondition, timestamp_utils};
+use firestore::{FirestoreDocument, FirestoreWritePrecondition};
 
-use super::document::{MessageDocument, comparable};
+use super::document::{MessageDocument, comparable, unchanged};
 use super::fault::{Fault, FaultKind, FirestoreError};
 use super::{FirestoreStore, message_id};
 use crate::store::StoreError;
@@ -19,11 +19,10 @@ struct Read {
 
 impl Read {
     fn of(document: &FirestoreDocument) -> Result<Self, Fault> {
-        let written = document.update_time.ok_or_else(|| Fault::new(FaultKind::Damaged, "a document has no update time"))?;
         Ok(Self {
             id: document.name.rsplit('/').next().unwrap_or_default().to_owned(),
             message: firestore::FirestoreDb::deserialize_doc_to(document)?,
-            unchanged: FirestoreWritePrecondition::UpdateTime(timestamp_utils::from_timestamp(written)?),
+            unchanged: unchanged(Some(document))?,
         })
     }
 }
