@@ -28,7 +28,7 @@ pub use schema::schema;
 pub use secret::{Secret, SecretSource};
 pub use value::Value;
 
-use crate::decision::Rule;
+use crate::decision::policy::Policy;
 use crate::decision::signal::{SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::timestamp::NaiveTimestamps;
@@ -48,7 +48,7 @@ pub struct Config {
     pub window: WindowSettings,
     pub features: Features,
     pub prediction: Prediction,
-    pub policy: PolicySettings,
+    pub policy: Policy,
     pub signals: Signals,
     pub channels: Channels,
     pub store: Store,
@@ -114,7 +114,8 @@ pub enum Anchor {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     pub include: Include,
-    pub overrides: BTreeMap<FeatureName, Override>,
+    /// What a feature's values are, where that is not to be guessed.
+    pub kinds: BTreeMap<FeatureName, FeatureKind>,
 }
 
 /// Which columns are features.
@@ -126,31 +127,10 @@ pub enum Include {
     Named(Vec<FeatureName>),
 }
 
-/// What is particular about one feature.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Override {
-    pub kind: Option<FeatureKind>,
-    pub psi_drift: Option<f64>,
-    pub psi_warning: Option<f64>,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prediction {
     pub class: Option<String>,
     pub confidence: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct PolicySettings {
-    /// The share of drifted and broken features above which the data set drifts; in [0, 1).
-    pub share: f64,
-    /// In (0, 1).
-    pub alpha: f64,
-    pub psi_drift: f64,
-    /// At most `psi_drift`.
-    pub psi_warning: f64,
-    pub rule: Rule,
-    pub min_effective_rows: u32,
 }
 
 /// The signals that this version evaluates.

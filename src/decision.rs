@@ -2,11 +2,14 @@
 //!
 //! Sees measurements, never values; knows no channel.
 
+pub mod cause;
 pub mod correction;
 pub mod dataset;
 pub mod finding;
+pub mod joint;
 pub mod policy;
 pub mod rule;
+pub mod sight;
 pub mod signal;
 
 use std::fmt;

@@ -11,6 +11,7 @@ mod measure;
 mod profile;
 mod publish;
 mod reference;
+mod relations;
 mod show_config;
 mod signals;
 mod trend;

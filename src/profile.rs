@@ -9,7 +9,9 @@ pub mod builder;
 pub mod categories;
 pub mod dependence;
 pub mod grid;
+pub mod joint;
 pub mod moments;
+pub mod placed;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,11 +19,13 @@ use thiserror::Error;
 
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
 use categories::{Categories, CategoryCounts};
-use dependence::{Dependence, Estimate, Ranks};
+use dependence::{Dependence, Estimate};
 use grid::{Grid, NumericCounts};
+use joint::{CrossProducts, JointProfile};
+use placed::{CellTable, Placed};
 
 /// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
-pub const PROFILE_VERSION: u32 = 1;
+pub const PROFILE_VERSION: u32 = 2;
 
 /// How the rows of one feature divide into usable values and the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,26 +92,6 @@ impl FeatureProfile {
         }
     }
 
-    /// The rank in the reference of the values in each cell, `2·#{ref < x} + #{ref = x}`: for numeric features by the cells of the
-    /// grid, for categorical ones by [`CategoryCounts`]'s cells, which are in the order of their frequency.
-    pub fn cell_ranks(&self) -> Vec<u64> {
-        let counts: Vec<u64> = match self {
-            Self::Numeric { grid, reference, .. } => (0..grid.cells())
-                .map(|cell| if cell % 2 == 1 { reference.at(cell / 2) } else { reference.below(cell / 2) })
-                .collect(),
-            Self::Categorical { reference, .. } => {
-                reference.cells().iter().copied().chain([reference.other, reference.new]).collect()
-            }
-        };
-        let mut below = 0;
-        let ranks = counts.into_iter().map(|count| {
-            let rank = 2 * below + count;
-            below += count;
-            rank
-        });
-        ranks.collect()
-    }
-
     pub fn presence(&self) -> &Presence {
         match self {
             Self::Numeric { reference, .. } => &reference.presence,
@@ -135,6 +119,8 @@ pub struct ReferenceProfile {
     pub objects: Vec<ProfileObject>,
     /// In the order of their columns.
     pub features: Vec<(FeatureName, FeatureProfile)>,
+    /// How the numeric features move together; `None` where that is not asked for.
+    pub joint: Option<JointProfile>,
 }
 
 /// Why a stored profile cannot be used.
@@ -191,7 +177,12 @@ impl ReferenceProfile {
                 return Err(ProfileError::Damaged(format!("the counts of `{name}` do not fit its grid")));
             }
         }
-        Ok(())
+        match &self.joint {
+            Some(joint) if !joint.fits() => {
+                Err(ProfileError::Damaged("there is not one correlation for each pair of features".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The first 16 hexadecimal digits of the SHA-256 of the stored form: what names this reference.
@@ -205,13 +196,41 @@ impl ReferenceProfile {
     /// Empty counts over this profile's features.
     pub fn empty_counts(&self) -> WindowCounts {
         let features = self.features.iter().map(|(_, profile)| FeatureCounts::empty(profile)).collect();
-        WindowCounts { features, dependence: Dependence::new(self.features.len()) }
+        let joint = CrossProducts::new(self.joint_positions().len());
+        WindowCounts { features, dependence: Dependence::new(self.features.len()), joint }
     }
 
-    /// Remembers how dependent the rows of the reference are, from counts of the reference over its own profile.
-    pub fn set_dependence(&mut self, counts: &WindowCounts) {
+    /// The positions in `features` of those whose relations are kept.
+    pub fn joint_positions(&self) -> Vec<usize> {
+        let names = self.joint.iter().flat_map(|joint| &joint.features);
+        names.filter_map(|name| self.features.iter().position(|(known, _)| known == name)).collect()
+    }
+
+    /// Keeps the features for which `keep` is true.
+    pub fn retain(&mut self, keep: impl Fn(&FeatureName) -> bool) {
+        self.features.retain(|(name, _)| keep(name));
+        if let Some(joint) = &mut self.joint {
+            joint.retain(keep);
+        }
+    }
+
+    /// Asks for the relations between the numeric features, where they are at least two and at most `most`.
+    #[must_use]
+    pub fn with_joint(mut self, most: usize) -> Self {
+        let numeric = self.features.iter().filter(|(_, feature)| feature.kind() == FeatureKind::Numeric);
+        let names: Vec<FeatureName> = numeric.map(|(name, _)| name.clone()).collect();
+        self.joint = (2..=most).contains(&names.len()).then(|| JointProfile::of(names));
+        self
+    }
+
+    /// Remembers what the reference's rows tell when they are counted over its own profile: how dependent they are, and how its
+    /// features move together.
+    pub fn learn(&mut self, counts: &WindowCounts) {
         for ((_, feature), estimate) in self.features.iter_mut().zip(counts.dependence.estimates(&[])) {
             *feature.dependence_mut() = estimate;
+        }
+        if let Some(joint) = &mut self.joint {
+            joint.pairs = counts.joint.pairs();
         }
     }
 }
@@ -250,11 +269,11 @@ impl FeatureCounts {
         self.update_each(profile, batch, |_| {});
     }
 
-    /// As [`Self::update`], and the rank of each row by the table of [`FeatureProfile::cell_ranks`].
-    pub fn update_ranked(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, cell_ranks: &[u64]) -> Ranks {
-        let mut ranks = Ranks::new();
-        self.update_each(profile, batch, |cell| ranks.push(cell.and_then(|cell| cell_ranks.get(cell).copied())));
-        ranks
+    /// As [`Self::update`], and what each row is worth.
+    pub fn update_placed(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, table: &CellTable) -> Placed {
+        let mut placed = Placed::default();
+        self.update_each(profile, batch, |cell| placed.push(table, cell));
+        placed
     }
 
     /// Tells `each` the cell of every row, where the batch has values of the feature's kind.
@@ -313,6 +332,8 @@ impl Presence {
 pub struct WindowCounts {
     pub features: Vec<FeatureCounts>,
     pub dependence: Dependence,
+    /// Over the features that the profile keeps the relations of.
+    pub joint: CrossProducts,
 }
 
 impl WindowCounts {
@@ -322,10 +343,14 @@ impl WindowCounts {
             counts.merge(other);
         }
         self.dependence.merge(&other.dependence);
+        self.joint.merge(&other.joint);
     }
 
-    /// Keeps the features for which `keep` is true.
-    pub fn retain(&mut self, keep: &[bool]) {
+    /// Keeps the features of `profile`, over which they were counted, for which `keep` is true.
+    pub fn retain(&mut self, profile: &ReferenceProfile, keep: &[bool]) {
+        let is_kept = |position: usize| keep.get(position).copied().unwrap_or(false);
+        let joint: Vec<bool> = profile.joint_positions().into_iter().map(is_kept).collect();
+        self.joint.retain(&joint);
         let mut flags = keep.iter();
         self.features.retain(|_| flags.next().is_none_or(|keep| *keep));
         self.dependence.retain(keep);

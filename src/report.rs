@@ -40,6 +40,10 @@ pub struct Report {
     pub decision: DecisionSection,
     /// Every configured feature, the worst first.
     pub features: Vec<FeatureReport>,
+    /// Drifted features that move together in the reference, each group as one probable cause.
+    pub causes: Vec<CauseSection>,
+    /// Whether features still move together as in the reference; null where that was not compared (`policy.joint_features`).
+    pub joint: Option<JointSection>,
     pub findings: Vec<Finding>,
     pub signals: Vec<SignalReport>,
 }
@@ -172,6 +176,10 @@ pub struct FeatureReport {
     pub missing: Option<MissingSection>,
     pub psi: Option<PsiSection>,
     pub wasserstein: Option<WassersteinSection>,
+    /// How far the mean moved; numeric features with values on both sides.
+    pub shift: Option<ShiftSection>,
+    /// The smallest drift that would have been found in a window of this size, in four of five such windows; null where none would.
+    pub minimum_detectable: Option<MinimumDetectableSection>,
     /// Jensen–Shannon distance (base 2) over the PSI cells, in [0, 1].
     pub jensen_shannon: Option<f64>,
     /// Total variation distance over the PSI cells, in [0, 1].
@@ -240,6 +248,60 @@ pub struct PsiCellSection {
     pub reference: u64,
     /// Rows of the window in the cell.
     pub current: u64,
+    /// What the cell adds to `psi.value`, at least 0.
+    pub contribution: f64,
+}
+
+/// How far the mean of the window lies from that of the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShiftSection {
+    /// In the feature's own units; positive when the window's is larger.
+    pub value: f64,
+    /// In standard deviations of the reference; null when that is 0.
+    pub scaled: Option<f64>,
+}
+
+/// The smallest drift that the feature's test finds with a power of 80 %, at its share of the significance level.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MinimumDetectableSection {
+    pub psi: f64,
+    /// The same as a shift of a numeric feature, in standard deviations.
+    pub shift: Option<f64>,
+}
+
+/// Drifted features that move together in the reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CauseSection {
+    /// At least two, the worst first.
+    pub features: Vec<FeatureName>,
+    /// The smallest |ρ| among the pairs of the reference that tie them together, at least 0.7.
+    pub correlation: f64,
+}
+
+/// How numeric features move together, before and now: the correlations of their normal scores.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JointSection {
+    /// Pairs of features that are stable on their own and have enough rows.
+    pub pairs_tested: u64,
+    /// Pairs whose correlation changed, all of them.
+    pub pairs_changed: u64,
+    /// The largest changes first, at most 50.
+    pub changed: Vec<PairSection>,
+}
+
+/// Two features whose correlation changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PairSection {
+    pub a: FeatureName,
+    pub b: FeatureName,
+    /// The correlation in the reference, in [−1, 1].
+    pub reference: f64,
+    /// The correlation in the window, in [−1, 1].
+    pub current: f64,
+    /// Fisher's z with effective rows.
+    pub p_value: f64,
+    /// Benjamini–Hochberg adjustment of `p_value` over the pairs tested.
+    pub q_value: f64,
 }
 
 /// 1-Wasserstein distance (earth mover's).

@@ -3,9 +3,12 @@
 //! Sees counts, never a threshold: a [`Measurement`] has no opinion. Every number can be recomputed from STATISTICS.md.
 
 pub mod chi_squared;
+pub mod interval;
 pub mod jensen_shannon;
+pub mod joint;
 pub mod kolmogorov;
 pub mod ks;
+pub mod power;
 pub mod proportions;
 pub mod psi;
 pub mod quantile;
@@ -45,7 +48,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    fn effective(reference: u64, current: u64, design_effect: DesignEffect) -> Self {
+    pub fn effective(reference: u64, current: u64, design_effect: DesignEffect) -> Self {
         Self { reference: reference as f64 / design_effect.reference, current: current as f64 / design_effect.current }
     }
 

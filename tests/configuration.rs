@@ -5,7 +5,7 @@ use drift_check::decision::signal::SignalMode;
 use proptest::prelude::*;
 
 const LOCAL: (&str, &str) = ("config/local.toml", include_str!("../config/local.toml"));
-const PRODUCTION: (&str, &str) = ("config/ct-scan.toml", include_str!("../config/ct-scan.toml"));
+const PRODUCTION: (&str, &str) = ("config/production.toml", include_str!("../config/production.toml"));
 const BUILT_IN: (&str, &str) = ("config/default.toml", config::DEFAULT);
 
 /// What somebody's first attempt may look like.

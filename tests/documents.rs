@@ -91,7 +91,13 @@ fn the_fixtures_give_the_verdicts_that_were_put_into_them() {
         };
         assert_eq!(with("drift"), sorted(names(&day["drifted"])), "{date}");
         assert_eq!(with("broken"), sorted(names(&day["dead"])), "{date}");
-        let expected = if names(&day["drifted"]).len() > 4 { "drift" } else { "stable" };
+        // On a quiet weekend too few studies are scanned to tell.
+        let too_few = day["rows_good"].as_u64().unwrap() < 50;
+        let expected = match names(&day["drifted"]).len() {
+            5.. => "drift",
+            _ if too_few => "inconclusive",
+            _ => "stable",
+        };
         assert_eq!(report["decision"]["verdict"], expected, "{date}");
     }
 }

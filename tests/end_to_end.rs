@@ -153,7 +153,7 @@ fn latest_never_moves_backwards() {
 #[test]
 fn past_windows_become_the_trend_and_signals_live_across_runs() {
     let workspace = stable(400);
-    workspace.run(&["--config", "config.toml", "--as-of", "2026-01-31T12:00:00Z"]);
+    workspace.run(&["--config", "config.toml", "--as-of", "2026-01-31T14:00:00Z"]);
     workspace.logs(300, 0.5);
     let transition = |report: &Value| text(&report["signals"][0]["transition"]);
     let report = workspace.report(&[]);
@@ -191,7 +191,9 @@ fn a_profile_of_another_version_or_a_damaged_one_is_refused() {
     workspace.run(&["profile", "--config", "config.toml"]);
     let stored = std::fs::read_to_string(workspace.path("bucket/reference/profile.json")).unwrap();
     for (broken, expected) in [
-        (stored.replacen("\"version\":1", "\"version\":2", 1), "version 2"),
+        (stored.replacen("\"version\":2", "\"version\":3", 1), "version 3"),
+        (stored.replacen("\"version\":2", "\"version\":1", 1), "version 1"),
+        (stored.replacen("\"pairs\":[", "\"pairs\":[{\"rows\":9,\"correlation\":0.5},", 1), "one correlation for each pair"),
         (stored[..stored.len() / 2].to_owned(), "damaged"),
         (stored.replacen("\"at_knot\":[1,", "\"at_knot\":[2,", 1), "do not fit"),
     ] {

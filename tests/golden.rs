@@ -9,7 +9,7 @@ use drift_check::profile::builder::ProfileBuilder;
 use drift_check::profile::{FeatureCounts, ReferenceProfile};
 use drift_check::statistic::chi_squared::ChiSquared;
 use drift_check::statistic::psi::{Cell, CellLabel, Psi};
-use drift_check::statistic::{DesignEffect, Measurement, compare, jensen_shannon, kolmogorov, ks, proportions, tail};
+use drift_check::statistic::{DesignEffect, Measurement, compare, interval, jensen_shannon, kolmogorov, ks, proportions, tail};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -249,5 +249,29 @@ fn the_stability_index_agrees_with_its_formula() {
         close(&case, psi.value, case.fields.value, 1e-11, 1e-15);
         close(&case, psi.adjusted, case.fields.adjusted, 1e-10, 1e-14);
         close(&case, psi.p_value, case.fields.p_value, 1e-8, 1e-307);
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Intervals {
+    successes: u64,
+    trials: u64,
+    alpha: f64,
+    method: String,
+    low: f64,
+    high: f64,
+}
+
+#[test]
+fn intervals_of_a_proportion_agree_with_statsmodels() {
+    for case in cases::<Intervals>("proportions.json") {
+        let Intervals { successes, trials, alpha, ref method, low, high } = case.fields;
+        let found = match method.as_str() {
+            "wilson" => interval::wilson(successes, trials, 1.0 - alpha),
+            _ => interval::clopper_pearson(successes, trials, 1.0 - alpha),
+        };
+        let found = found.unwrap();
+        close(&case, found.low, low, 1e-9, 1e-15);
+        close(&case, found.high, high, 1e-9, 0.0);
     }
 }

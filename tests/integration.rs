@@ -14,6 +14,8 @@ mod bad_input;
 mod browser;
 mod configuration;
 mod decoding;
+mod dependence;
+mod deployment;
 mod documents;
 #[path = "support/emulator.rs"]
 mod emulator;
@@ -24,6 +26,7 @@ mod feedback_contract;
 mod firestore;
 mod fixtures;
 mod golden;
+mod power;
 mod rendering;
 #[path = "support/sample_report.rs"]
 mod sample_report;

@@ -15,12 +15,13 @@ use super::layer::Layers;
 use super::value::Value;
 use super::{
     Anchor, BucketSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs, NaiveTimestamps,
-    Override, PagerdutyChannel, PolicySettings, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings,
-    Signals, SlackChannel, Store, WebhookChannel, WindowSettings,
+    PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings, Signals, SlackChannel, Store,
+    WebhookChannel, WindowSettings,
 };
 use crate::decision::Rule;
+use crate::decision::policy::{Materiality, Policy};
 use crate::decision::signal::SignalMode;
-use crate::feature::FeatureName;
+use crate::feature::{FeatureKind, FeatureName};
 use crate::store::FirestoreSettings;
 use crate::window::Length;
 
@@ -36,16 +37,9 @@ pub(super) fn config(layers: &mut Layers) -> Config {
             length: read.parsed("window.length", Length::from_hours(24)),
             anchor: read.choice("window.anchor", Anchor::Now),
         },
-        features: Features { include: read.include(), overrides: read.overrides() },
+        features: Features { include: read.include(), kinds: read.kinds() },
         prediction: Prediction { class: read.optional("prediction.class"), confidence: read.optional("prediction.confidence") },
-        policy: PolicySettings {
-            share: read.number("policy.share"),
-            alpha: read.number("policy.alpha"),
-            psi_drift: read.number("policy.psi_drift"),
-            psi_warning: read.number("policy.psi_warning"),
-            rule: read.choice("policy.rule", Rule::SignificantAndMaterial),
-            min_effective_rows: read.integer("policy.min_effective_rows"),
-        },
+        policy: read.policy(),
         signals: Signals {
             data_drift: read.signal("data-drift"),
             broken_input: read.signal("broken-input"),
@@ -208,22 +202,48 @@ impl Reader<'_> {
         }
     }
 
-    fn overrides(&mut self) -> BTreeMap<FeatureName, Override> {
-        let mut overrides: BTreeMap<FeatureName, Override> = BTreeMap::new();
-        for entry in self.layers.entries.values() {
-            let [section, group, feature, key] = entry.path.as_slice() else { continue };
-            if section != "features" || group != "override" {
-                continue;
-            }
-            let of_feature = overrides.entry(FeatureName::new(feature)).or_default();
-            match (key.as_str(), &entry.value) {
-                ("kind", Value::Text(kind)) => of_feature.kind = chosen(kind),
-                ("psi_drift", Value::Number(psi)) => of_feature.psi_drift = Some(*psi),
-                ("psi_warning", Value::Number(psi)) => of_feature.psi_warning = Some(*psi),
+    fn policy(&mut self) -> Policy {
+        Policy {
+            share: self.number("policy.share"),
+            alpha: self.number("policy.alpha"),
+            psi_drift: self.number("policy.psi_drift"),
+            psi_warning: self.number("policy.psi_warning"),
+            psi_unseen: self.number("policy.psi_unseen"),
+            rule: self.choice("policy.rule", Rule::SignificantAndMaterial),
+            min_effective_rows: f64::from(self.integer::<u32>("policy.min_effective_rows")),
+            joint_features: self.integer("policy.joint_features"),
+            overrides: self.materiality(),
+        }
+    }
+
+    fn materiality(&self) -> BTreeMap<FeatureName, Materiality> {
+        let mut overrides: BTreeMap<FeatureName, Materiality> = BTreeMap::new();
+        for (feature, key, value) in self.overrides() {
+            match (key, value) {
+                ("psi_drift", Value::Number(psi)) => overrides.entry(feature).or_default().psi_drift = Some(*psi),
+                ("psi_warning", Value::Number(psi)) => overrides.entry(feature).or_default().psi_warning = Some(*psi),
                 _ => {}
             }
         }
         overrides
+    }
+
+    fn kinds(&self) -> BTreeMap<FeatureName, FeatureKind> {
+        let kinds = self.overrides().filter_map(|(feature, key, value)| match (key, value) {
+            ("kind", Value::Text(kind)) => Some((feature, chosen(kind)?)),
+            _ => None,
+        });
+        kinds.collect()
+    }
+
+    /// The feature, the key and the value of everything under `features.override`.
+    fn overrides(&self) -> impl Iterator<Item = (FeatureName, &str, &Value)> {
+        self.layers.entries.values().filter_map(|entry| match entry.path.as_slice() {
+            [section, group, feature, key] if section == "features" && group == "override" => {
+                Some((FeatureName::new(feature), key.as_str(), &entry.value))
+            }
+            _ => None,
+        })
     }
 
     fn signal(&mut self, name: &str) -> SignalSettings {

@@ -8,7 +8,8 @@ use super::keys::{SIGNALS, dotted};
 use super::layer::Layers;
 use super::problem::Origin;
 use super::value::{Value, shown};
-use super::{Anchor, Config, Include, Override};
+use super::{Anchor, Config, Include};
+use crate::decision::policy::Materiality;
 
 /// Adds every problem between keys.
 pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
@@ -57,7 +58,7 @@ fn thresholds(layers: &mut Layers, config: &Config) {
     if sound(layers, &of_policy) {
         warning_before_drift(layers, of_policy, policy.psi_warning, policy.psi_drift);
     }
-    for (name, Override { psi_drift, psi_warning, .. }) in &config.features.overrides {
+    for (name, Materiality { psi_drift, psi_warning }) in &policy.overrides {
         let own = |last: &str| dotted(&["features", "override", name.as_str(), last]);
         // What is not overridden comes from the policy.
         let warning_key = if psi_warning.is_some() { own("psi_warning") } else { "policy.psi_warning".to_owned() };

@@ -41,6 +41,8 @@ pub enum FindingCode {
     IdentifierColumn,
     /// The feature has one single value in the reference.
     ReferenceConstant,
+    /// Features that are stable on their own no longer move together as in the reference; the message names the pairs.
+    JointDrift,
     /// The window holds no row.
     NoRows,
     /// Rows were rejected; the message says why and where the first ones are.

@@ -16,9 +16,13 @@ pub struct Policy {
     pub psi_drift: f64,
     /// The adjusted PSI from which a significant change is a warning; not above `psi_drift`.
     pub psi_warning: f64,
+    /// A feature is stable only if a drift of this PSI would have been detected; above 0.
+    pub psi_unseen: f64,
     pub rule: Rule,
     /// Below this many effective rows on either side a feature is inconclusive.
     pub min_effective_rows: f64,
+    /// The relations between numeric features are compared up to this many of them.
+    pub joint_features: usize,
     /// Thresholds of single features.
     pub overrides: BTreeMap<FeatureName, Materiality>,
 }
@@ -38,8 +42,10 @@ impl Default for Policy {
             alpha: 0.05,
             psi_drift: 0.10,
             psi_warning: 0.05,
+            psi_unseen: 1.0,
             rule: Rule::SignificantAndMaterial,
             min_effective_rows: 10.0,
+            joint_features: 64,
             overrides: BTreeMap::new(),
         }
     }

@@ -2,8 +2,10 @@
 
 use super::correction::benjamini_hochberg;
 use super::policy::Policy;
+use super::sight::Sight;
 use super::{Rule, Verdict};
 use crate::feature::FeatureName;
+use crate::statistic::power::Detectable;
 use crate::statistic::{Condition, DesignEffect, Measurement, Sizes};
 
 /// One feature, judged.
@@ -14,6 +16,8 @@ pub struct Judgement {
     pub reason: String,
     /// `None` where the feature could not be tested.
     pub q_value: Option<f64>,
+    /// The smallest drift that would have been found, whatever the other features do; `None` where none would, or nothing can be said.
+    pub detectable: Option<Detectable>,
 }
 
 /// A single value in a window is called broken when so many independent draws from the reference would all give it with at most
@@ -23,14 +27,16 @@ const CONSTANT_PROBABILITY: f64 = 1e-6;
 /// Judges all features together, because the correction for many tests needs all of them.
 pub fn judge(measurements: &[(&FeatureName, &Measurement)], policy: &Policy) -> Vec<Judgement> {
     let evaluable: Vec<Option<f64>> = measurements.iter().map(|(_, measurement)| evaluable(measurement, policy)).collect();
-    let mut q_values = benjamini_hochberg(&evaluable.iter().flatten().copied().collect::<Vec<_>>()).into_iter();
+    let tested: Vec<f64> = evaluable.iter().flatten().copied().collect();
+    let mut q_values = benjamini_hochberg(&tested).into_iter();
     measurements
         .iter()
         .zip(evaluable)
         .map(|((name, measurement), p_value)| {
             let q_value = p_value.and_then(|_| q_values.next());
-            let (verdict, reason) = judge_one(name, measurement, q_value, policy);
-            Judgement { verdict, reason, q_value }
+            let sight = Sight::of(name, measurement, tested.len(), policy);
+            let (verdict, reason) = judge_one(name, measurement, q_value, sight.as_ref(), policy);
+            Judgement { verdict, reason, q_value, detectable: sight.and_then(|sight| sight.smallest) }
         })
         .collect()
 }
@@ -45,17 +51,28 @@ fn evaluable(measurement: &Measurement, policy: &Policy) -> Option<f64> {
     measurement.p_value_without_values().filter(|_| enough)
 }
 
-fn judge_one(name: &FeatureName, measurement: &Measurement, q_value: Option<f64>, policy: &Policy) -> (Verdict, String) {
+fn judge_one(
+    name: &FeatureName,
+    measurement: &Measurement,
+    q_value: Option<f64>,
+    sight: Option<&Sight>,
+    policy: &Policy,
+) -> (Verdict, String) {
     if let Some(reason) = broken(measurement, policy) {
         return (Verdict::Broken, reason);
     }
     if let Some(reason) = too_few(measurement, policy) {
         // Values that are gone can be told without them; that nothing else changed cannot.
-        let judged = significant_and_material(name, measurement, q_value, policy);
-        return if matches!(judged.0, Verdict::Drift | Verdict::Warning) { judged } else { (Verdict::Inconclusive, reason) };
+        let judged = significant_and_material(name, measurement, q_value, None, policy);
+        let needs = sight.and_then(Sight::needs).map(|needs| format!("; {needs}")).unwrap_or_default();
+        return if matches!(judged.0, Verdict::Drift | Verdict::Warning) {
+            judged
+        } else {
+            (Verdict::Inconclusive, reason + &needs)
+        };
     }
     match policy.rule {
-        Rule::SignificantAndMaterial => significant_and_material(name, measurement, q_value, policy),
+        Rule::SignificantAndMaterial => significant_and_material(name, measurement, q_value, sight, policy),
         Rule::Ks | Rule::Psi | Rule::Either => textbook(name, measurement, policy),
     }
 }
@@ -124,6 +141,7 @@ fn significant_and_material(
     name: &FeatureName,
     measurement: &Measurement,
     q_value: Option<f64>,
+    sight: Option<&Sight>,
     policy: &Policy,
 ) -> (Verdict, String) {
     let (Some(q_value), Some(psi)) = (q_value, &measurement.psi) else {
@@ -148,7 +166,14 @@ fn significant_and_material(
         (false, size) => {
             let size = if size >= drift { format!(", so its adjusted PSI of {size:.3} does not count") } else { String::new() };
             let why = looks_significant(measurement, alpha).unwrap_or_default();
-            (Verdict::Stable, format!("no significant change (q {q_value:.2}){size}{why}"))
+            let found = format!("no significant change (q {q_value:.2}){size}{why}");
+            match sight {
+                Some(sight) if sight.misses(policy.psi_unseen) => {
+                    (Verdict::Inconclusive, format!("too few rows to tell: {}; {found}", sight.blind()))
+                }
+                Some(sight) => (Verdict::Stable, format!("{found}{}", sight.claim())),
+                None => (Verdict::Stable, found),
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ use rayon::prelude::*;
 use super::decode::{Batch, MISSING_CLUSTER};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::Ranks;
+use crate::profile::joint::Scores;
+use crate::profile::placed::{CellTable, Placed};
 use crate::profile::{ReferenceProfile, WindowCounts};
 
 /// Takes batches of rows; parts that took different rows merge.
@@ -22,8 +24,10 @@ pub trait Sink: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Counter {
     profile: Arc<ReferenceProfile>,
-    /// [`FeatureProfile::cell_ranks`](crate::profile::FeatureProfile::cell_ranks) of every feature.
-    cell_ranks: Arc<Vec<Vec<u64>>>,
+    /// Of every feature.
+    tables: Arc<Vec<CellTable>>,
+    /// The features whose relations are counted.
+    joint: Arc<Vec<usize>>,
     /// Whether rows without a timestamp are in time order as they stand.
     in_time_order: bool,
     pub counts: WindowCounts,
@@ -32,8 +36,9 @@ pub struct Counter {
 impl Counter {
     pub fn new(profile: Arc<ReferenceProfile>) -> Self {
         let counts = profile.empty_counts();
-        let cell_ranks = Arc::new(profile.features.par_iter().map(|(_, feature)| feature.cell_ranks()).collect());
-        Self { profile, cell_ranks, in_time_order: false, counts }
+        let tables = Arc::new(profile.features.par_iter().map(|(_, feature)| CellTable::of(feature)).collect());
+        let joint = Arc::new(profile.joint_positions());
+        Self { profile, tables, joint, in_time_order: false, counts }
     }
 
     /// Takes the order of the rows in the objects for that of time.
@@ -45,13 +50,15 @@ impl Counter {
 
 impl Sink for Counter {
     fn update(&mut self, batch: &Batch) {
-        let sides = self.profile.features.par_iter().zip(self.cell_ranks.par_iter()).zip(&batch.columns);
+        let sides = self.profile.features.par_iter().zip(self.tables.par_iter()).zip(&batch.columns);
         let features = self.counts.features.par_iter_mut().zip(sides);
-        let ranks: Vec<Ranks> = features
-            .map(|(counts, (((_, profile), cell_ranks), column))| {
-                counts.update_ranked(profile, column.as_batch(batch.rows), cell_ranks)
-            })
+        let placed: Vec<Placed> = features
+            .map(|(counts, (((_, profile), table), column))| counts.update_placed(profile, column.as_batch(batch.rows), table))
             .collect();
+        let scores: Vec<&Scores> =
+            self.joint.iter().filter_map(|feature| placed.get(*feature)).map(|placed| &placed.scores).collect();
+        self.counts.joint.add(&scores);
+        let ranks: Vec<Ranks> = placed.into_iter().map(|placed| placed.ranks).collect();
         match &batch.clusters {
             Some(clusters) => {
                 let clusters: Vec<Option<u64>> =

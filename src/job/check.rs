@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::current::{Current, Logs};
-use super::measure::{measure, policy};
+use super::measure::measure;
+use super::relations::{self, relate};
 use super::{Invocation, Outcome, findings, publish, reference, signals, trend};
 use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};
@@ -34,9 +35,10 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
 
     let computing = invocation.progress.step("computing");
-    let policy = policy(config);
+    let policy = &config.policy;
     let rows = current.account.rows_used;
-    let (judged, decision) = measure(&profile, &current.counts, rows, &policy);
+    let (judged, decision) = measure(&profile, &current.counts, rows, policy);
+    let relations = relate(&profile, &current.counts, &judged, policy);
     drop(computing);
 
     // Without timestamps the run's own moment names the report.
@@ -47,7 +49,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         length_s: window.map_or(0, |_| config.window.length.seconds()),
     };
     let profile_id = profile.id().map_err(|source| JobError::Encode { what: "profile", source })?;
-    let context = trend::Context { config, effective, invocation, series: &series, policy: &policy, profile_id: &profile_id };
+    let context = trend::Context { config, effective, invocation, series: &series, policy, profile_id: &profile_id };
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut store_error = None;
@@ -70,6 +72,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     found.extend(findings::of_account(&current.account, "the window"));
     found.extend(findings::of_features(&judged));
+    found.extend(relations::finding(relations.joint.as_ref()));
     found.extend(of_window(config, effective, window.is_some(), &current));
     found.extend(findings::of_dependence(config, &current));
     found.extend(signals::not_available(config, &signals));
@@ -88,8 +91,10 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         },
         reference: reference_section(&profile, profile_id.clone(), &features),
         current: current_section(&current, &features),
-        decision: assemble::decision(&decision, &policy, &features),
+        decision: assemble::decision(&decision, policy, &features),
         features,
+        causes: assemble::causes(&relations.causes),
+        joint: relations.joint.as_ref().map(assemble::joint),
         findings: found,
         signals,
     };
@@ -152,19 +157,18 @@ async fn shared(
     let in_logs = |name: &FeatureName| columns.iter().any(|column| column == name.as_str());
     let seen = profile.features.iter().zip(&current.account.columns_seen);
     let keep: Vec<bool> = seen.map(|((name, _), seen)| *seen || in_logs(name)).collect();
-    let mut kept = ReferenceProfile { features: Vec::new(), ..(*profile).clone() };
-    for ((name, feature), keep) in profile.features.iter().zip(&keep) {
-        if *keep {
-            kept.features.push((name.clone(), feature.clone()));
-        } else {
-            let message = format!(
-                "The reference has a column `{name}` that no object of the logs has; it was left out. To be alarmed by that, list it in \
-                 features.include."
-            );
-            found.push(not_shared(name, Severity::Warning, message));
-        }
+    let gone: BTreeSet<&FeatureName> =
+        profile.features.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|((name, _), _)| name).collect();
+    for name in &gone {
+        let message = format!(
+            "The reference has a column `{name}` that no object of the logs has; it was left out. To be alarmed by that, list it in \
+             features.include."
+        );
+        found.push(not_shared(name, Severity::Warning, message));
     }
-    current.counts.retain(&keep);
+    let mut kept = (*profile).clone();
+    kept.retain(|name| !gone.contains(name));
+    current.counts.retain(&profile, &keep);
     Ok(Arc::new(kept))
 }
 

@@ -2,33 +2,14 @@
 
 use rayon::prelude::*;
 
-use crate::config::Config;
 use crate::decision::dataset::{DatasetDecision, decide};
-use crate::decision::policy::{Materiality, Policy};
+use crate::decision::policy::Policy;
 use crate::decision::rule::judge;
 use crate::feature::FeatureName;
 use crate::profile::dependence::Estimate;
 use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCounts};
 use crate::report::assemble::JudgedFeature;
 use crate::statistic::{DesignEffect, Measurement, compare};
-
-/// The configuration's thresholds as the rule takes them.
-pub fn policy(config: &Config) -> Policy {
-    let settings = &config.policy;
-    let overrides = config.features.overrides.iter().map(|(name, own)| {
-        let materiality = Materiality { psi_drift: own.psi_drift, psi_warning: own.psi_warning };
-        (name.clone(), materiality)
-    });
-    Policy {
-        share: settings.share,
-        alpha: settings.alpha,
-        psi_drift: settings.psi_drift,
-        psi_warning: settings.psi_warning,
-        rule: settings.rule,
-        min_effective_rows: f64::from(settings.min_effective_rows),
-        overrides: overrides.collect(),
-    }
-}
 
 /// One feature on both sides.
 type Sides<'a> = (&'a FeatureName, &'a FeatureProfile, &'a FeatureCounts);

@@ -69,27 +69,30 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     check_usable(&account, config, place)?;
     findings.extend(findings::of_account(&account, "the reference"));
     let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
-    let profile = with_dependence(config, &source, &found, profile).await?;
+    let profile = with_rows(config, &source, &found, profile).await?;
     Ok(Reference { profile: Arc::new(profile), findings })
 }
 
-/// Reads the reference once more, over its own profile, for how dependent its rows are: by their clusters where it has them, in the
-/// order of its files where it has the logs' timestamp (then it was once a log), and not at all otherwise.
-async fn with_dependence(
+/// Reads the reference once more, over its own profile, for what only whole rows tell: how its features move together, and how
+/// dependent its rows are (by their clusters where it has them, in the order of its files where it has the logs' timestamp, because
+/// then it was once a log, and not at all otherwise).
+async fn with_rows(
     config: &Config,
     source: &Source,
     found: &[(String, ColumnGuess)],
-    mut profile: ReferenceProfile,
+    profile: ReferenceProfile,
 ) -> Result<ReferenceProfile, JobError> {
     let has = |column: &Option<String>| column.clone().filter(|column| found.iter().any(|(name, _)| name == column));
     let (cluster, timestamp) = (has(&config.logs.cluster), has(&config.logs.timestamp));
-    if cluster.is_none() && timestamp.is_none() {
+    let mut profile = profile.with_joint(config.policy.joint_features);
+    if cluster.is_none() && timestamp.is_none() && profile.joint.is_none() {
         return Ok(profile);
     }
     let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
-    let counter = Counter::new(Arc::new(profile.clone())).in_time_order();
+    let counter = Counter::new(Arc::new(profile.clone()));
+    let counter = if timestamp.is_some() { counter.in_time_order() } else { counter };
     let (counter, _) = ingest::read(source, request(config, columns, cluster), counter, concurrency(config), &|_| ()).await?;
-    profile.set_dependence(&counter.counts);
+    profile.learn(&counter.counts);
     Ok(profile)
 }
 
@@ -125,7 +128,7 @@ fn requested(
     place: &Place,
     findings: &mut Vec<Finding>,
 ) -> Result<Vec<(FeatureName, FeatureKind)>, JobError> {
-    let overridden = |name: &str| config.features.overrides.get(name).and_then(|own| own.kind);
+    let overridden = |name: &str| config.features.kinds.get(name).copied();
     let columns: Vec<(FeatureName, FeatureKind)> = match &config.features.include {
         Include::Named(names) => {
             if !found.is_empty() && !names.iter().any(|name| found.iter().any(|(column, _)| column == name.as_str())) {
@@ -204,23 +207,26 @@ fn choose(config: &Config, mut profile: ReferenceProfile, findings: &mut Vec<Fin
                 }
             }
             profile.features = kept;
+            if let Some(joint) = &mut profile.joint {
+                joint.retain(|name| names.contains(name));
+            }
         }
         Include::Auto => {
             let roles = config.columns_with_a_role();
-            profile.features.retain(|(name, _)| !roles.contains(name.as_str()));
-            profile.features.retain(|(name, feature)| {
-                let identifier = identifier(name, feature);
-                let keep = identifier.is_none();
-                findings.extend(identifier);
-                keep
-            });
+            profile.retain(|name| !roles.contains(name.as_str()));
+            let identifiers: Vec<(FeatureName, Finding)> =
+                profile.features.iter().filter_map(|(name, feature)| Some((name.clone(), identifier(name, feature)?))).collect();
+            profile.retain(|name| !identifiers.iter().any(|(identifier, _)| identifier == name));
+            findings.extend(identifiers.into_iter().map(|(_, finding)| finding));
         }
     }
+    // A profile that was built with another setting.
+    profile.joint = profile.joint.filter(|joint| joint.features.len() <= config.policy.joint_features);
     Ok(profile)
 }
 
 fn with_configured_kind(config: &Config, name: &FeatureName, feature: &FeatureProfile) -> Result<FeatureProfile, JobError> {
-    let configured = config.features.overrides.get(name).and_then(|own| own.kind);
+    let configured = config.features.kinds.get(name).copied();
     match configured {
         Some(kind) if kind != feature.kind() => Err(JobError::Input(format!(
             "the profile has `{name}` as {}, features.override.{name}.kind says {kind}: build the profile again with `drift-check profile`",

@@ -118,7 +118,7 @@ impl Dependence {
             return vec![Estimate::INDEPENDENT; self.clusters.len()];
         }
         if self.rows_in_blocks > self.rows_in_clusters {
-            return blocks::estimates(&self.blocks);
+            return blocks::estimates(&self.blocks, reference);
         }
         let known = |position: usize| reference.get(position).and_then(|estimate| estimate.intraclass_correlation);
         self.clusters.iter().enumerate().map(|(position, sums)| sums.estimate(known(position))).collect()

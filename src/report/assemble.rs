@@ -1,10 +1,13 @@
 //! From judged measurements to the report's sections, the worst feature first.
 
 use super::{
-    ChiSquaredSection, DecisionSection, FeatureReport, KsSection, MissingSection, PsiCellSection, PsiSection, QuantilesSection,
-    SidesSection, SummarySection, WassersteinSection, format_percent, format_value, histogram,
+    CauseSection, ChiSquaredSection, DecisionSection, FeatureReport, JointSection, KsSection, MinimumDetectableSection,
+    MissingSection, PairSection, PsiCellSection, PsiSection, QuantilesSection, ShiftSection, SidesSection, SummarySection,
+    WassersteinSection, format_percent, format_value, histogram,
 };
+use crate::decision::cause::Cause;
 use crate::decision::dataset::DatasetDecision;
+use crate::decision::joint::JointDrift;
 use crate::decision::policy::Policy;
 use crate::decision::rule::Judgement;
 use crate::decision::{DatasetVerdict, Verdict};
@@ -91,6 +94,10 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
             scaled: distance.scaled,
             error_bound: distance.error_bound,
         }),
+        shift: shift(&reference, &current),
+        minimum_detectable: judgement
+            .detectable
+            .map(|smallest| MinimumDetectableSection { psi: smallest.psi, shift: smallest.shift }),
         jensen_shannon,
         total_variation,
         p_value,
@@ -99,6 +106,12 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
         current,
         histogram,
     }
+}
+
+fn shift(reference: &SummarySection, current: &SummarySection) -> Option<ShiftSection> {
+    let value = Some(current.mean? - reference.mean?).filter(|value| value.is_finite())?;
+    let scaled = reference.std.filter(|std| *std > 0.0).map(|std| value / std).filter(|scaled| scaled.is_finite());
+    Some(ShiftSection { value, scaled })
 }
 
 fn is_continuous(psi: &Psi) -> bool {
@@ -110,11 +123,11 @@ fn psi_section(psi: &Psi) -> PsiSection {
         value: psi.value,
         adjusted: psi.adjusted,
         p_value: psi.p_value,
-        cells: psi.cells.iter().map(cell_section).collect(),
+        cells: psi.cells.iter().zip(psi.contributions()).map(|(cell, contribution)| cell_section(cell, contribution)).collect(),
     }
 }
 
-fn cell_section(cell: &Cell) -> PsiCellSection {
+fn cell_section(cell: &Cell, contribution: f64) -> PsiCellSection {
     let (label, lower, upper) = match &cell.label {
         CellLabel::Interval { lower: None, upper: None } => ("all values".to_owned(), None, None),
         CellLabel::Interval { lower: None, upper: Some(upper) } => (format!("≤ {}", format_value(*upper)), None, Some(*upper)),
@@ -129,7 +142,7 @@ fn cell_section(cell: &Cell) -> PsiCellSection {
         CellLabel::Missing => ("MISSING".to_owned(), None, None),
         CellLabel::NonFinite => ("NON-FINITE".to_owned(), None, None),
     };
-    PsiCellSection { label, lower, upper, reference: cell.reference, current: cell.current }
+    PsiCellSection { label, lower, upper, reference: cell.reference, current: cell.current, contribution }
 }
 
 fn plain_summary(presence: &Presence) -> SummarySection {
@@ -164,6 +177,31 @@ fn numeric_summary(grid: &Grid, counts: &NumericCounts) -> SummarySection {
         quantiles,
         ..plain_summary(&counts.presence)
     }
+}
+
+/// The groups of drifted features.
+pub fn causes(causes: &[Cause<'_>]) -> Vec<CauseSection> {
+    let section = |cause: &Cause<'_>| CauseSection {
+        features: cause.features.iter().map(|name| (*name).clone()).collect(),
+        correlation: cause.weakest,
+    };
+    causes.iter().map(section).collect()
+}
+
+/// As many pairs as a report lists.
+const MOST_PAIRS: usize = 50;
+
+/// The relations between features.
+pub fn joint(joint: &JointDrift<'_>) -> JointSection {
+    let pairs = joint.changed.iter().take(MOST_PAIRS).map(|(pair, q_value)| PairSection {
+        a: pair.a.clone(),
+        b: pair.b.clone(),
+        reference: pair.comparison.reference,
+        current: pair.comparison.current,
+        p_value: pair.comparison.p_value,
+        q_value: *q_value,
+    });
+    JointSection { pairs_tested: joint.tested as u64, pairs_changed: joint.changed.len() as u64, changed: pairs.collect() }
 }
 
 /// The decision's section, with its one sentence.

@@ -7,6 +7,7 @@ mod feature;
 mod header;
 mod picture;
 mod quality;
+mod relations;
 mod scale;
 mod trend;
 
@@ -18,6 +19,7 @@ use feature::{ChangedView, FeatureView};
 use header::HeaderView;
 use picture::Picture;
 use quality::{ProvenanceView, QualityView, SignalView};
+use relations::RelationsView;
 use trend::TrendView;
 
 /// More stable features than this are drawn in a section that opens on demand.
@@ -31,11 +33,14 @@ struct Page {
     changed: Vec<ChangedView>,
     /// What there is to say where `changed` is empty.
     nothing_changed: String,
+    /// Drifted features that move together, one sentence a group.
+    causes: Vec<String>,
     /// Broken, drifted, warning: drawn large.
     large: Vec<FeatureView>,
     /// Inconclusive and stable: small multiples.
     small: Vec<FeatureView>,
     small_folded: bool,
+    relations: Option<RelationsView>,
     trend: Option<TrendView>,
     quality: QualityView,
     signals: Vec<SignalView>,
@@ -50,6 +55,8 @@ pub fn render(report: &Report) -> String {
         header: HeaderView::new(report),
         changed: ChangedView::all(report),
         nothing_changed: nothing_changed(report),
+        causes: report.causes.iter().map(|cause| story::cause_sentence(cause) + ".").collect(),
+        relations: RelationsView::new(report),
         small_folded: small.len() > MOST_STABLE_IN_THE_OPEN,
         large,
         small,
@@ -73,6 +80,9 @@ fn nothing_changed(report: &Report) -> String {
     match (report.features.len(), inconclusive) {
         (0, _) => "The report holds no feature.".to_owned(),
         (all, none) if none == all => "Nothing can be said: every feature is inconclusive.".to_owned(),
+        (_, 0) if report.joint.as_ref().is_some_and(|joint| joint.pairs_changed > 0) => {
+            "No feature changed on its own, but how features move together did: see the relations below.".to_owned()
+        }
         (_, 0) => "No feature changed: every one is stable.".to_owned(),
         (_, some) => format!("No feature is known to have changed; {some} of them are inconclusive."),
     }

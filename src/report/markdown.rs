@@ -22,6 +22,10 @@ pub fn render(report: &Report) -> String {
     if !changed.is_empty() {
         out.push(table(report, &changed));
     }
+    if !report.causes.is_empty() {
+        let causes = report.causes.iter().map(|cause| format!("- {}", escape(&story::cause_sentence(cause))));
+        out.push(causes.collect::<Vec<String>>().join("\n"));
+    }
     if !rest.is_empty() {
         let inconclusive = rest.iter().filter(|feature| feature.verdict == Verdict::Inconclusive).count();
         let summary = format!("{} stable and {inconclusive} inconclusive features", rest.len() - inconclusive);

@@ -5,11 +5,13 @@
 
 mod history;
 mod moves;
+mod relations;
 
 use chrono::{DateTime, Utc};
 
 pub use history::{dataset_since, feature_since};
-pub use moves::{Move, Story, tell};
+pub use moves::{Move, Story, tell, telling_cells};
+pub use relations::cause_sentence;
 
 use super::{CurrentSection, PsiCellSection, WindowSection};
 use crate::decision::finding::Severity;

@@ -51,6 +51,10 @@ pub fn render(report: &Report, options: TextOptions) -> String {
         lines.push(String::new());
         lines.extend(findings);
     }
+    if !report.causes.is_empty() {
+        lines.push(String::new());
+        lines.extend(report.causes.iter().flat_map(|cause| wrap(&story::cause_sentence(cause), width, "")));
+    }
     lines.push(String::new());
     lines.extend(wrap(&story::visible(&report.decision.conclusion), width, ""));
     if let Some(location) = options.report_location {

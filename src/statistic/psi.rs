@@ -73,14 +73,7 @@ impl Psi {
             return None;
         }
         let degrees_of_freedom = u32::try_from(cells.len()).unwrap_or(u32::MAX).saturating_sub(1);
-        let smoothed = |count: u64, rows: u64| (count as f64 + 0.5) / (rows as f64 + cells.len() as f64 / 2.0);
-        let value: f64 = cells
-            .iter()
-            .map(|cell| {
-                let (p, q) = (smoothed(cell.reference, reference_rows), smoothed(cell.current, current_rows));
-                (q - p) * (q / p).ln()
-            })
-            .sum();
+        let value: f64 = terms(&cells, reference_rows, current_rows).sum();
         let noise = Sizes::effective(reference_rows, current_rows, design_effect).inverse_sum();
         Some(Self {
             value,
@@ -89,6 +82,22 @@ impl Psi {
             cells,
         })
     }
+}
+
+impl Psi {
+    /// What each cell adds to `value`, in the order of the cells; none is negative.
+    pub fn contributions(&self) -> Vec<f64> {
+        let rows = self.cells.iter().fold((0, 0), |rows, cell| (rows.0 + cell.reference, rows.1 + cell.current));
+        terms(&self.cells, rows.0, rows.1).collect()
+    }
+}
+
+fn terms(cells: &[Cell], reference_rows: u64, current_rows: u64) -> impl Iterator<Item = f64> {
+    let smoothed = |count: u64, rows: u64| (count as f64 + 0.5) / (rows as f64 + cells.len() as f64 / 2.0);
+    cells.iter().map(move |cell| {
+        let (p, q) = (smoothed(cell.reference, reference_rows), smoothed(cell.current, current_rows));
+        (q - p) * (q / p).ln()
+    })
 }
 
 /// The cells of a numeric feature: its values if they are few, otherwise deciles; then MISSING and NON-FINITE where either side

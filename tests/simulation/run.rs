@@ -42,6 +42,8 @@ pub struct Sighting {
     pub drifted: u32,
     /// The verdict on the first feature.
     pub first: String,
+    /// Whether relations between features changed.
+    pub related: bool,
     /// `current.effective_rows`.
     pub effective_rows: f64,
 }
@@ -52,6 +54,12 @@ struct Report {
     decision: Decision,
     current: Current,
     features: Vec<Feature>,
+    joint: Joint,
+}
+
+#[derive(Deserialize)]
+struct Joint {
+    pairs_changed: u32,
 }
 
 #[derive(Deserialize)]
@@ -187,6 +195,7 @@ impl<'a> Bench<'a> {
             verdict: report.decision.verdict,
             drifted: report.decision.drifted,
             first: first.verdict,
+            related: report.joint.pairs_changed > 0,
             effective_rows: report.current.effective_rows,
         })
     }

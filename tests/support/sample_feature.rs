@@ -3,8 +3,8 @@
 use drift_check::decision::Verdict;
 use drift_check::feature::{FeatureKind, FeatureName};
 use drift_check::report::{
-    ChiSquaredSection, FeatureReport, HistogramSection, KsSection, MissingSection, PsiCellSection, PsiSection, QuantilesSection,
-    SidesSection, SummarySection, WassersteinSection,
+    ChiSquaredSection, FeatureReport, HistogramSection, KsSection, MinimumDetectableSection, MissingSection, PsiCellSection,
+    PsiSection, QuantilesSection, ShiftSection, SidesSection, SummarySection, WassersteinSection,
 };
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -123,6 +123,7 @@ pub fn discrete(name: &str, reference: &[u64], current: &[u64]) -> FeatureReport
         upper: Some(index as f64 / 10.0),
         reference: *reference,
         current: *current,
+        contribution: 0.0,
     });
     let cells = cells.collect();
     feature.reference = Shape::normal(0.11, 0.16).summary(0.0);
@@ -148,6 +149,7 @@ pub fn categorical(name: &str, labels: &[&str], reference: &[u64], current: &[u6
             upper: None,
             reference: *reference,
             current: *current,
+            contribution: 0.0,
         })
         .collect();
     cells.push(cell("NEW", None, None, 0.0, unseen as f64));
@@ -195,6 +197,8 @@ pub fn bare(name: &str, verdict: Verdict) -> FeatureReport {
         wasserstein: None,
         jensen_shannon: None,
         total_variation: None,
+        shift: None,
+        minimum_detectable: None,
         p_value: None,
         q_value: None,
         reference: nothing.clone(),
@@ -203,15 +207,21 @@ pub fn bare(name: &str, verdict: Verdict) -> FeatureReport {
     }
 }
 
-fn judge(mut feature: FeatureReport, cells: Vec<PsiCellSection>, p_value: f64) -> FeatureReport {
+fn judge(mut feature: FeatureReport, mut cells: Vec<PsiCellSection>, p_value: f64) -> FeatureReport {
     let (total_reference, total_current) = cells.iter().fold((0, 0), |(r, c), cell| (r + cell.reference, c + cell.current));
     let half = cells.len() as f64 / 2.0;
     let share = |count: u64, total: u64| (count as f64 + 0.5) / (total as f64 + half);
-    let value: f64 = cells
-        .iter()
-        .map(|cell| (share(cell.reference, total_reference), share(cell.current, total_current)))
-        .map(|(p, q)| (q - p) * (q / p).ln())
-        .sum();
+    for cell in &mut cells {
+        let (p, q) = (share(cell.reference, total_reference), share(cell.current, total_current));
+        cell.contribution = (q - p) * (q / p).ln();
+    }
+    let value: f64 = cells.iter().map(|cell| cell.contribution).sum();
+    feature.shift = feature
+        .reference
+        .mean
+        .zip(feature.current.mean)
+        .map(|(from, to)| ShiftSection { value: to - from, scaled: feature.reference.std.map(|std| (to - from) / std) });
+    feature.minimum_detectable = Some(MinimumDetectableSection { psi: 0.17, shift: Some(0.42) });
     let adjusted = (value - (cells.len() as f64 - 1.0) * (1.0 / 402.7 + 1.0 / 148.3)).max(0.0);
     feature.psi = Some(PsiSection { value, adjusted, p_value, cells });
     feature.jensen_shannon = Some((value / 8.0).sqrt().min(1.0));
@@ -228,7 +238,14 @@ fn judge(mut feature: FeatureReport, cells: Vec<PsiCellSection>, p_value: f64) -
 }
 
 fn cell(label: &str, lower: Option<f64>, upper: Option<f64>, reference: f64, current: f64) -> PsiCellSection {
-    PsiCellSection { label: label.to_owned(), lower, upper, reference: reference.round() as u64, current: current.round() as u64 }
+    PsiCellSection {
+        label: label.to_owned(),
+        lower,
+        upper,
+        reference: reference.round() as u64,
+        current: current.round() as u64,
+        contribution: 0.0,
+    }
 }
 
 fn histogram(reference: Shape, current: Shape) -> HistogramSection {

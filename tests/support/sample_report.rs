@@ -14,8 +14,8 @@ use drift_check::decision::signal::{Delivery, DeliveryStatus, SignalMode, Signal
 use drift_check::decision::{DatasetVerdict, Rule, Verdict};
 use drift_check::feature::FeatureName;
 use drift_check::report::{
-    CurrentSection, DecisionSection, FeatureReport, ObjectSection, PastFeature, PastRun, ReferenceSection, Report, Run,
-    WindowSection,
+    CauseSection, CurrentSection, DecisionSection, FeatureReport, JointSection, ObjectSection, PairSection, PastFeature, PastRun,
+    ReferenceSection, Report, Run, WindowSection,
 };
 
 pub use sample_feature::{Shape, all_null, bare, categorical, discrete, numeric};
@@ -60,6 +60,11 @@ pub fn drift_day() -> Report {
         features.push(numeric(name, shape, shape.moved(nudge)));
     }
     let mut report = assemble(features, history(6));
+    report.causes = vec![CauseSection {
+        features: ["glcm_contrast_mean", "wavelet_L2_HH_energy", "max_gradient"].map(FeatureName::new).to_vec(),
+        correlation: 0.917,
+    }];
+    report.joint = Some(joint());
     report.findings = findings();
     report.signals = signals(&report);
     report
@@ -76,6 +81,12 @@ pub fn hostile_day() -> Report {
         for (cell, name) in psi.cells.iter_mut().zip(HOSTILE) {
             cell.label = name.to_owned();
         }
+    }
+    for cause in &mut report.causes {
+        cause.features = HOSTILE.map(FeatureName::new).to_vec();
+    }
+    for pair in report.joint.iter_mut().flat_map(|joint| &mut joint.changed) {
+        (pair.a, pair.b) = (FeatureName::new(HOSTILE[0]), FeatureName::new(HOSTILE[1]));
     }
     let hostile = HOSTILE.join(" ");
     report.run.job.clone_from(&hostile);
@@ -251,6 +262,8 @@ pub fn assemble(mut features: Vec<FeatureReport>, history: Vec<PastRun>) -> Repo
             conclusion,
         },
         features,
+        causes: Vec::new(),
+        joint: None,
         findings: Vec::new(),
         signals: Vec::new(),
     }
@@ -311,6 +324,27 @@ pub fn history(windows: usize) -> Vec<PastRun> {
 /// Features and for how many past windows each has drifted.
 fn drifting() -> [(&'static str, usize); 6] {
     [("glcm_contrast_mean", 4), ("wavelet_L2_HH_energy", 3), ("ggo_ratio", 2), ("extent", 2), ("max_gradient", 1), ("perimeter", 0)]
+}
+
+/// Stable features whose relations broke.
+fn joint() -> JointSection {
+    let pair = |a: &str, b: &str, reference, current| PairSection {
+        a: FeatureName::new(a),
+        b: FeatureName::new(b),
+        reference,
+        current,
+        p_value: 3e-9,
+        q_value: 2e-7,
+    };
+    JointSection {
+        pairs_tested: 21,
+        pairs_changed: 3,
+        changed: vec![
+            pair("compactness", "solidity", 0.82, -0.11),
+            pair("major_axis_length", "wavelet_L2_HL_energy", 0.64, 0.21),
+            pair("glcm_correlation_std", "wavelet_L1_LH_mean", -0.41, 0.02),
+        ],
+    }
 }
 
 fn findings() -> Vec<Finding> {

@@ -64,6 +64,8 @@ pub struct FeatureView {
     pub kind: String,
     pub reason: String,
     pub sentence: String,
+    /// The cells that make up most of its PSI.
+    pub telling: String,
     pub arrow: &'static str,
     pub direction: &'static str,
     pub since: Option<String>,
@@ -99,6 +101,8 @@ pub struct CellRow {
     pub reference_share: String,
     pub current: String,
     pub current_share: String,
+    /// What it adds to the PSI.
+    pub contribution: String,
 }
 
 impl FeatureView {
@@ -113,6 +117,7 @@ impl FeatureView {
             kind: feature.kind.to_string(),
             reason: sentence_case(&story::visible(&feature.reason)),
             sentence: sentence_case(&told.sentence("→")),
+            telling: telling(feature),
             arrow: told.direction.arrow(),
             direction: told.direction.word(),
             since: story::feature_since(report, feature).map(|since| unbroken(&since.sentence())),
@@ -128,6 +133,12 @@ impl FeatureView {
             spark: spark(report, feature),
         }
     }
+}
+
+/// `Most of its PSI comes from > 52.9 (10 % → 31 % of the rows).`; empty where nothing changed.
+fn telling(feature: &FeatureReport) -> String {
+    let cells = story::telling_cells(feature, "→");
+    if cells.is_empty() { String::new() } else { format!("Most of its PSI: {}.", cells.join("; ")) }
 }
 
 fn psi_adjusted(feature: &FeatureReport) -> String {
@@ -159,6 +170,12 @@ fn statistics(feature: &FeatureReport) -> Vec<Statistic> {
         push("PSI", format!("{:.3}", psi.value));
         push("PSI adjusted", format!("{:.3}", psi.adjusted));
         push("PSI p", format_p_value(psi.p_value));
+    }
+    if let Some(smallest) = &feature.minimum_detectable {
+        push("Detectable from PSI", format!("{:.2}", smallest.psi));
+        if let Some(shift) = smallest.shift {
+            push("Detectable shift", format!("{shift:.2} sd"));
+        }
     }
     if let Some(ks) = &feature.ks {
         let bound = if ks.error_bound > 0.0 { format!(" ± {:.4}", ks.error_bound) } else { String::new() };
@@ -242,6 +259,7 @@ fn cells(feature: &FeatureReport) -> Vec<CellRow> {
         reference_share: format_percent(story::fraction(cell.reference, reference_total)),
         current: format_count(cell.current),
         current_share: format_percent(story::fraction(cell.current, current_total)),
+        contribution: format!("{:.3}", cell.contribution),
     };
     psi.cells.iter().map(row).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::{cell_totals, fraction, visible};
 use crate::feature::FeatureKind;
-use crate::report::{FeatureReport, PsiCellSection, SummarySection, format_percent, format_value};
+use crate::report::{FeatureReport, PsiCellSection, ShiftSection, SummarySection, format_percent, format_value};
 
 /// Which way the bulk of a feature went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Story {
     pub direction: Direction,
     /// The most telling first, at most three.
     pub moves: Vec<Move>,
-    /// How far the mean moved, in standard deviations of the reference.
-    pub shift: Option<f64>,
+    /// How far the mean moved.
+    pub shift: Option<ShiftSection>,
 }
 
 /// Below this many standard deviations the mean counts as having stayed: Cohen's "small" is 0.2, half of it is nothing to talk about.
@@ -75,7 +75,7 @@ const MOST_MOVES: usize = 3;
 /// Tells what moved in a feature.
 pub fn tell(feature: &FeatureReport) -> Story {
     let (reference, current) = (&feature.reference, &feature.current);
-    let shift = mean_shift(reference, current);
+    let shift = feature.shift.and_then(|shift| shift.scaled);
     let more_than_chance = feature.missing.as_ref().is_none_or(|missing| missing.p_value < CHANCE);
     let mut first = Vec::new();
     let mut last = Vec::new();
@@ -97,16 +97,11 @@ pub fn tell(feature: &FeatureReport) -> Story {
     }
     moves.extend(last);
     moves.truncate(MOST_MOVES);
-    Story { direction: direction(feature, shift, moves.is_empty()), moves, shift }
+    Story { direction: direction(feature, shift, moves.is_empty()), moves, shift: feature.shift }
 }
 
 fn changed(what: &str, from: String, to: String) -> Option<Move> {
     (from != to).then(|| Move { what: what.to_owned(), from, to })
-}
-
-fn mean_shift(reference: &SummarySection, current: &SummarySection) -> Option<f64> {
-    let std = reference.std.filter(|std| *std > 0.0)?;
-    Some((current.mean? - reference.mean?) / std).filter(|shift| shift.is_finite())
 }
 
 fn direction(feature: &FeatureReport, shift: Option<f64>, nothing_moved: bool) -> Direction {
@@ -179,7 +174,7 @@ fn cell_moves(feature: &FeatureReport, most: usize) -> Vec<Move> {
 }
 
 impl Story {
-    /// `median 12.3 → 15.1, mean 0.94 reference standard deviations higher`; empty when there is nothing to say.
+    /// `median 12.3 → 15.1, mean 2.6 higher (0.94 reference sd)`; empty when there is nothing to say.
     pub fn sentence(&self, arrow: &str) -> String {
         let mut phrases: Vec<String> = self.moves.iter().map(|step| step.phrase(arrow)).collect();
         phrases.extend(self.shift_phrase());
@@ -194,12 +189,30 @@ impl Story {
         }
     }
 
-    /// `mean 0.94 reference standard deviations higher`, where it moved at all.
+    /// `mean 2.6 higher (0.94 reference sd)`, where it moved at all.
     pub fn shift_phrase(&self) -> Option<String> {
-        let shift = self.shift.filter(|shift| shift.abs() >= SHIFT_WORTH_A_WORD)?;
-        let word = if shift > 0.0 { "higher" } else { "lower" };
-        Some(format!("mean {:.2} reference standard deviations {word}", shift.abs()))
+        let ShiftSection { value, scaled } = self.shift?;
+        let scaled = scaled.filter(|scaled| scaled.abs() >= SHIFT_WORTH_A_WORD)?;
+        let word = if value > 0.0 { "higher" } else { "lower" };
+        Some(format!("mean {} {word} ({:.2} reference sd)", format_value(value.abs()), scaled.abs()))
     }
+}
+
+/// A cell that makes up less of the PSI is not among those that make it.
+const CELL_WORTH_A_WORD: f64 = 0.15;
+
+/// The cells that make up most of the PSI, at most three, as `> 52.9: 10 % → 31 %`; none for a PSI that is nothing.
+pub fn telling_cells(feature: &FeatureReport, arrow: &str) -> Vec<String> {
+    let Some(psi) = feature.psi.as_ref().filter(|psi| psi.adjusted > 0.0) else { return Vec::new() };
+    let (reference_total, current_total) = cell_totals(&psi.cells);
+    let mut cells: Vec<&PsiCellSection> =
+        psi.cells.iter().filter(|cell| cell.contribution >= CELL_WORTH_A_WORD * psi.value).collect();
+    cells.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
+    let phrase = |cell: &&PsiCellSection| {
+        let (from, to) = (fraction(cell.reference, reference_total), fraction(cell.current, current_total));
+        format!("{}: {} {arrow} {}", visible(&cell.label), format_percent(from), format_percent(to))
+    };
+    cells.iter().take(MOST_MOVES).map(phrase).collect()
 }
 
 impl Move {
@@ -227,15 +240,19 @@ mod tests {
     fn feature(kind: &str, reference: Value, current: Value, cells: &[(&str, u64, u64)]) -> FeatureReport {
         let cells: Vec<Value> = cells
             .iter()
-            .map(|(label, reference, current)| json!({ "label": label, "lower": null, "upper": null, "reference": reference, "current": current }))
+            .map(|(label, reference, current)| json!({ "label": label, "lower": null, "upper": null, "reference": reference, "current": current, "contribution": 0.1 }))
             .collect();
         let psi =
             if cells.is_empty() { Value::Null } else { json!({ "value": 1.0, "adjusted": 1.0, "p_value": 0.0, "cells": cells }) };
+        let number = |side: &Value, name: &str| side[name].as_f64();
+        let shift = number(&reference, "mean")
+            .zip(number(&current, "mean"))
+            .map(|(from, to)| json!({ "value": to - from, "scaled": number(&reference, "std").map(|std| (to - from) / std) }));
         let sides = json!({ "reference": 0.5, "current": 0.5 });
         let histogram = json!({ "edges": [0.0, 1.0], "reference": [0.0], "current": [0.0], "below": sides, "above": sides });
         serde_json::from_value(json!({
             "name": "f", "kind": kind, "verdict": "drift", "reason": "", "n_reference": 100, "n_current": 100,
-            "effective_reference": 100.0, "effective_current": 100.0, "design_effect": sides, "psi": psi, "reference": reference, "current": current,
+            "effective_reference": 100.0, "effective_current": 100.0, "design_effect": sides, "psi": psi, "shift": shift, "reference": reference, "current": current,
             "histogram": if kind == "numeric" { histogram } else { Value::Null },
         }))
         .unwrap()
@@ -244,7 +261,7 @@ mod tests {
     #[test]
     fn a_shift_tells_the_median_and_how_far_in_reference_standard_deviations() {
         let told = tell(&feature("numeric", side(12.3, 12.0, 2.0, 0.0), side(15.1, 15.0, 2.0, 0.0), &[]));
-        assert_eq!(told.sentence("→"), "median 12.3 → 15.1, mean 1.50 reference standard deviations higher");
+        assert_eq!(told.sentence("→"), "median 12.3 → 15.1, mean 3 higher (1.50 reference sd)");
         assert_eq!((told.short("->").as_str(), told.direction), ("median 12.3 -> 15.1", Direction::Up));
     }
 
@@ -274,6 +291,18 @@ mod tests {
         let told = tell(&feature("categorical", nothing(0.0), nothing(0.0), &cells));
         assert_eq!(told.sentence("→"), "NEW: 0 % → 34 %, axial: 60 % → 30 %");
         assert_eq!(told.direction, Direction::Reshaped);
+    }
+
+    #[test]
+    fn the_cells_that_make_the_psi_are_told_the_largest_first() {
+        let mut feature = feature("categorical", nothing(0.0), nothing(0.0), &[("a", 60, 30), ("b", 38, 36), ("NEW", 2, 34)]);
+        let psi = feature.psi.as_mut().unwrap();
+        for (cell, contribution) in psi.cells.iter_mut().zip([0.2, 0.0, 0.8]) {
+            cell.contribution = contribution;
+        }
+        assert_eq!(telling_cells(&feature, "→"), ["NEW: 2 % → 34 %", "a: 60 % → 30 %"]);
+        feature.psi.as_mut().unwrap().adjusted = 0.0;
+        assert!(telling_cells(&feature, "→").is_empty());
     }
 
     #[test]

@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn cells_without_a_row_are_no_picture() {
-        let empty = PsiCellSection { label: "a".to_owned(), lower: None, upper: None, reference: 0, current: 0 };
+        let empty = PsiCellSection { label: "a".to_owned(), lower: None, upper: None, reference: 0, current: 0, contribution: 0.0 };
         assert!(Bars::new(&[empty]).is_none());
         assert!(Bars::new(&[]).is_none());
     }

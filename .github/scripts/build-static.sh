@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Builds the static binary of a release: one file that runs on every Linux of this architecture.
+#
+# In:  TAG (vX.Y.Z), OUT (a folder)
+# Out: $OUT/drift-check-TAG-x86_64-linux.tar.gz and $OUT/SHA256SUMS
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+: "${TAG:?}" "${OUT:?}"
+target=x86_64-unknown-linux-musl
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
+[[ $TAG == "v$version" ]] || { echo "::error::the tag is $TAG, and Cargo.toml says $version" >&2; exit 1; }
+
+# musl-gcc, for SQLite and zstd.
+sudo apt-get update -qq
+sudo apt-get install -y -qq --no-install-recommends musl-tools
+rustup target add "$target"
+cargo build --release --locked --bin drift-check --target "$target"
+
+binary=target/$target/release/drift-check
+if ldd "$binary" 2>/dev/null | grep -q '=>'; then
+    echo "::error::the binary is not static" >&2
+    exit 1
+fi
+verdict=$("$binary" --config config/local.toml --dry-run --format=json --as-of=2026-02-01T00:00:00Z | jq -r .decision.verdict)
+[[ $verdict == drift ]] || { echo "::error::the fixtures' drift day came out as '$verdict'" >&2; exit 1; }
+
+name=drift-check-$TAG-x86_64-linux
+mkdir -p "$OUT/$name"
+cp "$binary" LICENSE README.md CHANGELOG.md "$OUT/$name"
+cp -r config "$OUT/$name"
+# The same bytes for the same binary: no names, no times of this machine.
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$OUT" -cf - "$name" | gzip -n >"$OUT/$name.tar.gz"
+rm -r "${OUT:?}/$name"
+(cd "$OUT" && sha256sum "$name.tar.gz" >SHA256SUMS)
+stat --format='%n: %s bytes' "$binary" "$OUT/$name.tar.gz"

@@ -1,0 +1,75 @@
+//! Comparing how two features move together, before and now.
+
+use super::{DesignEffect, Sizes, tail};
+use crate::profile::joint::{LARGEST_CORRELATION, PairProfile};
+
+/// The correlation of two features' normal scores on both sides.
+///
+/// Fisher's z: `atanh ρ` has variance `1/(n − 3)` in normal samples (Fisher 1915, Biometrika 10:507), and normal scores are normal on
+/// the reference's side by their making. `n` is the effective number of rows in which both have a value. Oracle: `scipy.stats.norm.sf`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairComparison {
+    /// In [−1, 1].
+    pub reference: f64,
+    /// In [−1, 1].
+    pub current: f64,
+    /// Rows in which both features have a value, as independent observations.
+    pub effective: Sizes,
+    /// Two-sided.
+    pub p_value: f64,
+}
+
+impl PairComparison {
+    /// `None` where a side has no correlation, or no more than 4 effective rows.
+    pub fn compute(reference: &PairProfile, current: &PairProfile, design_effect: DesignEffect) -> Option<Self> {
+        let effective = Sizes::effective(reference.rows, current.rows, design_effect);
+        let (before, now) = (reference.correlation?, current.correlation?);
+        if effective.reference <= 4.0 || effective.current <= 4.0 {
+            return None;
+        }
+        let z = |correlation: f64| correlation.clamp(-LARGEST_CORRELATION, LARGEST_CORRELATION).atanh();
+        let deviation = (1.0 / (effective.reference - 3.0) + 1.0 / (effective.current - 3.0)).sqrt();
+        Some(Self { reference: before, current: now, effective, p_value: tail::normal_two_sided((z(now) - z(before)) / deviation) })
+    }
+
+    /// `|ρ_current − ρ_reference|`, in [0, 2].
+    pub fn change(&self) -> f64 {
+        (self.current - self.reference).abs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(rows: u64, correlation: f64) -> PairProfile {
+        PairProfile { rows, correlation: Some(correlation) }
+    }
+
+    #[test]
+    fn the_p_value_is_that_of_fishers_z() {
+        // numpy: z = (arctanh(0.5) - arctanh(0.8)) / sqrt(1/610 + 1/97) = -5.025225; 2 * scipy.stats.norm.sf(5.025225) = 5.028419e-07
+        let found = PairComparison::compute(&pair(613, 0.8), &pair(100, 0.5), DesignEffect::INDEPENDENT).unwrap();
+        assert!((found.p_value / 5.028_419_466_654_948e-7 - 1.0).abs() < 1e-9, "{:e}", found.p_value);
+    }
+
+    #[test]
+    fn copies_that_stay_copies_have_not_changed() {
+        let found = PairComparison::compute(&pair(613, 1.0), &pair(73, 1.0), DesignEffect::INDEPENDENT).unwrap();
+        assert_eq!((found.p_value.to_bits(), found.change().to_bits()), (1.0_f64.to_bits(), 0));
+    }
+
+    #[test]
+    fn dependent_rows_count_less() {
+        let compare = |design_effect| PairComparison::compute(&pair(613, 0.8), &pair(100, 0.5), design_effect);
+        let dependent = compare(DesignEffect { reference: 5.0, current: 5.0 }).unwrap();
+        assert!(dependent.p_value > 0.01, "{dependent:?}");
+        assert_eq!(compare(DesignEffect { reference: 1.0, current: 25.0 }), None);
+    }
+
+    #[test]
+    fn a_side_without_a_correlation_is_not_compared() {
+        let none = PairProfile { rows: 100, correlation: None };
+        assert_eq!(PairComparison::compute(&none, &pair(100, 0.5), DesignEffect::INDEPENDENT), None);
+    }
+}
