@@ -32,6 +32,7 @@ use crate::decision::policy::Policy;
 use crate::decision::signal::{SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::timestamp::NaiveTimestamps;
+use crate::store::FirestoreSettings;
 use crate::window::Length;
 
 /// The defaults and the documentation of every key.
@@ -222,12 +223,15 @@ pub struct WebhookChannel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
     Sqlite { path: String },
-    Firestore { project: String },
+    Firestore(FirestoreSettings),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feedback {
+    /// The SQLite database, read when `store.kind` is `sqlite`.
     pub path: Option<String>,
+    /// The collection, read when `store.kind` is `firestore`.
+    pub collection: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

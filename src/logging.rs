@@ -8,10 +8,12 @@ use indicatif::MultiProgress;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// How much is logged, and how.
 #[derive(Clone, Debug)]
@@ -35,9 +37,12 @@ pub fn install(options: LogOptions, bars: MultiProgress, clock: fn() -> DateTime
         (false, _, _) => LevelFilter::DEBUG,
     };
     let format = Format { terminal: options.terminal, color: options.color, common: options.fields, clock };
+    // What the libraries have to say comes back as errors, and is said once, by us. Only who asks for everything hears them too.
+    let libraries = if level == LevelFilter::DEBUG { level } else { LevelFilter::OFF };
+    let ours = Targets::new().with_default(libraries).with_target("drift_check", level);
     let builder = tracing_subscriber::fmt().with_max_level(level).event_format(format).with_writer(AboveBars { bars });
     // Only the first call in a process can succeed; the logger that is there is as good.
-    let _ = builder.try_init();
+    let _ = builder.finish().with(ours).try_init();
 }
 
 struct Format {

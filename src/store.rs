@@ -1,17 +1,26 @@
-//! The state store: past runs and the states of signals.
+//! The state store: past runs, the states of signals, and the outbox of their messages.
 //!
 //! What every store guarantees: a run is recorded once per job, environment, length and end of its window, the newest record
-//! counting; a signal's state changes in a transaction, and the same window seen twice changes it once.
+//! counting; a signal's state changes in a transaction, together with the messages that follow from it, and the same window seen twice
+//! changes it once; a message is in one claimer's hands at a time ([`outbox`]). Everything is kept for 90 days.
 
+pub mod feedback;
+pub mod firestore;
+mod lifecycle;
+pub mod outbox;
 pub mod sqlite;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::decision::signal::{Reading, SignalName, Transition};
 use crate::report::PastRun;
+use firestore::{FirestoreError, FirestoreStore};
+use lifecycle::to_micros;
+use outbox::{Claim, ClaimRequest, Draft};
 use sqlite::SqliteStore;
 
 /// Why the store could not do what was asked.
@@ -25,8 +34,30 @@ pub enum StoreError {
     Sqlite { action: &'static str, path: String, source: rusqlite::Error },
     #[error("the state store `{path}` holds a record that cannot be read")]
     Damaged { path: String, source: serde_json::Error },
-    #[error("store.kind = \"firestore\": this version has the kind \"sqlite\" only")]
-    Unsupported,
+    #[error(transparent)]
+    Firestore(#[from] Box<FirestoreError>),
+}
+
+/// Where a Firestore database is, and how long it is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirestoreSettings {
+    /// Empty: that of the credentials.
+    pub project: String,
+    /// `(default)`, or the name of a database.
+    pub database: String,
+    /// What the names of the collections begin with.
+    pub collection_prefix: String,
+    /// An emulator, `http://HOST:PORT`, which takes no credentials; `None` is Google's own service.
+    pub endpoint: Option<String>,
+    /// How long a run waits in all for calls that fail.
+    pub timeout: Duration,
+}
+
+/// Whose signals and messages are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    pub job: String,
+    pub environment: String,
 }
 
 /// Which runs belong together.
@@ -36,6 +67,12 @@ pub struct Series {
     pub environment: String,
     /// Of the window; 0 when the logs have no timestamp.
     pub length_s: i64,
+}
+
+impl Series {
+    pub fn scope(&self) -> Scope {
+        Scope { job: self.job.clone(), environment: self.environment.clone() }
+    }
 }
 
 /// A run that ended.
@@ -53,10 +90,21 @@ pub struct RunRecord {
     pub outcome: PastRun,
 }
 
+/// What a signal read in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub series: Series,
+    pub name: SignalName,
+    pub reading: Reading,
+    pub window_end: DateTime<Utc>,
+    pub now: DateTime<Utc>,
+}
+
 /// A store of one of the supported kinds.
 #[derive(Clone, Debug)]
 pub enum StateStore {
     Sqlite(Arc<Mutex<SqliteStore>>),
+    Firestore(FirestoreStore),
 }
 
 impl StateStore {
@@ -70,48 +118,89 @@ impl StateStore {
         Self::wrap(move || SqliteStore::open_read_only(&path)).await
     }
 
+    /// Connects to Firestore. Nothing is written: collections come into being with their first document.
+    pub async fn firestore(settings: FirestoreSettings) -> Result<Self, StoreError> {
+        Ok(Self::Firestore(FirestoreStore::connect(settings).await?))
+    }
+
     async fn wrap(open: impl FnOnce() -> Result<SqliteStore, StoreError> + Send + 'static) -> Result<Self, StoreError> {
         Ok(Self::Sqlite(Arc::new(Mutex::new(blocking(open).await?))))
     }
 
     /// Records a run, over an earlier one of the same window.
     pub async fn record_run(&self, run: RunRecord) -> Result<(), StoreError> {
-        self.with(move |store| store.record_run(&run)).await
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.record_run(&run)).await,
+            Self::Firestore(store) => store.record_run(&run).await,
+        }
     }
 
     /// The newest runs of a series whose window ended before `before`, the oldest first, at most `limit`.
     pub async fn past_runs(&self, series: Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
-        self.with(move |store| store.past_runs(&series, before, limit)).await
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.past_runs(&series, before, limit)).await,
+            Self::Firestore(store) => store.past_runs(&series, before, limit).await,
+        }
     }
 
-    /// Moves a signal on by the reading of the window that ended at `window_end`.
+    /// Moves a signal on by the reading of a window, and puts the messages of the transition into the outbox: both or neither.
     ///
-    /// The same window again gives the same transition and changes nothing more; an older window changes nothing.
+    /// The same window again gives the same transition and changes nothing more; an older window changes nothing. A message that exists
+    /// already stays as it is. `messages` can be called more than once, and must give the same for the same transition.
     pub async fn advance_signal(
         &self,
-        series: Series,
-        name: SignalName,
-        reading: Reading,
-        window_end: DateTime<Utc>,
+        step: Step,
+        messages: impl Fn(Transition) -> Vec<Draft> + Send + Sync + 'static,
     ) -> Result<Transition, StoreError> {
-        self.with(move |store| store.advance_signal(&series, name, &reading, window_end)).await
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.advance_signal(&step, &messages)).await,
+            Self::Firestore(store) => store.advance_signal(&step, &messages).await,
+        }
     }
 
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut SqliteStore) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    /// Messages that are due, the longest due first, each given to one claimer only until the lease has run out.
+    ///
+    /// When the store fails half-way, the messages that were claimed are returned: the failure shows in the next call.
+    pub async fn claim_due(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {
         match self {
-            Self::Sqlite(store) => {
-                let store = Arc::clone(store);
-                // A panic in another call leaves the connection as its last transaction left it.
-                blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))).await
-            }
+            Self::Sqlite(store) => locked(store, move |store| store.claim_due(&request)).await,
+            Self::Firestore(store) => store.claim_due(&request).await,
+        }
+    }
+
+    /// The message of a claim has been delivered: nobody gets it again, not even when the lease had run out meanwhile.
+    pub async fn mark_delivered(&self, claim: Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.mark_delivered(&claim, now)).await,
+            Self::Firestore(store) => store.mark_delivered(&claim, now).await,
+        }
+    }
+
+    /// The message of a claim could not be delivered: it is due again at `next_attempt`. `error_kind` is a word or two for people.
+    ///
+    /// Nothing changes when the message was delivered or claimed by another meanwhile.
+    pub async fn mark_failed(&self, claim: Claim, next_attempt: DateTime<Utc>, error_kind: String) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.mark_failed(&claim, next_attempt, &error_kind)).await,
+            Self::Firestore(store) => store.mark_failed(&claim, next_attempt, &error_kind).await,
         }
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+async fn locked<T: Send + 'static>(
+    store: &Arc<Mutex<SqliteStore>>,
+    work: impl FnOnce(&mut SqliteStore) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = Arc::clone(store);
+    // A panic in another call leaves the connection as its last transaction left it.
+    blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))).await
+}
+
+async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+{
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         // The task is never cancelled; if it panicked, so do we, where the panic can be seen.

@@ -63,7 +63,9 @@ fn the_files_of_this_repository_load() {
     let (production, _) = load_file(PRODUCTION).unwrap();
     assert_eq!(production.signals.data_drift.mode, SignalMode::Notify);
     assert_eq!(production.signals.no_data_max_age.map(|age| age.to_string()).as_deref(), Some("12h"));
-    assert_eq!(production.store, Store::Firestore { project: "dtu-mlops-data-482907".to_owned() });
+    let Store::Firestore(settings) = &production.store else { panic!("{:?}", production.store) };
+    assert_eq!((settings.project.as_str(), settings.database.as_str()), ("dtu-mlops-data-482907", "(default)"));
+    assert_eq!((settings.endpoint.as_deref(), settings.timeout), (None, std::time::Duration::from_secs(20)));
     assert_eq!(production.features, local.features);
     assert_eq!(
         production.not_yet,

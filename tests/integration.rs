@@ -22,7 +22,13 @@ mod decoding;
 mod dependence;
 mod deployment;
 mod documents;
+#[path = "support/emulator.rs"]
+mod emulator;
 mod end_to_end;
+#[path = "support/faulty.rs"]
+mod faulty;
+mod feedback_contract;
+mod firestore;
 mod fixtures;
 mod golden;
 mod power;
@@ -32,5 +38,6 @@ mod sample_report;
 mod simulation;
 #[path = "support/storage_server.rs"]
 mod storage_server;
+mod store_contract;
 #[path = "support/workspace.rs"]
 mod workspace;

@@ -3,7 +3,6 @@
 //! Listings and metadata over the JSON API, objects through the official client; every call with our own retries and deadline.
 
 mod client;
-mod credentials;
 mod download;
 mod errors;
 

@@ -22,6 +22,7 @@ use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
 use crate::decision::signal::SignalMode;
 use crate::feature::{FeatureKind, FeatureName};
+use crate::store::FirestoreSettings;
 use crate::window::Length;
 
 /// The typed configuration; a key that has no usable value adds a problem.
@@ -51,7 +52,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         },
         channels: read.channels(),
         store: read.store(),
-        feedback: Feedback { path: read.optional("feedback.path") },
+        feedback: Feedback { path: read.optional("feedback.path"), collection: read.text("feedback.collection") },
         report: ReportSettings {
             prefix: read.text("report.prefix"),
             path: read.optional("report.path"),
@@ -277,7 +278,13 @@ impl Reader<'_> {
 
     fn store(&mut self) -> Store {
         match self.text("store.kind").as_str() {
-            "firestore" => Store::Firestore { project: self.text("store.project") },
+            "firestore" => Store::Firestore(FirestoreSettings {
+                project: self.text("store.project"),
+                database: self.text("store.database"),
+                collection_prefix: self.text("store.collection_prefix"),
+                endpoint: self.optional("store.endpoint"),
+                timeout: self.parsed("store.timeout", Length::from_hours(1)).delta().to_std().unwrap_or_default(),
+            }),
             _ => Store::Sqlite { path: self.text("store.path") },
         }
     }

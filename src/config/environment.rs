@@ -14,11 +14,12 @@ const PREFIX: &str = "DRIFT_CHECK__";
 
 /// The variables of the platform that are honoured, and the key that each sets. Set but empty counts as not set: deployment
 /// tools write it so.
-pub const PLATFORM: [(&str, &str); 7] = [
+pub const PLATFORM: [(&str, &str); 8] = [
     ("DRIFT_CURRENT_PATH", "logs.path"),
     ("DRIFT_REFERENCE_PATH", "reference.path"),
     ("DRIFT_REPORT_PATH", "report.path"),
     ("FEEDBACK_DB", "feedback.path"),
+    (FIRESTORE_EMULATOR_HOST, "store.endpoint"),
     ("GCP_PROJECT_ID", "store.project"),
     (STORAGE_EMULATOR_HOST, "bucket.endpoint"),
     (USE_FIRESTORE, "store.kind"),
@@ -27,6 +28,9 @@ pub const PLATFORM: [(&str, &str); 7] = [
 const USE_FIRESTORE: &str = "USE_FIRESTORE";
 /// Some tools write it with the scheme, some without.
 const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
+
+/// `HOST:PORT`, as Google's own clients read it.
+const FIRESTORE_EMULATOR_HOST: &str = "FIRESTORE_EMULATOR_HOST";
 
 /// The variable that sets a key: `DRIFT_CHECK__LOGS__MAX_ROW_BYTES`.
 pub fn variable(path: &str) -> String {
@@ -64,15 +68,16 @@ pub(super) fn read(layers: &mut Layers, variables: impl IntoIterator<Item = (Str
 
 fn platform(layers: &mut Layers, name: &str, key: &str, value: &str) {
     let origin = Origin::Environment { name: name.to_owned() };
-    let with_scheme = format!("http://{value}");
+    let address = format!("http://{value}");
     let value = match (name, value.to_ascii_lowercase().as_str()) {
-        (STORAGE_EMULATOR_HOST, _) if !value.contains("://") => &with_scheme,
+        (STORAGE_EMULATOR_HOST, _) if !value.contains("://") => &address,
         (USE_FIRESTORE, "1" | "true" | "yes") => "firestore",
         (USE_FIRESTORE, "0" | "false" | "no") => "sqlite",
         (USE_FIRESTORE, _) => {
             layers.refused.insert(key.to_owned());
             return layers.problem(origin, key, format!("{} is neither yes nor no", shown(value)), "write 1 or 0");
         }
+        (FIRESTORE_EMULATOR_HOST, _) if !value.contains("://") => &address,
         _ => value,
     };
     layers.set_plain(&segments(key), value, origin);

@@ -30,6 +30,8 @@ pub enum ValueKind {
     Url,
     /// `HOST` or `HOST:PORT` without credentials, or empty.
     Host,
+    /// `(default)`, or the name of a Firestore database.
+    Database,
     /// A positive length of time.
     Length,
     /// A positive length of time, or empty.
@@ -147,7 +149,12 @@ pub const KEYS: &[Key] = &[
     key("store.kind", ValueKind::Choice(&["sqlite", "firestore"])),
     key("store.path", ValueKind::Path),
     key("store.project", ValueKind::Text),
+    key("store.database", ValueKind::Database),
+    key("store.collection_prefix", ValueKind::Label),
+    key("store.endpoint", ValueKind::Url),
+    key("store.timeout", ValueKind::Length),
     key("feedback.path", ValueKind::Text),
+    key("feedback.collection", ValueKind::Label),
     key("report.prefix", ValueKind::Folder),
     key("report.path", ValueKind::Text),
     key("report.backfill_windows", ValueKind::Integer(0, 366)),

@@ -82,6 +82,7 @@ pub(super) fn wanted(kind: ValueKind) -> String {
         ValueKind::BucketUri => "supported are a folder, \"file:PATH\", and Google Cloud Storage, \"gs://BUCKET\"".to_owned(),
         ValueKind::Url => "write \"https://HOST\" without credentials, or \"\" for not set".to_owned(),
         ValueKind::Host => "write \"HOST:PORT\" without credentials, or \"\" for not set".to_owned(),
+        ValueKind::Database => "write \"(default)\", or a name of lower-case letters, digits and `-`".to_owned(),
         ValueKind::Length => "write a positive length of time, such as \"30m\", \"6h\", \"24h\" or \"7d\"".to_owned(),
         ValueKind::OptionalLength => "write a positive length of time, such as \"6h\", or \"\" for not set".to_owned(),
         ValueKind::LengthOrZero => "write a length of time, such as \"0s\", \"30m\" or \"1h\"".to_owned(),
@@ -187,7 +188,8 @@ fn text_of(kind: ValueKind, text: &str) -> Result<Value, Fault> {
     let refuse = |what: &str| Err(fault(format!("{} is not {what}", shown(text)), wanted(kind)));
     match kind {
         ValueKind::Choice(of) => choice(of, text)?,
-        ValueKind::Label if !is_label(text) => return refuse("a name for a job"),
+        ValueKind::Label if !is_label(text) => return refuse("a plain name"),
+        ValueKind::Database if !is_database(text) => return refuse("a database"),
         ValueKind::Folder if !is_folder(text) => return refuse("a folder of the bucket"),
         ValueKind::BucketUri => bucket_uri(text)?,
         ValueKind::Url if !is_url(text) => return refuse("an address"),
@@ -211,6 +213,13 @@ fn text_of(kind: ValueKind, text: &str) -> Result<Value, Fault> {
 pub(super) fn is_label(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     text.len() <= 63 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(inner)
+}
+
+/// By Google's rules.
+fn is_database(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_name = (4..=63).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(inner);
+    text == "(default)" || is_name && !text.ends_with('-')
 }
 
 fn is_folder(text: &str) -> bool {

@@ -66,6 +66,7 @@ fn of_kind(kind: ValueKind) -> Map<String, Json> {
         ValueKind::BucketUri => json!({ "type": "string", "pattern": "^file:.|^gs://[a-z0-9]" }),
         ValueKind::Url => json!({ "type": "string", "pattern": "^$|^https?://[^/@ ?#][^@ ?#]*$" }),
         ValueKind::Host => json!({ "type": "string", "pattern": "^[^@/ ]*$" }),
+        ValueKind::Database => json!({ "type": "string", "pattern": r"^\(default\)$|^[a-z][a-z0-9-]{2,61}[a-z0-9]$" }),
         ValueKind::Length => json!({ "type": "string", "pattern": "^0*[1-9][0-9]*[smhdw]$" }),
         ValueKind::OptionalLength => json!({ "type": "string", "pattern": "^$|^0*[1-9][0-9]*[smhdw]$" }),
         ValueKind::LengthOrZero => json!({ "type": "string", "pattern": "^[0-9]+[smhdw]$" }),

@@ -218,7 +218,8 @@ async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateSto
     match &config.store {
         Store::Sqlite { path } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone()).await,
         Store::Sqlite { path } => StateStore::sqlite(path.clone()).await,
-        Store::Firestore { .. } => Err(StoreError::Unsupported),
+        // Opening it writes nothing, and a dry run only reads.
+        Store::Firestore(settings) => StateStore::firestore(settings.clone()).await,
     }
 }
 

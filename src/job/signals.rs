@@ -7,7 +7,7 @@ use crate::config::{ChannelName, Config};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::signal::{Delivery, DeliveryStatus, Reading, SignalMode, SignalName, SignalReport, Transition, readings};
-use crate::store::{Series, StateStore, StoreError};
+use crate::store::{Series, StateStore, Step, StoreError};
 
 /// Evaluates all signals that are not off. A store that fails leaves `transition` empty; the error comes back beside the signals.
 pub async fn evaluate(
@@ -31,7 +31,7 @@ pub async fn evaluate(
         // A dry run reads the state and changes none: it has no transition to report.
         let transition = match store.filter(|_| !invocation.options.dry_run) {
             None => None,
-            Some(store) => match store.advance_signal(series.clone(), name, reading, window_end).await {
+            Some(store) => match store.advance_signal(step(series, name, reading, window_end, invocation), |_| Vec::new()).await {
                 Ok(transition) => Some(transition),
                 Err(error) => {
                     failure = Some(error);
@@ -43,6 +43,10 @@ pub async fn evaluate(
         reports.push(report(name, settings.mode, &reading, transition, deliveries));
     }
     (reports, failure)
+}
+
+fn step(series: &Series, name: SignalName, reading: Reading, window_end: DateTime<Utc>, invocation: &Invocation) -> Step {
+    Step { series: series.clone(), name, reading, window_end, now: (invocation.clock)() }
 }
 
 fn report(

@@ -1,21 +1,29 @@
 //! The embedded store: one SQLite file.
 
+mod feedback;
+mod outbox;
+
 use chrono::{DateTime, SecondsFormat, Utc};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-use super::{RunRecord, Series, StoreError};
-use crate::decision::signal::{OpenSignal, Reading, SignalName, Transition, advance};
+use super::lifecycle::{StoredSignal, expiry, replay};
+use super::outbox::Draft;
+use super::{RunRecord, Series, Step, StoreError};
+use crate::decision::signal::Transition;
 use crate::report::PastRun;
+pub use feedback::SqliteFeedback;
 
 /// The version of the tables. A newer file is refused, an older one is brought up to date.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long another process may hold the file before we give up.
 const BUSY: Duration = Duration::from_secs(10);
 
-const TABLES: &str = "
+/// What leads from each version to the next, from an empty file on. Moments are UTC in RFC 3339 with microseconds.
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE TABLE run (
     job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, window_end TEXT NOT NULL,
     id TEXT NOT NULL, trigger TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT NOT NULL,
@@ -26,23 +34,28 @@ CREATE TABLE signal (
     job TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL, state TEXT NOT NULL,
     PRIMARY KEY (job, environment, name)
 ) STRICT;
-";
+",
+    // due_at is null once a message is delivered.
+    "
+ALTER TABLE run ADD COLUMN expire_at TEXT NOT NULL DEFAULT '';
+UPDATE run SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', finished_at, '+90 days');
+ALTER TABLE signal ADD COLUMN expire_at TEXT NOT NULL DEFAULT '';
+UPDATE signal SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '+90 days');
+CREATE TABLE outbox (
+    job TEXT NOT NULL, environment TEXT NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL, transition TEXT NOT NULL,
+    channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL, created_at TEXT NOT NULL, due_at TEXT,
+    attempts INTEGER NOT NULL, claimed_by TEXT, error_kind TEXT, delivered_at TEXT, expire_at TEXT NOT NULL,
+    PRIMARY KEY (job, environment, signal, window_end, transition, channel)
+) STRICT;
+CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
+",
+];
 
 /// A connection to the file.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
     path: String,
-}
-
-/// What is kept of a signal: enough to give the same answer when its last window comes again.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SignalRecord {
-    /// Before the last window.
-    before: Option<OpenSignal>,
-    /// After it.
-    after: Option<OpenSignal>,
 }
 
 impl SqliteStore {
@@ -54,8 +67,8 @@ impl SqliteStore {
     pub fn open_read_only(path: &str) -> Result<Self, StoreError> {
         if std::fs::exists(path).unwrap_or(false) {
             let store = Self::connect(path, Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-            // A file without tables yet is as good as none.
-            if store.version()? == VERSION {
+            // A file without tables yet is as good as none; what a dry run reads is in the tables of every version.
+            if store.version()? > 0 {
                 return Ok(store);
             }
         }
@@ -76,16 +89,7 @@ impl SqliteStore {
     fn prepare(path: &str, connection: rusqlite::Result<Connection>) -> Result<Self, StoreError> {
         let mut store = Self::connect(path, connection)?;
         if store.version()? < VERSION {
-            let create = |connection: &mut Connection| {
-                let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-                // Another process may have been faster.
-                if transaction.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? < VERSION {
-                    transaction.execute_batch(TABLES)?;
-                    transaction.pragma_update(None, "user_version", VERSION)?;
-                }
-                transaction.commit()
-            };
-            create(&mut store.connection).map_err(|source| store.failed("create", source))?;
+            migrate(&mut store.connection).map_err(|source| store.failed("create", source))?;
         }
         Ok(store)
     }
@@ -103,11 +107,23 @@ impl SqliteStore {
         version.map_err(|source| self.failed("open", source))
     }
 
+    /// A transaction that may write from its start on.
+    fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
+        let path = &self.path;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        transaction.map_err(|source| StoreError::Sqlite { action: "write to", path: path.clone(), source })
+    }
+
+    /// Records the run, and deletes what has expired.
     pub fn record_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
         let outcome = serde_json::to_string(&run.outcome).map_err(|source| self.damaged(source))?;
+        let path = self.path.clone();
+        let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
         let Series { job, environment, length_s } = &run.series;
-        let written = self.connection.execute(
-            "INSERT OR REPLACE INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        let transaction = self.begin()?;
+        let written = transaction.execute(
+            "INSERT OR REPLACE INTO run (job, environment, length_s, window_end, id, trigger, started_at, finished_at, profile_id,
+             config_digest, report_uri, outcome, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 job,
                 environment,
@@ -120,10 +136,17 @@ impl SqliteStore {
                 run.profile_id,
                 run.config_digest,
                 run.report_uri,
-                outcome
+                outcome,
+                sortable(expiry(run.outcome.window_end, run.finished_at))
             ],
         );
-        written.map(|_| ()).map_err(|source| self.failed("write to", source))
+        written.map_err(failed)?;
+        for table in ["run", "signal", "outbox"] {
+            let deleted =
+                transaction.execute(&format!("DELETE FROM {table} WHERE expire_at <= ?1"), params![sortable(run.finished_at)]);
+            deleted.map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
     }
 
     pub fn past_runs(&mut self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
@@ -141,43 +164,65 @@ impl SqliteStore {
         runs.collect()
     }
 
-    pub fn advance_signal(
-        &mut self,
-        series: &Series,
-        name: SignalName,
-        reading: &Reading,
-        window_end: DateTime<Utc>,
-    ) -> Result<Transition, StoreError> {
+    pub fn advance_signal(&mut self, step: &Step, messages: &dyn Fn(Transition) -> Vec<Draft>) -> Result<Transition, StoreError> {
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
         let damaged = |source| StoreError::Damaged { path: path.clone(), source };
-        let Series { job, environment, .. } = series;
-        let (name, end) = (name.to_string(), sortable(window_end));
-        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-        let stored: Option<(String, String)> = transaction
+        let Series { job, environment, .. } = &step.series;
+        let name = step.name.to_string();
+        let transaction = self.begin()?;
+        let stored: Option<(String, String, String)> = transaction
             .query_row(
-                "SELECT window_end, state FROM signal WHERE job = ?1 AND environment = ?2 AND name = ?3",
+                "SELECT window_end, state, expire_at FROM signal WHERE job = ?1 AND environment = ?2 AND name = ?3",
                 params![job, environment, name],
-                |row| Ok((row.get(0)?, row.get(1)?)),
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .optional()
             .map_err(failed)?;
-        let before = match &stored {
-            Some((last_end, _)) if *last_end > end => return Ok(Transition::None),
-            Some((last_end, state)) => {
-                let record: SignalRecord = serde_json::from_str(state).map_err(damaged)?;
-                if *last_end == end { record.before } else { record.after }
-            }
-            None => None,
+        let stored = stored.map(|(window_end, state, expire_at)| {
+            Ok(StoredSignal {
+                window_end: from_text(window_end)?,
+                record: serde_json::from_str(&state)?,
+                expire_at: from_text(expire_at)?,
+            })
+        });
+        let Some((transition, record)) = replay(stored.transpose().map_err(damaged)?, step) else {
+            return Ok(Transition::None);
         };
-        let (transition, after) = advance(before.clone(), reading);
-        let state = serde_json::to_string(&SignalRecord { before, after }).map_err(damaged)?;
+        let state = serde_json::to_string(&record).map_err(damaged)?;
+        let (end, expire_at) = (sortable(step.window_end), sortable(expiry(step.window_end, step.now)));
         transaction
-            .execute("INSERT OR REPLACE INTO signal VALUES (?1, ?2, ?3, ?4, ?5)", params![job, environment, name, end, state])
+            .execute(
+                "INSERT OR REPLACE INTO signal (job, environment, name, window_end, state, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![job, environment, name, end, state, expire_at],
+            )
             .map_err(failed)?;
+        for draft in messages(transition) {
+            outbox::create(&transaction, step, transition, &draft).map_err(failed)?;
+        }
         transaction.commit().map_err(failed)?;
         Ok(transition)
     }
+}
+
+/// Brings the tables up to date, from whatever version they are of.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let done = usize::try_from(version).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    if version < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
+
+/// What is kept as plain text: a moment, or a word of a closed set.
+fn from_text<T: DeserializeOwned>(text: String) -> Result<T, serde_json::Error> {
+    serde_json::from_value(serde_json::Value::String(text))
 }
 
 /// A moment as text whose order is that of time.
@@ -187,76 +232,7 @@ fn sortable(moment: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::decision::DatasetVerdict;
-    use crate::decision::signal::SignalState;
-
-    fn series() -> Series {
-        Series { job: "ct-scan".to_owned(), environment: "test".to_owned(), length_s: 86_400 }
-    }
-
-    fn moment(day: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_769_817_600 + day * 86_400, 0).unwrap()
-    }
-
-    fn record(id: &str, day: i64) -> RunRecord {
-        let verdict = DatasetVerdict::Stable;
-        RunRecord {
-            id: id.to_owned(),
-            series: series(),
-            trigger: "manual".to_owned(),
-            started_at: moment(day),
-            finished_at: moment(day),
-            profile_id: "p".to_owned(),
-            config_digest: "c".to_owned(),
-            report_uri: String::new(),
-            outcome: PastRun {
-                window_start: Some(moment(day - 1)),
-                window_end: moment(day),
-                verdict,
-                share: 0.125,
-                rows: 7,
-                features: BTreeMap::new(),
-            },
-        }
-    }
-
-    fn firing(value: f64) -> Reading {
-        Reading { state: SignalState::Firing, value: Some(value), threshold: Some(0.3), n: 16 }
-    }
-
-    #[test]
-    fn past_runs_come_oldest_first_and_end_before_the_moment() {
-        let mut store = SqliteStore::prepare(":memory:", Connection::open_in_memory()).unwrap();
-        for day in [3, 1, 2, 4] {
-            store.record_run(&record("r", day)).unwrap();
-        }
-        let runs = store.past_runs(&series(), moment(4), 2).unwrap();
-        assert_eq!(runs, [record("r", 2).outcome, record("r", 3).outcome]);
-        let other = Series { length_s: 3_600, ..series() };
-        assert_eq!(store.past_runs(&other, moment(9), 9).unwrap(), []);
-    }
-
-    #[test]
-    fn the_same_window_is_recorded_once() {
-        let mut store = SqliteStore::prepare(":memory:", Connection::open_in_memory()).unwrap();
-        store.record_run(&record("first", 1)).unwrap();
-        store.record_run(&record("second", 1)).unwrap();
-        assert_eq!(store.past_runs(&series(), moment(9), 9).unwrap().len(), 1);
-    }
-
-    #[test]
-    fn a_window_seen_twice_moves_a_signal_once() {
-        let mut store = SqliteStore::prepare(":memory:", Connection::open_in_memory()).unwrap();
-        let mut advance = |value, day| store.advance_signal(&series(), SignalName::DataDrift, &firing(value), moment(day)).unwrap();
-        assert_eq!(advance(0.4, 1), Transition::Opened);
-        assert_eq!(advance(0.4, 1), Transition::Opened);
-        assert_eq!(advance(0.4, 2), Transition::Ongoing);
-        assert_eq!(advance(0.9, 1), Transition::None);
-        assert_eq!(advance(0.9, 3), Transition::Worsened);
-    }
 
     #[test]
     fn a_newer_file_is_refused_and_reading_creates_none() {
@@ -267,8 +243,31 @@ mod tests {
         let store = SqliteStore::open(&path).unwrap();
         store.connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { found: 2, .. })));
+        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { found: 3, .. })));
         assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Newer { .. })));
+    }
+
+    #[test]
+    fn an_older_file_is_brought_up_to_date_with_all_that_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db").display().to_string();
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let outcome =
+            r#"{"window_start":null,"window_end":"2026-01-31T18:00:00Z","verdict":"stable","share":0.0,"rows":1,"features":{}}"#;
+        let end = "2026-01-31T18:00:00.000000Z";
+        let values = params!["j", "e", 60, end, "i", "t", end, end, "p", "c", "r", outcome];
+        old.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", values).unwrap();
+        drop(old);
+        let series = Series { job: "j".to_owned(), environment: "e".to_owned(), length_s: 60 };
+        let later = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        assert_eq!(SqliteStore::open_read_only(&path).unwrap().past_runs(&series, later, 9).unwrap().len(), 1, "read as it is");
+        let mut store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.past_runs(&series, later, 9).unwrap().len(), 1);
+        let expire_at: String = store.connection.query_row("SELECT expire_at FROM run", [], |row| row.get(0)).unwrap();
+        assert_eq!(expire_at, "2026-05-01T18:00:00.000000Z");
+        assert_eq!(store.version().unwrap(), VERSION);
     }
 
     #[test]

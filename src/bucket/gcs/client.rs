@@ -12,10 +12,10 @@ use google_cloud_storage::http::HeaderMap;
 use google_cloud_storage::read_resume_policy::NeverResume;
 use tokio::sync::OnceCell;
 
-use super::credentials::Identity;
 use super::errors::Asked;
 use crate::bucket::BucketOptions;
 use crate::bucket::fault::{Fault, ServiceError};
+use crate::credentials::{Identity, STORAGE};
 use crate::retry::Policy;
 
 const PUBLIC_ENDPOINT: &str = "https://storage.googleapis.com";
@@ -77,7 +77,7 @@ impl Client {
             let text = format!("{} cannot be used: {detail}", self.identity);
             asked.failed(Fault::Credentials { transient: false }, text)
         };
-        let credentials = self.identity.credentials().map_err(unusable)?;
+        let credentials = self.identity.credentials(STORAGE).map_err(unusable)?;
         let builder = Storage::builder()
             .with_endpoint(self.endpoint.clone())
             .with_credentials(credentials.clone())

@@ -1,4 +1,5 @@
-//! Who the job is to Google Cloud: Application Default Credentials, and which of their forms was found. Never shows a secret.
+//! Who the job is to Google Cloud: Application Default Credentials, and which of their forms was found. One for all clients of
+//! Google's. Never shows a secret.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,10 @@ use std::path::{Path, PathBuf};
 use google_cloud_auth::credentials::{self, Credentials, anonymous};
 
 /// Reading and writing objects, and nothing else.
-const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+pub const STORAGE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
+
+/// Reading and writing documents of Firestore.
+pub const DATASTORE: &str = "https://www.googleapis.com/auth/datastore";
 
 /// The variable that names a credentials file.
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -63,11 +67,11 @@ impl Identity {
         }
     }
 
-    /// The credentials, or what is wrong with them.
-    pub fn credentials(&self) -> Result<Credentials, String> {
+    /// The credentials for this scope, or what is wrong with them.
+    pub fn credentials(&self, scope: &str) -> Result<Credentials, String> {
         match self {
             Self::Anonymous => Ok(anonymous::Builder::new().build()),
-            _ => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| error.to_string()),
+            _ => credentials::Builder::default().with_scopes([scope]).build().map_err(|error| error.to_string()),
         }
     }
 

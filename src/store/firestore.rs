@@ -1,0 +1,142 @@
+//! The shared store: Google Firestore, in native mode. With its folder the only place that names the crates of Firestore.
+//!
+//! ```text
+//! {prefix}-jobs/{job~environment~length_s}/{prefix}-runs/{window end}
+//! {prefix}-jobs/{job~environment}/{prefix}-signals/{signal}
+//! {prefix}-jobs/{job~environment}/{prefix}-outbox/{signal~window end~transition~channel}
+//! ```
+//! Ids come from the keys, so that writing twice is writing once. Runs and messages lie in sub-collections of their series, so that
+//! every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
+//! `expireAt`, a real timestamp; deleting by it is a time-to-live policy of the database (`deploy/firestore.indexes.json`).
+//!
+//! Nothing is locked: what is read is written back on the condition that it has not changed, all writes of a step in one transaction.
+//! Every call can be repeated without harm, is given up in time, and is repeated when what failed can pass by itself (`client`).
+
+mod client;
+mod document;
+mod fault;
+mod feedback;
+mod outbox;
+
+use chrono::{DateTime, Utc};
+use firestore::FirestoreDb;
+
+use super::lifecycle::replay;
+use super::outbox::{Draft, MessageKey};
+use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
+use crate::decision::signal::Transition;
+use crate::report::PastRun;
+use client::Client;
+use document::{MessageDocument, RunDocument, SignalDocument, comparable, id, moment, unchanged};
+pub use fault::FirestoreError;
+use fault::{Fault, FaultKind};
+pub use feedback::FirestoreFeedback;
+
+/// A connection to the database.
+#[derive(Clone, Debug)]
+pub struct FirestoreStore {
+    client: Client,
+}
+
+impl FirestoreStore {
+    pub async fn connect(settings: FirestoreSettings) -> Result<Self, StoreError> {
+        Ok(Self { client: Client::connect(settings).await? })
+    }
+
+    fn collection(&self, name: &str) -> String {
+        format!("{}-{name}", self.client.prefix())
+    }
+
+    /// The document that the collections of a job, or of one of its series, lie under. It need not exist.
+    fn parent(&self, parts: &[&str]) -> String {
+        format!("{}/{}/{}", self.client.db.get_documents_path(), self.collection("jobs"), id(parts))
+    }
+
+    fn of_series(&self, Series { job, environment, length_s }: &Series) -> String {
+        self.parent(&[job, environment, &length_s.to_string()])
+    }
+
+    fn of_scope(&self, Scope { job, environment }: &Scope) -> String {
+        self.parent(&[job, environment])
+    }
+
+    pub async fn record_run(&self, run: &RunRecord) -> Result<(), StoreError> {
+        const ACTION: &str = "record the run in";
+        let document = RunDocument::new(run).map_err(|fault| Box::new(self.client.error(ACTION, fault)))?;
+        let (collection, parent) = (self.collection("runs"), self.of_series(&run.series));
+        let write = || async {
+            let update = self.client.db.fluent().update().in_col(&collection).document_id(moment(run.outcome.window_end));
+            let _: RunDocument = update.parent(&parent).object(&document).execute().await?;
+            Ok(())
+        };
+        Ok(self.client.call(ACTION, write).await?)
+    }
+
+    pub async fn past_runs(&self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
+        let (collection, parent) = (self.collection("runs"), self.of_series(series));
+        let read = || async {
+            let end = comparable(before)?;
+            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
+            let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").less_than(end.clone())]));
+            let newest = query.order(|order| order.fields([order.field("windowEnd").desc()])).limit(limit);
+            let documents: Vec<RunDocument> = newest.obj().query().await?;
+            documents.iter().rev().map(RunDocument::outcome).collect()
+        };
+        Ok(self.client.call("read past runs from", read).await?)
+    }
+
+    pub async fn advance_signal(
+        &self,
+        step: &Step,
+        messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
+    ) -> Result<Transition, StoreError> {
+        let advance = || async {
+            match self.try_to_advance(step, messages).await {
+                // Another run wrote in between: what it wrote is the state to go on from.
+                Err(Fault { kind: FaultKind::Precondition, what }) => Err(Fault::new(FaultKind::Transient, what)),
+                other => other,
+            }
+        };
+        Ok(self.client.call("move a signal on in", advance).await?)
+    }
+
+    /// Reads outside of the transaction, and writes in it on the condition that what was read is still so. A transaction that reads
+    /// takes locks, and when its connection breaks they outlive it by up to a minute: no rerun could get past them in time.
+    async fn try_to_advance(
+        &self,
+        step: &Step,
+        messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
+    ) -> Result<Transition, Fault> {
+        let db = &self.client.db;
+        let parent = self.of_scope(&step.series.scope());
+        let (signals, outbox) = (self.collection("signals"), self.collection("outbox"));
+        let name = step.name.to_string();
+        let read = db.fluent().select().by_id_in(&signals).parent(&parent).one(&name).await?;
+        let stored = read.as_ref().map(|document| FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored());
+        let Some((transition, record)) = replay(stored.transpose()?, step) else {
+            return Ok(Transition::None);
+        };
+        let mut new = Vec::new();
+        for draft in messages(transition) {
+            let key = MessageKey::new(step, transition, &draft.channel);
+            let id = message_id(&key);
+            if db.fluent().select().by_id_in(&outbox).parent(&parent).one(&id).await?.is_none() {
+                new.push((id, MessageDocument::new(step, &key, &draft)));
+            }
+        }
+        let document = SignalDocument::new(step, &record)?;
+        let mut transaction = db.begin_transaction().await?;
+        let update = db.fluent().update().in_col(&signals).precondition(unchanged(read.as_ref())?);
+        update.document_id(&name).parent(&parent).object(&document).add_to_transaction(&mut transaction)?;
+        for (id, document) in &new {
+            let update = db.fluent().update().in_col(&outbox).precondition(unchanged(None)?);
+            update.document_id(id).parent(&parent).object(document).add_to_transaction(&mut transaction)?;
+        }
+        transaction.commit().await?;
+        Ok(transition)
+    }
+}
+
+fn message_id(key: &MessageKey) -> String {
+    id(&[&key.signal.to_string(), &moment(key.window_end), &key.transition.to_string(), &key.channel])
+}

@@ -1,0 +1,267 @@
+//! The documents as Firestore holds them, and the names of places.
+//!
+//! Moments that Firestore compares or deletes by are real timestamps, which the crate makes of its own type only: a chrono time would
+//! silently become a text, and the time-to-live policy would never see it. What only this program reads is JSON text.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use firestore::{FirestoreDocument, FirestoreWritePrecondition, timestamp_utils};
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Fault, FaultKind};
+use crate::report::PastRun;
+use crate::store::lifecycle::{SignalRecord, StoredSignal, expiry, to_micros};
+use crate::store::outbox::{Claim, Draft, MessageKey};
+use crate::store::{RunRecord, Scope, Step};
+
+/// The version of the documents. A document of a newer one is an error, never a guess; there is no older one.
+const VERSION: i64 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunDocument {
+    version: i64,
+    job: String,
+    environment: String,
+    length_s: i64,
+    #[serde(with = "timestamp")]
+    window_end: DateTime<Utc>,
+    id: String,
+    trigger: String,
+    #[serde(with = "timestamp")]
+    started_at: DateTime<Utc>,
+    #[serde(with = "timestamp")]
+    finished_at: DateTime<Utc>,
+    profile_id: String,
+    config_digest: String,
+    report_uri: String,
+    /// A [`PastRun`].
+    outcome: String,
+    #[serde(with = "timestamp")]
+    expire_at: DateTime<Utc>,
+}
+
+impl RunDocument {
+    pub(super) fn new(run: &RunRecord) -> Result<Self, Fault> {
+        Ok(Self {
+            version: VERSION,
+            job: run.series.job.clone(),
+            environment: run.series.environment.clone(),
+            length_s: run.series.length_s,
+            window_end: to_micros(run.outcome.window_end),
+            id: run.id.clone(),
+            trigger: run.trigger.clone(),
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            profile_id: run.profile_id.clone(),
+            config_digest: run.config_digest.clone(),
+            report_uri: run.report_uri.clone(),
+            outcome: serde_json::to_string(&run.outcome)?,
+            expire_at: expiry(run.outcome.window_end, run.finished_at),
+        })
+    }
+
+    pub(super) fn outcome(&self) -> Result<PastRun, Fault> {
+        supported(self.version)?;
+        Ok(serde_json::from_str(&self.outcome)?)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SignalDocument {
+    version: i64,
+    name: String,
+    #[serde(with = "timestamp")]
+    window_end: DateTime<Utc>,
+    /// A [`SignalRecord`].
+    state: String,
+    #[serde(with = "timestamp")]
+    updated_at: DateTime<Utc>,
+    #[serde(with = "timestamp")]
+    expire_at: DateTime<Utc>,
+}
+
+impl SignalDocument {
+    pub(super) fn new(step: &Step, record: &SignalRecord) -> Result<Self, Fault> {
+        Ok(Self {
+            version: VERSION,
+            name: step.name.to_string(),
+            window_end: to_micros(step.window_end),
+            state: serde_json::to_string(record)?,
+            updated_at: step.now,
+            expire_at: expiry(step.window_end, step.now),
+        })
+    }
+
+    pub(super) fn stored(&self) -> Result<StoredSignal, Fault> {
+        supported(self.version)?;
+        Ok(StoredSignal { window_end: self.window_end, record: serde_json::from_str(&self.state)?, expire_at: self.expire_at })
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MessageDocument {
+    version: i64,
+    signal: String,
+    #[serde(with = "timestamp")]
+    window_end: DateTime<Utc>,
+    transition: String,
+    channel: String,
+    /// Any JSON.
+    payload: String,
+    payload_version: u32,
+    #[serde(with = "timestamp")]
+    created_at: DateTime<Utc>,
+    /// Absent once the message is delivered: what has no due time is never found by one.
+    #[serde(default, with = "optional_timestamp")]
+    pub(super) due_at: Option<DateTime<Utc>>,
+    pub(super) attempts: u32,
+    pub(super) claimed_by: String,
+    pub(super) error_kind: String,
+    #[serde(default, with = "optional_timestamp")]
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+    #[serde(with = "timestamp")]
+    pub(super) expire_at: DateTime<Utc>,
+}
+
+impl MessageDocument {
+    pub(super) fn new(step: &Step, key: &MessageKey, draft: &Draft) -> Self {
+        Self {
+            version: VERSION,
+            signal: key.signal.to_string(),
+            window_end: key.window_end,
+            transition: key.transition.to_string(),
+            channel: key.channel.clone(),
+            payload: draft.payload.to_string(),
+            payload_version: draft.payload_version,
+            created_at: step.now,
+            due_at: Some(step.now),
+            attempts: 0,
+            claimed_by: String::new(),
+            error_kind: String::new(),
+            delivered_at: None,
+            expire_at: expiry(step.window_end, step.now),
+        }
+    }
+
+    /// The message as the holder of the latest claim has it.
+    pub(super) fn claim(&self, scope: &Scope) -> Result<Claim, Fault> {
+        supported(self.version)?;
+        let word = |text: &String| serde_json::Value::String(text.clone());
+        Ok(Claim {
+            key: MessageKey {
+                scope: scope.clone(),
+                signal: serde_json::from_value(word(&self.signal))?,
+                window_end: self.window_end,
+                transition: serde_json::from_value(word(&self.transition))?,
+                channel: self.channel.clone(),
+            },
+            payload: serde_json::from_str(&self.payload)?,
+            payload_version: self.payload_version,
+            attempt: self.attempts,
+            created_at: self.created_at,
+        })
+    }
+}
+
+fn supported(version: i64) -> Result<(), Fault> {
+    if version > VERSION {
+        let what = format!("a document is of version {version}, newer than this drift-check (version {VERSION})");
+        return Err(Fault::new(FaultKind::Newer, what));
+    }
+    Ok(())
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(FaultKind::Damaged, format!("a document cannot be read: {error}"))
+    }
+}
+
+/// Parts as one document id: different parts never give the same id, and every part stays readable.
+pub(super) fn id(parts: &[&str]) -> String {
+    let escaped = parts.iter().map(|part| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        part.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect::<String>()
+    });
+    escaped.collect::<Vec<_>>().join("~")
+}
+
+/// A moment as a part of a document's id.
+pub(super) fn moment(moment: DateTime<Utc>) -> String {
+    to_micros(moment).to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// The condition of a write: that the document is as it was read, or as absent.
+pub(super) fn unchanged(read: Option<&FirestoreDocument>) -> Result<FirestoreWritePrecondition, Fault> {
+    let Some(document) = read else { return Ok(FirestoreWritePrecondition::Exists(false)) };
+    let written = document.update_time.ok_or_else(|| Fault::new(FaultKind::Damaged, "a document has no update time"))?;
+    Ok(FirestoreWritePrecondition::UpdateTime(timestamp_utils::from_timestamp(written)?))
+}
+
+/// `serde(with)` for a moment that Firestore holds as a timestamp.
+mod timestamp {
+    use chrono::{DateTime, Utc};
+    use firestore::{FirestoreInstant, FirestoreTimestamp};
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+        let instant = FirestoreInstant::from_microsecond(moment.timestamp_micros()).map_err(S::Error::custom)?;
+        FirestoreTimestamp(instant).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+        let FirestoreTimestamp(instant) = FirestoreTimestamp::deserialize(deserializer)?;
+        let moment = DateTime::from_timestamp_micros(instant.as_microsecond());
+        moment.ok_or_else(|| D::Error::custom("a timestamp is out of range"))
+    }
+}
+
+/// `serde(with)` for a timestamp that may be absent.
+mod optional_timestamp {
+    use chrono::{DateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(moment: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+        match moment {
+            Some(moment) => super::timestamp::serialize(moment, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+        #[derive(Deserialize)]
+        struct Present(#[serde(with = "super::timestamp")] DateTime<Utc>);
+        Ok(Option::<Present>::deserialize(deserializer)?.map(|Present(moment)| moment))
+    }
+}
+
+/// A moment as a value to compare with.
+pub(super) fn comparable(moment: DateTime<Utc>) -> Result<firestore::FirestoreValue, Fault> {
+    let instant = firestore::FirestoreInstant::from_microsecond(moment.timestamp_micros());
+    let instant = instant.map_err(|error| Fault::new(FaultKind::Other, format!("{moment} is no time of Firestore's: {error}")))?;
+    Ok(firestore::FirestoreTimestamp(instant).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_readable_and_never_meet() {
+        assert_eq!(id(&["ct-scan", "prod", "86400"]), "ct-scan~prod~86400");
+        assert_eq!(id(&["a/b", "~", "ä"]), "a%2Fb~%7E~%C3%A4");
+        assert_ne!(id(&["a", "b~c"]), id(&["a~b", "c"]));
+        assert_eq!(moment(DateTime::from_timestamp(1_769_882_400, 5_999).unwrap()), "2026-01-31T18:00:00.000005Z");
+    }
+
+    #[test]
+    fn a_document_of_a_newer_version_is_refused() {
+        assert_eq!(supported(VERSION + 1).unwrap_err().kind, FaultKind::Newer);
+        assert!(supported(VERSION).is_ok());
+    }
+}

@@ -1,0 +1,146 @@
+//! The outbox in Firestore. A claim is one write on the condition that the message is still as it was read: of many claimers, one gets
+//! it, and none waits for another's lock.
+
+use chrono::{DateTime, Utc};
+use firestore::{FirestoreDocument, FirestoreWritePrecondition};
+
+use super::document::{MessageDocument, comparable, unchanged};
+use super::fault::{Fault, FaultKind, FirestoreError};
+use super::{FirestoreStore, message_id};
+use crate::store::StoreError;
+use crate::store::outbox::{Claim, ClaimRequest};
+
+/// A message, its id, and when it was last written, as the condition of the next write.
+struct Read {
+    id: String,
+    message: MessageDocument,
+    unchanged: FirestoreWritePrecondition,
+}
+
+impl Read {
+    fn of(document: &FirestoreDocument) -> Result<Self, Fault> {
+        Ok(Self {
+            id: document.name.rsplit('/').next().unwrap_or_default().to_owned(),
+            message: firestore::FirestoreDb::deserialize_doc_to(document)?,
+            unchanged: unchanged(Some(document))?,
+        })
+    }
+}
+
+impl FirestoreStore {
+    pub async fn claim_due(&self, request: &ClaimRequest) -> Result<Vec<Claim>, StoreError> {
+        let mut claims = Vec::new();
+        for candidate in self.due(request).await? {
+            match self.claim(request, &candidate).await {
+                Ok(claim) => claims.extend(claim),
+                // What is claimed must be handed out: nobody else gets it before the lease has run out.
+                Err(error) if !claims.is_empty() => {
+                    tracing::warn!("Not every message that is due could be claimed; the rest stays due: {error}");
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(claims)
+    }
+
+    async fn due(&self, request: &ClaimRequest) -> Result<Vec<Read>, Box<FirestoreError>> {
+        let (collection, parent) = (self.collection("outbox"), self.of_scope(&request.scope));
+        let read = || async {
+            let now = comparable(request.now)?;
+            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
+            let query = query.filter(|filter| filter.for_all([filter.field("dueAt").less_than_or_equal(now.clone())]));
+            let query = query.order(|order| order.fields([order.field("dueAt").asc()])).limit(request.limit);
+            let documents = query.query().await?;
+            documents.iter().map(Read::of).collect::<Result<Vec<Read>, Fault>>()
+        };
+        let mut due = self.client.call("look for messages in", read).await?;
+        // The time-to-live policy may take a day to delete.
+        due.retain(|candidate| candidate.message.expire_at > request.now);
+        Ok(due)
+    }
+
+    /// `None` when somebody else was faster.
+    async fn claim(&self, request: &ClaimRequest, candidate: &Read) -> Result<Option<Claim>, Box<FirestoreError>> {
+        let mut claimed = candidate.message.clone();
+        claimed.due_at = Some(request.until());
+        claimed.attempts = claimed.attempts.saturating_add(1);
+        claimed.claimed_by.clone_from(&request.claimer);
+        let parent = self.of_scope(&request.scope);
+        let attempt = || async {
+            match self.write(&parent, &candidate.id, &claimed, candidate.unchanged.clone()).await {
+                Ok(()) => {}
+                // Deleted meanwhile, or written: possibly by an earlier attempt of ours whose answer was lost.
+                Err(Fault { kind: FaultKind::Missing, .. }) => return Ok(None),
+                Err(Fault { kind: FaultKind::Precondition, .. }) => {
+                    let now = self.read(&parent, &candidate.id).await?;
+                    let is_ours =
+                        |read: &Read| read.message.claimed_by == request.claimer && read.message.attempts == claimed.attempts;
+                    if !now.as_ref().is_some_and(is_ours) {
+                        return Ok(None);
+                    }
+                }
+                Err(fault) => return Err(fault),
+            }
+            claimed.claim(&request.scope).map(Some)
+        };
+        self.client.call("claim a message in", attempt).await
+    }
+
+    pub async fn mark_delivered(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let change = |message: &mut MessageDocument| {
+            let is_new = message.delivered_at.is_none();
+            message.due_at = None;
+            message.delivered_at = Some(now);
+            message.error_kind.clear();
+            is_new
+        };
+        Ok(self.change(claim, change).await?)
+    }
+
+    pub async fn mark_failed(&self, claim: &Claim, next_attempt: DateTime<Utc>, error_kind: &str) -> Result<(), StoreError> {
+        let change = |message: &mut MessageDocument| {
+            let is_ours = message.delivered_at.is_none() && message.attempts == claim.attempt;
+            message.due_at = Some(next_attempt);
+            error_kind.clone_into(&mut message.error_kind);
+            is_ours
+        };
+        Ok(self.change(claim, change).await?)
+    }
+
+    /// Changes a message as it stands, unless the change says no; a write of somebody else in between means to look again.
+    async fn change(&self, claim: &Claim, change: impl Fn(&mut MessageDocument) -> bool) -> Result<(), Box<FirestoreError>> {
+        let (parent, id) = (self.of_scope(&claim.key.scope), message_id(&claim.key));
+        let attempt = || async {
+            let Some(Read { mut message, unchanged, .. }) = self.read(&parent, &id).await? else { return Ok(()) };
+            if !change(&mut message) {
+                return Ok(());
+            }
+            match self.write(&parent, &id, &message, unchanged).await {
+                Err(Fault { kind: FaultKind::Precondition | FaultKind::Missing, what }) => {
+                    Err(Fault::new(FaultKind::Transient, what))
+                }
+                other => other,
+            }
+        };
+        self.client.call("update a message in", attempt).await
+    }
+
+    async fn read(&self, parent: &str, id: &str) -> Result<Option<Read>, Fault> {
+        let query = self.client.db.fluent().select().by_id_in(self.collection("outbox")).parent(parent);
+        query.one(id).await?.as_ref().map(Read::of).transpose()
+    }
+
+    async fn write(
+        &self,
+        parent: &str,
+        id: &str,
+        message: &MessageDocument,
+        unchanged: FirestoreWritePrecondition,
+    ) -> Result<(), Fault> {
+        let collection = self.collection("outbox");
+        let update = self.client.db.fluent().update().in_col(&collection).precondition(unchanged);
+        let _: MessageDocument = update.document_id(id).parent(parent).object(message).execute().await?;
+        Ok(())
+    }
+}

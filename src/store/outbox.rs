@@ -1,0 +1,75 @@
+//! The outbox: messages that were decided on and are not delivered yet. Knows nothing of what a message says.
+//!
+//! A message is created in the transaction that moves its signal on, so that neither exists without the other, and once per
+//! [`MessageKey`]. Whoever claims it has it alone until the lease runs out. A process that dies between claim and delivery leaves
+//! the message where it was: it is due again when the lease has run out. A message is therefore delivered at least once; it is
+//! delivered twice only when a process dies between the delivery and [`super::StateStore::mark_delivered`].
+
+use chrono::{DateTime, Utc};
+
+use super::{Scope, Step};
+use crate::decision::signal::{SignalName, Transition};
+
+/// What makes a message the same message, whoever creates it and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageKey {
+    pub scope: Scope,
+    pub signal: SignalName,
+    pub window_end: DateTime<Utc>,
+    pub transition: Transition,
+    pub channel: String,
+}
+
+impl MessageKey {
+    pub fn new(step: &Step, transition: Transition, channel: &str) -> Self {
+        Self {
+            scope: step.series.scope(),
+            signal: step.name,
+            window_end: super::to_micros(step.window_end),
+            transition,
+            channel: channel.to_owned(),
+        }
+    }
+}
+
+/// A message to be created, once its key is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    pub channel: String,
+    /// Opaque to the store; the sender reads it back.
+    pub payload: serde_json::Value,
+    /// Of the payload. A sender that finds a newer one leaves the message alone.
+    pub payload_version: u32,
+}
+
+/// Which messages are asked for, by whom, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRequest {
+    pub scope: Scope,
+    /// Names this one request among all requests ever made, such as a run's id with a number: a claim whose answer was lost is
+    /// known again by it.
+    pub claimer: String,
+    pub now: DateTime<Utc>,
+    /// Longer than a delivery takes: until it has run out, nobody else gets the message.
+    pub lease: chrono::TimeDelta,
+    /// At most this many messages.
+    pub limit: u32,
+}
+
+impl ClaimRequest {
+    /// When the lease has run out.
+    pub(super) fn until(&self) -> DateTime<Utc> {
+        super::to_micros(self.now.checked_add_signed(self.lease).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    }
+}
+
+/// A message in the hands of one claimer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    pub key: MessageKey,
+    pub payload: serde_json::Value,
+    pub payload_version: u32,
+    /// How often the message has been claimed, this time included: 1 the first time. Tells this claim from later ones.
+    pub attempt: u32,
+    pub created_at: DateTime<Utc>,
+}

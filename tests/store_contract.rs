@@ -1,0 +1,341 @@
+//! What every state store promises, held against each kind: SQLite, and Firestore in Google's emulator.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use drift_check::decision::DatasetVerdict;
+use drift_check::decision::signal::{Reading, SignalName, SignalState, Transition};
+use drift_check::report::PastRun;
+use drift_check::store::outbox::{Claim, ClaimRequest, Draft};
+use drift_check::store::{FirestoreSettings, RunRecord, Scope, Series, StateStore, Step};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::emulator;
+
+/// Where a store is; opened as often as there are processes.
+enum Place {
+    Sqlite(TempDir),
+    Firestore(FirestoreSettings),
+}
+
+impl Place {
+    async fn open(&self) -> StateStore {
+        match self {
+            Self::Sqlite(folder) => StateStore::sqlite(folder.path().join("state.db").display().to_string()).await.unwrap(),
+            Self::Firestore(settings) => StateStore::firestore(settings.clone()).await.unwrap(),
+        }
+    }
+}
+
+/// One test a promise and kind.
+macro_rules! contract {
+    ($($promise:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                super::$promise(super::Place::Sqlite(tempfile::tempdir().unwrap())).await;
+            })+
+        }
+        mod firestore {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $promise() {
+                if let Some(settings) = super::emulator::settings(concat!("store_contract::firestore::", stringify!($promise))) {
+                    super::$promise(super::Place::Firestore(settings)).await;
+                }
+            })+
+        }
+    };
+}
+
+contract!(
+    past_runs_come_oldest_first_and_end_before_the_moment,
+    series_stay_apart,
+    the_same_window_is_recorded_once_and_the_newest_record_counts,
+    a_signal_lives_from_opened_to_resolved,
+    a_window_seen_twice_moves_a_signal_once,
+    two_runs_of_one_window_at_once_agree,
+    two_runs_of_one_window_at_once_create_each_message_once,
+    signals_of_other_jobs_stay_apart,
+    a_signal_that_nobody_heard_of_for_90_days_is_forgotten,
+    a_message_is_created_with_its_transition_and_once,
+    of_many_claimers_one_gets_each_message,
+    a_message_that_was_not_delivered_is_due_again_when_the_lease_has_run_out,
+    a_delivered_message_never_comes_back,
+    a_failed_message_is_due_at_its_next_attempt,
+    a_claim_that_has_run_out_cannot_take_the_message_from_the_next,
+    messages_are_claimed_in_the_order_they_are_due_and_not_more_than_asked_for,
+    an_expired_message_is_not_sent,
+);
+
+fn series() -> Series {
+    Series { job: "ct-scan".to_owned(), environment: "test".to_owned(), length_s: 86_400 }
+}
+
+fn moment(day: i64) -> DateTime<Utc> {
+    // Not in whole seconds, as windows that end now are.
+    DateTime::from_timestamp(1_769_817_600 + day * 86_400, 123_456_789).unwrap()
+}
+
+fn run(id: &str, day: i64) -> RunRecord {
+    let past = PastRun {
+        window_start: Some(moment(day - 1)),
+        window_end: moment(day),
+        verdict: DatasetVerdict::Stable,
+        share: 0.125,
+        rows: 7,
+        features: BTreeMap::new(),
+    };
+    RunRecord {
+        id: id.to_owned(),
+        series: series(),
+        trigger: "manual".to_owned(),
+        started_at: moment(day),
+        finished_at: moment(day),
+        profile_id: "p".to_owned(),
+        config_digest: "c".to_owned(),
+        report_uri: String::new(),
+        outcome: past,
+    }
+}
+
+async fn past_runs_come_oldest_first_and_end_before_the_moment(place: Place) {
+    let store = place.open().await;
+    for day in [3, 1, 2, 4] {
+        store.record_run(run("r", day)).await.unwrap();
+    }
+    let again = place.open().await;
+    assert_eq!(again.past_runs(series(), moment(4), 2).await.unwrap(), [run("r", 2).outcome, run("r", 3).outcome]);
+    assert_eq!(again.past_runs(series(), moment(9), 9).await.unwrap().len(), 4);
+    assert_eq!(again.past_runs(series(), moment(1), 9).await.unwrap(), []);
+}
+
+async fn series_stay_apart(place: Place) {
+    let store = place.open().await;
+    store.record_run(run("r", 1)).await.unwrap();
+    for other in [
+        Series { length_s: 3_600, ..series() },
+        Series { job: "ct".to_owned(), ..series() },
+        Series { environment: "prod".to_owned(), ..series() },
+    ] {
+        assert_eq!(store.past_runs(other, moment(9), 9).await.unwrap(), []);
+    }
+}
+
+async fn the_same_window_is_recorded_once_and_the_newest_record_counts(place: Place) {
+    let store = place.open().await;
+    store.record_run(run("first", 1)).await.unwrap();
+    let mut second = run("second", 1);
+    second.outcome.rows = 8;
+    store.record_run(second.clone()).await.unwrap();
+    assert_eq!(store.past_runs(series(), moment(9), 9).await.unwrap(), [second.outcome]);
+}
+
+fn step(day: i64, state: SignalState, value: f64) -> Step {
+    let reading = Reading { state, value: Some(value), threshold: Some(0.3), n: 16 };
+    Step { series: series(), name: SignalName::DataDrift, reading, window_end: moment(day), now: moment(day) }
+}
+
+async fn advance(store: &StateStore, step: Step) -> Transition {
+    store.advance_signal(step, |_| Vec::new()).await.unwrap()
+}
+
+async fn a_signal_lives_from_opened_to_resolved(place: Place) {
+    use SignalState::{Firing, Inconclusive, Quiet};
+    let steps = [
+        (Quiet, 0.0, Transition::None),
+        (Firing, 0.4, Transition::Opened),
+        (Firing, 0.45, Transition::Ongoing),
+        (Firing, 0.9, Transition::Worsened),
+        (Inconclusive, 0.1, Transition::Ongoing),
+        (Quiet, 0.0, Transition::Resolved),
+        (Quiet, 0.0, Transition::None),
+    ];
+    for (day, (state, value, expected)) in (1..).zip(steps) {
+        // A process of its own for each window.
+        assert_eq!(advance(&place.open().await, step(day, state, value)).await, expected, "day {day}");
+    }
+}
+
+async fn a_window_seen_twice_moves_a_signal_once(place: Place) {
+    let store = place.open().await;
+    let firing = |day, value| step(day, SignalState::Firing, value);
+    assert_eq!(advance(&store, firing(1, 0.4)).await, Transition::Opened);
+    assert_eq!(advance(&store, firing(1, 0.4)).await, Transition::Opened);
+    assert_eq!(advance(&store, firing(2, 0.4)).await, Transition::Ongoing);
+    assert_eq!(advance(&store, firing(1, 0.9)).await, Transition::None, "an older window");
+    assert_eq!(advance(&store, firing(3, 0.9)).await, Transition::Worsened);
+}
+
+async fn two_runs_of_one_window_at_once_agree(place: Place) {
+    let stores = [place.open().await, place.open().await, place.open().await, place.open().await];
+    let at_once = stores.map(|store| tokio::spawn(async move { advance(&store, step(1, SignalState::Firing, 0.4)).await }));
+    for transition in at_once {
+        assert_eq!(transition.await.unwrap(), Transition::Opened);
+    }
+    assert_eq!(advance(&place.open().await, step(2, SignalState::Firing, 0.4)).await, Transition::Ongoing);
+}
+
+fn scope() -> Scope {
+    series().scope()
+}
+
+fn draft(channel: &str) -> Draft {
+    Draft { channel: channel.to_owned(), payload: json!({ "text": "Drift: 5 of 16 \u{1f4c8}", "n": 16 }), payload_version: 3 }
+}
+
+/// Opens a signal with messages for these channels.
+async fn open_with(store: &StateStore, step: Step, channels: &'static [&'static str]) -> Transition {
+    store.advance_signal(step, move |_| channels.iter().map(|channel| draft(channel)).collect()).await.unwrap()
+}
+
+fn firing(day: i64) -> Step {
+    step(day, SignalState::Firing, 0.4)
+}
+
+fn request(claimer: &str, now: DateTime<Utc>) -> ClaimRequest {
+    ClaimRequest { scope: scope(), claimer: claimer.to_owned(), now, lease: TimeDelta::minutes(10), limit: 100 }
+}
+
+async fn claim(store: &StateStore, claimer: &str, now: DateTime<Utc>) -> Vec<Claim> {
+    store.claim_due(request(claimer, now)).await.unwrap()
+}
+
+async fn two_runs_of_one_window_at_once_create_each_message_once(place: Place) {
+    let stores = [place.open().await, place.open().await, place.open().await];
+    let at_once = stores.map(|store| tokio::spawn(async move { open_with(&store, firing(1), &["slack", "email"]).await }));
+    for transition in at_once {
+        assert_eq!(transition.await.unwrap(), Transition::Opened);
+    }
+    assert_eq!(claim(&place.open().await, "a", moment(2)).await.len(), 2);
+}
+
+async fn signals_of_other_jobs_stay_apart(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let mut other = firing(2);
+    other.series.job = "other".to_owned();
+    assert_eq!(advance(&store, other.clone()).await, Transition::Opened);
+    let elsewhere = ClaimRequest { scope: other.series.scope(), ..request("a", moment(3)) };
+    assert_eq!(store.claim_due(elsewhere).await.unwrap(), [], "the messages of a job are its own");
+    // The length of the window does not make another signal.
+    let mut longer = firing(2);
+    longer.series.length_s = 3_600;
+    assert_eq!(advance(&store, longer).await, Transition::Ongoing);
+}
+
+async fn a_signal_that_nobody_heard_of_for_90_days_is_forgotten(place: Place) {
+    let store = place.open().await;
+    assert_eq!(advance(&store, firing(1)).await, Transition::Opened);
+    assert_eq!(advance(&store, firing(90)).await, Transition::Ongoing);
+    assert_eq!(advance(&store, firing(181)).await, Transition::Opened);
+}
+
+async fn a_message_is_created_with_its_transition_and_once(place: Place) {
+    let store = place.open().await;
+    let of_transition = |transition| match transition {
+        Transition::Opened | Transition::Resolved => vec![draft("slack")],
+        _ => Vec::new(),
+    };
+    for step in [firing(1), firing(1), firing(2), firing(1), step(3, SignalState::Quiet, 0.0)] {
+        store.advance_signal(step, of_transition).await.unwrap();
+    }
+    let claims = claim(&store, "a", moment(4)).await;
+    let keys: Vec<_> = claims.iter().map(|claim| (claim.key.transition, claim.key.window_end.timestamp_micros())).collect();
+    assert_eq!(keys, [(Transition::Opened, moment(1).timestamp_micros()), (Transition::Resolved, moment(3).timestamp_micros())]);
+    let first = &claims[0];
+    assert_eq!((&first.key.scope, first.key.signal, first.key.channel.as_str()), (&scope(), SignalName::DataDrift, "slack"));
+    assert_eq!((&first.payload, first.payload_version, first.attempt), (&draft("slack").payload, 3, 1));
+    assert_eq!(first.created_at.timestamp_micros(), moment(1).timestamp_micros());
+    // The rerun of a window whose message is in somebody's hands changes nothing about it.
+    store.advance_signal(step(3, SignalState::Quiet, 0.0), of_transition).await.unwrap();
+    assert_eq!(claim(&store, "b", moment(4)).await, []);
+}
+
+async fn of_many_claimers_one_gets_each_message(place: Place) {
+    let store = place.open().await;
+    for day in 1..=10 {
+        open_with(&store, firing(day), &["slack", "email"]).await;
+    }
+    let mut at_once = Vec::new();
+    for claimer in 0..6 {
+        let store = place.open().await;
+        at_once.push(tokio::spawn(async move { claim(&store, &format!("claimer {claimer}"), moment(11)).await }));
+    }
+    let mut seen = BTreeSet::new();
+    for claims in at_once {
+        for claim in claims.await.unwrap() {
+            assert!(seen.insert((claim.key.window_end, claim.key.channel.clone())), "{:?} was claimed twice", claim.key);
+        }
+    }
+    assert_eq!(seen.len(), 20);
+}
+
+async fn a_message_that_was_not_delivered_is_due_again_when_the_lease_has_run_out(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let now = moment(1);
+    assert_eq!(claim(&store, "dies", now).await.len(), 1);
+    drop(store);
+    let next = place.open().await;
+    assert_eq!(claim(&next, "next", now + TimeDelta::minutes(9)).await, []);
+    let again = claim(&next, "next", now + TimeDelta::minutes(11)).await;
+    assert_eq!((again.len(), again[0].attempt), (1, 2));
+}
+
+async fn a_delivered_message_never_comes_back(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let claims = claim(&store, "a", moment(1)).await;
+    store.mark_delivered(claims[0].clone(), moment(1)).await.unwrap();
+    store.mark_delivered(claims[0].clone(), moment(1)).await.unwrap();
+    store.mark_failed(claims[0].clone(), moment(1), "timeout".to_owned()).await.unwrap();
+    open_with(&store, firing(1), &["slack"]).await;
+    assert_eq!(claim(&place.open().await, "b", moment(30)).await, []);
+}
+
+async fn a_failed_message_is_due_at_its_next_attempt(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let claims = claim(&store, "a", moment(1)).await;
+    let next_attempt = moment(1) + TimeDelta::minutes(1);
+    store.mark_failed(claims[0].clone(), next_attempt, "status 503".to_owned()).await.unwrap();
+    assert_eq!(claim(&store, "b", next_attempt - TimeDelta::seconds(1)).await, []);
+    let again = claim(&store, "b", next_attempt).await;
+    assert_eq!((again.len(), again[0].attempt, &again[0].payload), (1, 2, &claims[0].payload));
+}
+
+async fn a_claim_that_has_run_out_cannot_take_the_message_from_the_next(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let slow = claim(&store, "slow", moment(1)).await;
+    let later = moment(1) + TimeDelta::minutes(11);
+    let next = claim(&store, "next", later).await;
+    // The slow one gives up now: the message stays with the next.
+    store.mark_failed(slow[0].clone(), later, "timeout".to_owned()).await.unwrap();
+    assert_eq!(claim(&store, "third", later + TimeDelta::minutes(1)).await, []);
+    // The slow one was delivered after all: that is what counts.
+    store.mark_delivered(slow[0].clone(), later).await.unwrap();
+    store.mark_failed(next[0].clone(), later, "timeout".to_owned()).await.unwrap();
+    assert_eq!(claim(&store, "third", moment(30)).await, []);
+}
+
+async fn messages_are_claimed_in_the_order_they_are_due_and_not_more_than_asked_for(place: Place) {
+    let store = place.open().await;
+    for day in [1, 2, 3] {
+        open_with(&store, firing(day), &["slack"]).await;
+    }
+    let two = store.claim_due(ClaimRequest { limit: 2, ..request("a", moment(4)) }).await.unwrap();
+    let days: Vec<_> = two.iter().map(|claim| claim.key.window_end.timestamp()).collect();
+    assert_eq!(days, [moment(1).timestamp(), moment(2).timestamp()]);
+    assert_eq!(claim(&store, "b", moment(4)).await.len(), 1);
+}
+
+async fn an_expired_message_is_not_sent(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    // A run of today over a window of long ago is kept as long as one of today.
+    open_with(&store, Step { now: moment(60), name: SignalName::NoData, ..firing(1) }, &["email"]).await;
+    let claims = claim(&store, "a", moment(92)).await;
+    assert_eq!(claims.iter().map(|claim| claim.key.channel.as_str()).collect::<Vec<_>>(), ["email"]);
+}
