@@ -29,6 +29,7 @@ mod end_to_end;
 mod faulty;
 mod feedback_contract;
 mod firestore;
+mod every_setup;
 mod fixtures;
 mod golden;
 mod power;

@@ -122,7 +122,7 @@ variable "custom_metrics" {
 variable "ttl_collections" {
   description = "The collections of the job whose documents are deleted at the time in expireAt."
   type        = set(string)
-  default     = ["runs", "signals", "outbox"]
+  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox"]
 }
 
 variable "billing_account" {
