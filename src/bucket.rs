@@ -177,6 +177,11 @@ pub enum Bucket {
 }
 
 impl Bucket {
+    /// Whether its objects come over a network.
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Self::Local(_))
+    }
+
     /// Opens the bucket at `uri`; nothing is read yet.
     pub fn open(uri: &str, options: &BucketOptions) -> Result<Self, BucketError> {
         Ok(match BucketUri::parse(uri)? {

@@ -111,7 +111,8 @@ fn two_runs_of_a_window_at_once_leave_one_report_and_open_a_signal_once() {
         }
         let folder = "reports/test/2026/01/31/180000Z-24h";
         assert_eq!(combination.setup.keys(folder), [format!("{folder}/report.html"), format!("{folder}/report.json")]);
-        let (report, latest) = (combination.setup.json(&format!("{folder}/report.json")), combination.setup.json("reports/test/latest.json"));
+        let (report, latest) =
+            (combination.setup.json(&format!("{folder}/report.json")), combination.setup.json("reports/test/latest.json"));
         assert_eq!(report, latest, "{}", combination.name);
         let html = String::from_utf8(combination.setup.get(&format!("{folder}/report.html"))).unwrap();
         assert!(html.contains(report["run"]["id"].as_str().unwrap()), "{}: both parts are of one run", combination.name);

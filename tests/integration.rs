@@ -25,11 +25,11 @@ mod documents;
 #[path = "support/emulator.rs"]
 mod emulator;
 mod end_to_end;
+mod every_setup;
 #[path = "support/faulty.rs"]
 mod faulty;
 mod feedback_contract;
 mod firestore;
-mod every_setup;
 mod fixtures;
 mod golden;
 mod power;

@@ -92,7 +92,8 @@ impl<'a> Logs<'a> {
             let objects = group.iter().map(|(_, object)| (*object).clone()).collect();
             let source = Source { bucket: self.source.bucket.clone(), objects };
             let (_, account) =
-                ingest::read(&source, self.request(Vec::new(), None), Discard, concurrency(self.config), &|_| ()).await?;
+                ingest::read(&source, self.request(Vec::new(), None), Discard, concurrency(self.config, &source.bucket), &|_| ())
+                    .await?;
             newest = newest.max(account.newest_us);
         }
         let second = newest.and_then(|micros| micros.div_euclid(1_000_000).checked_add(1));
@@ -133,7 +134,7 @@ impl<'a> Logs<'a> {
         let counter = Counter::new(Arc::clone(profile));
         let request = self.request(columns, window);
         let (counter, account) =
-            ingest::read(&source, request, counter, concurrency(self.config), &|bytes| step.advance(bytes)).await?;
+            ingest::read(&source, request, counter, concurrency(self.config, &source.bucket), &|bytes| step.advance(bytes)).await?;
         self.check_usable(&account)?;
         Ok(Current { counts: counter.counts, account, objects_skipped })
     }

@@ -63,7 +63,7 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     let bytes = source.objects.iter().map(|object| object.size_bytes).sum();
     let step = progress.bytes("reading the reference", bytes);
     let request = request(config, columns.clone(), None);
-    let concurrency = concurrency(config);
+    let concurrency = concurrency(config, &source.bucket);
     let (builder, account) =
         ingest::read(&source, request, ProfileBuilder::new(&columns), concurrency, &|bytes| step.advance(bytes)).await?;
     check_usable(&account, config, place)?;
@@ -91,7 +91,8 @@ async fn with_rows(
     let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
     let counter = Counter::new(Arc::new(profile.clone()));
     let counter = if timestamp.is_some() { counter.in_time_order() } else { counter };
-    let (counter, _) = ingest::read(source, request(config, columns, cluster), counter, concurrency(config), &|_| ()).await?;
+    let (counter, _) =
+        ingest::read(source, request(config, columns, cluster), counter, concurrency(config, &source.bucket), &|_| ()).await?;
     profile.learn(&counter.counts);
     Ok(profile)
 }
@@ -103,9 +104,13 @@ fn request(config: &Config, columns: Vec<(FeatureName, FeatureKind)>, cluster: O
 }
 
 /// Objects or features that are worked on at a time.
-pub fn concurrency(config: &Config) -> usize {
-    config.run.concurrency.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
+pub fn concurrency(config: &Config, bucket: &Bucket) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    config.run.concurrency.unwrap_or_else(|| if bucket.is_remote() { cores().max(DOWNLOADS) } else { cores() })
 }
+
+/// Objects that are fetched at a time from elsewhere, on however few cores: most of the time of a small object is waiting.
+const DOWNLOADS: usize = 4;
 
 async fn list(place: &Place) -> Result<Source, JobError> {
     let missing = || {
