@@ -178,7 +178,7 @@ impl ReferenceProfile {
             }
         }
         match &self.joint {
-            Some(joint) if !joint.fits() => {
+            Some(joint) if !joint.fits() || self.joint_positions().len() != joint.features.len() => {
                 Err(ProfileError::Damaged("there is not one correlation for each pair of features".to_owned()))
             }
             _ => Ok(()),
@@ -214,11 +214,15 @@ impl ReferenceProfile {
         }
     }
 
-    /// Asks for the relations between the numeric features, where they are at least two and at most `most`.
+    /// Asks for the relations between the numeric features whose values are not tied, where they are at least two and at most `most`.
     #[must_use]
     pub fn with_joint(mut self, most: usize) -> Self {
-        let numeric = self.features.iter().filter(|(_, feature)| feature.kind() == FeatureKind::Numeric);
-        let names: Vec<FeatureName> = numeric.map(|(name, _)| name.clone()).collect();
+        let untied = |feature: &FeatureProfile| match feature {
+            FeatureProfile::Numeric { reference, .. } => reference.largest_tie() <= joint::LARGEST_TIE,
+            FeatureProfile::Categorical { .. } => false,
+        };
+        let names: Vec<FeatureName> =
+            self.features.iter().filter(|(_, feature)| untied(feature)).map(|(name, _)| name.clone()).collect();
         self.joint = (2..=most).contains(&names.len()).then(|| JointProfile::of(names));
         self
     }

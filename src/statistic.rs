@@ -102,6 +102,8 @@ pub struct Measurement {
     pub total_variation: Option<f64>,
     /// The feature's p-value with effective rows, in [0, 1].
     pub p_value: Option<f64>,
+    /// The share of the most frequent value in the reference; 1 for categories, which are nothing but ties.
+    pub largest_tie: f64,
 }
 
 /// Compares the counts of a window with the reference.
@@ -134,7 +136,9 @@ fn compare_numeric(grid: &Grid, reference: &NumericCounts, current: &NumericCoun
     let [missing, non_finite] = without_value(&reference.presence, &current.presence, design_effect);
     let p_value = bonferroni([ks.map(|ks| ks.p_effective), p_of(missing), p_of(non_finite)]);
     let wasserstein = Wasserstein::compute(grid, reference, current);
-    Measurement { ks, missing, non_finite, wasserstein, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
+    let largest_tie = reference.largest_tie();
+    let incomparable = Measurement::incomparable(condition, effective, design_effect);
+    Measurement { ks, missing, non_finite, wasserstein, p_value, largest_tie, ..incomparable }
         .with_cells(psi::numeric_cells(grid, reference, current), design_effect)
 }
 
@@ -173,6 +177,7 @@ impl Measurement {
             jensen_shannon: None,
             total_variation: None,
             p_value: None,
+            largest_tie: 1.0,
         }
     }
 

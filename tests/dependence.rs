@@ -153,7 +153,12 @@ fn a_reference_smaller_than_the_window_says_that_it_limits_what_can_be_seen() {
     let reason = text(&feature(&report, "a")["reason"]);
     let smallest = number(&feature(&report, "a")["minimum_detectable"]["psi"]);
     assert!(smallest > 0.5, "{smallest}: 20 rows of reference see little, whatever the window");
-    assert!(reason.contains("a larger reference than") || reason.contains("would have been seen"), "{reason}");
+    // A reader who wants to see as much as the policy calls drift is told that no window is large enough.
+    let strict = workspace(&plain(20, 1), &plain(5_000, 2), "[policy]\npsi_unseen = 0.10\n").report(&[]);
+    assert_eq!(verdict(&strict, "a"), "inconclusive");
+    let strict = text(&feature(&strict, "a")["reason"]);
+    assert!(strict.contains("a larger reference than 20 independent rows to detect PSI 0.10"), "{strict}");
+    assert!(reason.contains("a shift from") && reason.contains("would have been seen"), "{reason}");
 }
 
 #[test]
@@ -199,6 +204,33 @@ fn rows_joined_wrongly_are_found_although_every_feature_is_stable() {
     let page = workspace.files("bucket/reports").into_iter().find(|name| name.ends_with("/latest.html")).unwrap();
     let html = std::fs::read_to_string(workspace.path("bucket/reports").join(page)).unwrap();
     assert!(html.contains("Relations between features") && html.contains("relation-dot"));
+}
+
+#[test]
+fn flags_that_move_together_are_no_change_of_relations_and_are_judged_in_both_directions() {
+    // `a` is set in one row of twenty, `b` in all but one of twenty, and both by the same draw; nothing changes.
+    let flags = |count: u32, seed: u64| {
+        let row = |(study, a, _): Row| (study, f64::from(u8::from(a < 0.05)), f64::from(u8::from(a < 0.95)));
+        plain(count, seed).into_iter().map(row).collect::<Vec<Row>>()
+    };
+    let report = workspace(&flags(600, 1), &flags(300, 2), "").report(&[]);
+    assert_eq!((verdict(&report, "a"), verdict(&report, "b")), ("stable".to_owned(), "stable".to_owned()));
+    assert!(report["joint"].is_null(), "tied values have no scores that are normal: {}", report["joint"]);
+    // A flag that is nearly always set and then often not is found.
+    let fallen: Vec<Row> =
+        flags(300, 2).into_iter().zip(plain(300, 3)).map(|((s, a, _), (_, u, _))| (s, a, f64::from(u8::from(u < 0.6)))).collect();
+    assert_eq!(verdict(&workspace(&flags(600, 1), &fallen, "").report(&[]), "b"), "drift");
+}
+
+#[test]
+fn a_profile_that_was_built_without_relations_says_so() {
+    let workspace = workspace(&together(600, 1), &plain(300, 2), "[policy]\njoint_features = 0\n");
+    assert_eq!(workspace.run(&["profile", "--config", "config.toml"]).code, 0);
+    assert!(!codes(&workspace.report(&[])).contains(&"setting-without-effect".to_owned()));
+    let config = std::fs::read_to_string(workspace.path("config.toml")).unwrap();
+    workspace.write("config.toml", config.replace("joint_features = 0", "joint_features = 64"));
+    let report = workspace.report(&[]);
+    assert!(codes(&report).contains(&"setting-without-effect".to_owned()), "{:?}", codes(&report));
 }
 
 #[test]

@@ -47,6 +47,30 @@ fn a_shift_that_is_called_detectable_is_found_in_four_of_five_windows() {
     }
 }
 
+/// Values that are tied, and tied at one end: the promise holds in one direction at least.
+#[test]
+fn a_shift_of_tied_values_that_is_called_detectable_is_found() {
+    let policy = Policy::default();
+    for (steps, offset) in [(1.0, 0.0), (2.0, 0.0), (4.0, 0.0), (0.5, 1.0)] {
+        let tied = |value: f64| (value * steps + offset).round().clamp(-3.0 * steps, 3.0 * steps);
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut found = [0; 2];
+        for _ in 0..DRAWS {
+            let draw = |count: usize, shift: f64, rng: &mut ChaCha8Rng| -> Vec<f64> {
+                normals(count, shift, rng).into_iter().map(tied).collect()
+            };
+            let profile = profile_of(FeatureKind::Numeric, ColumnBatch::Numeric(&draw(613, 0.0, &mut rng)));
+            let quiet = measure(&profile, ColumnBatch::Numeric(&draw(150, 0.0, &mut rng)));
+            let smallest = judge(&[(&FeatureName::new("x"), &quiet)], &policy)[0].detectable.unwrap().shift.unwrap();
+            for (found, shift) in found.iter_mut().zip([smallest, -smallest]) {
+                let moved = measure(&profile, ColumnBatch::Numeric(&draw(150, shift, &mut rng)));
+                *found += u32::from(moved.p_value.unwrap() < policy.alpha);
+            }
+        }
+        assert!(*found.iter().max().unwrap() >= 296, "{steps} steps: {found:?} of {DRAWS}");
+    }
+}
+
 #[test]
 fn a_mix_that_is_called_detectable_is_found_in_four_of_five_windows() {
     let policy = Policy::default();

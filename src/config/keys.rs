@@ -116,7 +116,7 @@ pub const KEYS: &[Key] = &[
     key("policy.psi_unseen", PSI),
     key("policy.rule", ValueKind::Choice(&["significant-and-material", "ks", "psi", "either"])),
     key("policy.min_effective_rows", ValueKind::Integer(1, 1_000_000)),
-    key("policy.joint_features", ValueKind::Integer(0, 500)),
+    key("policy.joint_features", ValueKind::Integer(0, 128)),
     key("signals.data-drift.mode", MODE),
     key("signals.data-drift.channels", SENT_TO),
     key("signals.broken-input.mode", MODE),

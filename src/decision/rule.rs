@@ -1,5 +1,7 @@
 //! The rule: from the measurements of all features to a verdict on each, with its reason in words.
 
+use rayon::prelude::*;
+
 use super::correction::benjamini_hochberg;
 use super::policy::Policy;
 use super::sight::Sight;
@@ -29,12 +31,13 @@ pub fn judge(measurements: &[(&FeatureName, &Measurement)], policy: &Policy) -> 
     let evaluable: Vec<Option<f64>> = measurements.iter().map(|(_, measurement)| evaluable(measurement, policy)).collect();
     let tested: Vec<f64> = evaluable.iter().flatten().copied().collect();
     let mut q_values = benjamini_hochberg(&tested).into_iter();
+    let sights: Vec<Option<Sight>> =
+        measurements.par_iter().map(|(name, measurement)| Sight::of(name, measurement, tested.len(), policy)).collect();
     measurements
         .iter()
-        .zip(evaluable)
-        .map(|((name, measurement), p_value)| {
+        .zip(evaluable.into_iter().zip(sights))
+        .map(|((name, measurement), (p_value, sight))| {
             let q_value = p_value.and_then(|_| q_values.next());
-            let sight = Sight::of(name, measurement, tested.len(), policy);
             let (verdict, reason) = judge_one(name, measurement, q_value, sight.as_ref(), policy);
             Judgement { verdict, reason, q_value, detectable: sight.and_then(|sight| sight.smallest) }
         })
@@ -168,7 +171,7 @@ fn significant_and_material(
             let why = looks_significant(measurement, alpha).unwrap_or_default();
             let found = format!("no significant change (q {q_value:.2}){size}{why}");
             match sight {
-                Some(sight) if sight.misses(policy.psi_unseen) => {
+                Some(sight) if sight.is_blind => {
                     (Verdict::Inconclusive, format!("too few rows to tell: {}; {found}", sight.blind()))
                 }
                 Some(sight) => (Verdict::Stable, format!("{found}{}", sight.claim())),
@@ -214,6 +217,7 @@ mod tests {
             jensen_shannon: None,
             total_variation: None,
             p_value: Some(p),
+            largest_tie: 1.0,
         }
     }
 

@@ -4,14 +4,16 @@ use super::Rule;
 use super::policy::Policy;
 use crate::feature::FeatureName;
 use crate::statistic::Measurement;
-use crate::statistic::power::{Detectable, Power};
+use crate::statistic::power::{Detectable, Needed, Power};
 
 /// One feature's power in this window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sight {
     /// `None` where not even the largest drift would be found.
     pub smallest: Option<Detectable>,
-    /// The policy's limits that lie below that, the larger first, each with the effective rows that the window lacks.
+    /// Whether a drift of the size that must not go unseen would have.
+    pub is_blind: bool,
+    /// What the policy's limits take that would go unseen, the larger limit first; only where rows are lacking.
     lacking: Vec<(f64, Lacking)>,
     /// Effective rows of the reference.
     reference: f64,
@@ -26,38 +28,44 @@ enum Lacking {
 
 impl Sight {
     /// `tested` features share the significance level, and in each feature its tests do: what is found at that level is found whatever
-    /// the others do. `None` where the reference does not vary.
+    /// the others do. `None` where the reference does not vary, and where no test decides (the rules `psi` and `either`).
     pub fn of(name: &FeatureName, measurement: &Measurement, tested: usize, policy: &Policy) -> Option<Self> {
-        let power = Power::of(&measurement.psi.as_ref()?.cells)?;
         let own_tests = 1 + usize::from(measurement.missing.is_some()) + usize::from(measurement.non_finite.is_some());
         let level = match policy.rule {
             Rule::SignificantAndMaterial => policy.alpha / (tested.max(1) * own_tests) as f64,
-            Rule::Ks | Rule::Psi | Rule::Either => policy.alpha,
+            Rule::Ks => policy.alpha,
+            Rule::Psi | Rule::Either => return None,
         };
+        let power = Power::of(&measurement.psi.as_ref()?.cells, measurement.largest_tie)?;
         let smallest = power.smallest(measurement.effective, level);
         let (_, psi_drift) = policy.psi_thresholds(name);
-        let limits = [policy.psi_unseen, psi_drift];
-        let lacking = limits.into_iter().filter(|limit| smallest.is_none_or(|seen| seen.psi > *limit)).map(|limit| {
-            let needed = power.rows_needed(measurement.effective.reference, level, limit);
-            (limit, needed.map_or(Lacking::Reference, |rows| Lacking::Rows((rows - measurement.effective.current).max(1.0))))
-        });
-        Some(Self { smallest, lacking: lacking.collect(), reference: measurement.effective.reference })
+        let reference = measurement.effective.reference;
+        let unseen = |limit: f64| smallest.is_none_or(|seen| seen.psi > limit);
+        let lacking = |limit: f64| match power.needed(reference, level, limit) {
+            Needed::Rows(rows) => Some((limit, Lacking::Rows((rows - measurement.effective.current).max(1.0)))),
+            Needed::Reference => Some((limit, Lacking::Reference)),
+            Needed::Nothing => None,
+        };
+        let first = if unseen(policy.psi_unseen) { lacking(policy.psi_unseen) } else { None };
+        let is_blind = first.is_some();
+        let few = measurement.effective.current < policy.min_effective_rows || reference < policy.min_effective_rows;
+        let mut all: Vec<(f64, Lacking)> = first.into_iter().collect();
+        // What it takes is worked out where it is told.
+        if (is_blind || few) && unseen(psi_drift) && psi_drift < policy.psi_unseen {
+            all.extend(lacking(psi_drift));
+        }
+        Some(Self { smallest, is_blind, lacking: all, reference })
     }
 
-    /// Whether a drift of this PSI would have gone unseen.
-    pub fn misses(&self, psi: f64) -> bool {
-        self.smallest.is_none_or(|seen| seen.psi > psi)
-    }
-
-    /// What "no significant change" is worth: `; a drift from PSI 0.31 would have been seen`.
+    /// What "no significant change" is worth: `; a shift from 0.33 sd on (PSI 0.10) would have been seen`.
     pub fn claim(&self) -> String {
-        self.smallest.map(|seen| format!("; a drift from PSI {:.2} would have been seen", seen.psi)).unwrap_or_default()
+        self.smallest.map(|seen| format!("; {} would have been seen", told(seen))).unwrap_or_default()
     }
 
     /// What a comparison that sees too little lacks, and what it sees.
     pub fn blind(&self) -> String {
         let seen = match self.smallest {
-            Some(seen) => format!("only a drift from PSI {:.2} would have been seen", seen.psi),
+            Some(seen) => format!("only {} would have been seen", told(seen)),
             None => "no drift would have been seen".to_owned(),
         };
         self.needs().map(|needs| format!("{needs}; {seen}")).unwrap_or(seen)
@@ -77,11 +85,20 @@ impl Sight {
                     parts.push(format!(
                         "a larger reference than {reference:.0} independent rows to detect PSI {psi:.2} in any window"
                     ));
+                    // A smaller drift takes a still larger one.
                     break;
                 }
             }
         }
         (!parts.is_empty()).then(|| format!("needs {}", parts.join(", and ")))
+    }
+}
+
+/// A drift in words: as a shift, or as a change of the mix.
+fn told(seen: Detectable) -> String {
+    match seen.shift {
+        Some(shift) => format!("a shift from {shift:.2} sd on (PSI {:.2})", seen.psi),
+        None => format!("a change of the mix from about PSI {:.2} on", seen.psi),
     }
 }
 
@@ -104,20 +121,22 @@ mod tests {
 
     #[test]
     fn what_is_lacking_is_told_in_one_sentence() {
-        let sight = |smallest: Option<f64>, lacking: &[(f64, Lacking)]| Sight {
-            smallest: smallest.map(|psi| Detectable { psi, shift: None }),
+        let sight = |smallest: Option<(f64, Option<f64>)>, lacking: &[(f64, Lacking)]| Sight {
+            smallest: smallest.map(|(psi, shift)| Detectable { psi, shift }),
+            is_blind: !lacking.is_empty(),
             lacking: lacking.to_vec(),
             reference: 60.0,
         };
-        assert_eq!(sight(Some(0.08), &[]).claim(), "; a drift from PSI 0.08 would have been seen");
+        assert_eq!(sight(Some((0.08, Some(0.3))), &[]).claim(), "; a shift from 0.30 sd on (PSI 0.08) would have been seen");
+        assert_eq!(sight(Some((0.08, None)), &[]).claim(), "; a change of the mix from about PSI 0.08 on would have been seen");
         assert_eq!(
-            sight(Some(1.4), &[(1.0, Lacking::Rows(8.2)), (0.1, Lacking::Rows(481.0))]).needs().unwrap(),
+            sight(Some((1.4, None)), &[(1.0, Lacking::Rows(8.2)), (0.1, Lacking::Rows(481.0))]).needs().unwrap(),
             "needs about 9 more independent rows to detect PSI 1.00, and about 490 to detect PSI 0.10"
         );
         assert_eq!(
-            sight(Some(1.4), &[(1.0, Lacking::Rows(8.2)), (0.1, Lacking::Reference)]).blind(),
+            sight(Some((1.4, Some(1.2))), &[(1.0, Lacking::Rows(8.2)), (0.1, Lacking::Reference)]).blind(),
             "needs about 9 more independent rows to detect PSI 1.00, and a larger reference than 60 independent rows to detect PSI 0.10 in any \
-             window; only a drift from PSI 1.40 would have been seen"
+             window; only a shift from 1.20 sd on (PSI 1.40) would have been seen"
         );
         assert!(sight(None, &[(1.0, Lacking::Rows(20.0))]).blind().ends_with("; no drift would have been seen"));
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::decode::{Batch, MISSING_CLUSTER};
+use crate::feature::FeatureName;
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::Ranks;
 use crate::profile::joint::Scores;
 use crate::profile::placed::{CellTable, Placed};
-use crate::profile::{ReferenceProfile, WindowCounts};
+use crate::profile::{FeatureProfile, ReferenceProfile, WindowCounts};
 
 /// Takes batches of rows; parts that took different rows merge.
 pub trait Sink: Clone + Send + Sync + 'static {
@@ -36,8 +37,10 @@ pub struct Counter {
 impl Counter {
     pub fn new(profile: Arc<ReferenceProfile>) -> Self {
         let counts = profile.empty_counts();
-        let tables = Arc::new(profile.features.par_iter().map(|(_, feature)| CellTable::of(feature)).collect());
         let joint = Arc::new(profile.joint_positions());
+        let table =
+            |(position, (_, feature)): (usize, &(FeatureName, FeatureProfile))| CellTable::of(feature, joint.contains(&position));
+        let tables = Arc::new(profile.features.par_iter().enumerate().map(table).collect());
         Self { profile, tables, joint, in_time_order: false, counts }
     }
 

@@ -50,7 +50,18 @@ pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result
     let profile = ReferenceProfile::from_json(&bytes).map_err(|error| JobError::Input(format!("{}: {error}", built.uri)))?;
     let mut findings: Vec<Finding> = stale(&profile, &source).map(|finding| finding.about_object(&built.uri)).into_iter().collect();
     let profile = choose(config, profile, &mut findings)?;
+    findings.extend(without_relations(config, &profile));
     Ok(Reference { profile: Arc::new(profile), findings })
+}
+
+/// A built profile that does not know what is asked of it.
+fn without_relations(config: &Config, profile: &ReferenceProfile) -> Option<Finding> {
+    let asked = profile.clone().with_joint(config.policy.joint_features).joint.is_some();
+    (asked && profile.joint.is_none()).then(|| {
+        let message = "The built profile does not hold how features move together, so that is not compared: build it again with \
+                       `drift-check profile`, or set policy.joint_features = 0.";
+        Finding::new(FindingCode::SettingWithoutEffect, Severity::Info, message)
+    })
 }
 
 /// Builds the profile from the raw rows.

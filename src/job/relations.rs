@@ -36,7 +36,10 @@ pub fn relate<'a>(
     let size = |feature: &JudgedFeature<'_>| feature.measurement.psi.as_ref().map_or(0.0, |psi| psi.adjusted);
     drifted.sort_by(|a, b| size(b).total_cmp(&size(a)));
     let drifted: Vec<&FeatureName> = drifted.into_iter().map(|feature| feature.name).collect();
-    let known = reference.named_pairs().filter_map(|(a, b, pair)| Some((a, b, pair.correlation?)));
+    let known = reference
+        .named_pairs()
+        .filter(|(.., pair)| pair.rows >= ROWS_THAT_TIE)
+        .filter_map(|(a, b, pair)| Some((a, b, pair.correlation?)));
     let pairs = reference.named_pairs().zip(counts.joint.pairs()).filter_map(|((a, b, before), now)| {
         let comparison = PairComparison::compute(before, &now, design_effect(by_name.get(a)?, by_name.get(b)?))?;
         Some(Pair { a, b, comparison })
@@ -44,6 +47,9 @@ pub fn relate<'a>(
     let is_stable = |name: &FeatureName| by_name.get(name).is_some_and(|feature| feature.judgement.verdict == Verdict::Stable);
     Relations { causes: causes(&drifted, known), joint: Some(judge_pairs(pairs, is_stable, policy)) }
 }
+
+/// Fewer common rows of the reference do not tie two features together: of 30 unrelated ones a correlation of 0.7 is one in 60,000.
+const ROWS_THAT_TIE: u64 = 30;
 
 /// Two features' rows are worth no more than those of the one whose rows depend on each other more.
 fn design_effect(a: &JudgedFeature<'_>, b: &JudgedFeature<'_>) -> DesignEffect {

@@ -197,6 +197,12 @@ impl NumericCounts {
         }
     }
 
+    /// The share of the most frequent knot, in [0, 1]; 0 without values.
+    pub fn largest_tie(&self) -> f64 {
+        let n = self.n();
+        if n == 0 { 0.0 } else { self.at_knot.iter().copied().max().unwrap_or(0) as f64 / n as f64 }
+    }
+
     /// The values below the first knot, by their distance from it.
     pub fn below_all(&self) -> &Beyond {
         &self.below_all

@@ -13,6 +13,13 @@ use crate::feature::FeatureName;
 /// exact in doubles and the sums of 10^10 rows in 64 bits.
 const STEPS: f64 = 4096.0;
 
+/// Of the fourth moments: their products must stay exact as well.
+const COARSE_STEPS: f64 = 64.0;
+
+/// A feature of which one value holds more than this share of the reference is left out: the scores of tied values are not normal, and a
+/// few rows more or less would look like another correlation.
+pub const LARGEST_TIE: f64 = 0.2;
+
 /// Fewer common rows say nothing of a correlation.
 const MIN_ROWS: i64 = 4;
 
@@ -55,6 +62,14 @@ pub struct PairProfile {
     pub rows: u64,
     /// Of the normal scores, in [−1, 1]; `None` where a side has fewer than four common rows or one of them does not vary.
     pub correlation: Option<f64>,
+    /// How much more the correlation of as many rows varies than that of normal values with the same correlation: `E x²y² / (1 + 2ρ²)` for
+    /// standardized scores, at least 1 (Muirhead 1982, section 5.1.4: elliptical distributions). Above 1 where both are extreme together.
+    pub inflation: f64,
+}
+
+impl PairProfile {
+    /// No row in common.
+    const NONE: Self = Self { rows: 0, correlation: None, inflation: 1.0 };
 }
 
 impl JointProfile {
@@ -105,12 +120,14 @@ pub struct CrossProducts {
     squares: Array2<i64>,
     /// p × p, symmetric: the sum of the products.
     products: Array2<i64>,
+    /// p × p, symmetric: the sum of the products of the squares, in coarse steps.
+    squared_products: Array2<i64>,
 }
 
 impl CrossProducts {
     pub fn new(features: usize) -> Self {
         let zeros = || Array2::zeros((features, features));
-        Self { rows: zeros(), sums: zeros(), squares: zeros(), products: zeros() }
+        Self { rows: zeros(), sums: zeros(), squares: zeros(), products: zeros(), squared_products: zeros() }
     }
 
     /// Adds one batch: the scores of every feature, all of the same number of rows.
@@ -135,8 +152,11 @@ impl CrossProducts {
             }
             complete &= seen == rows;
         }
-        // Products are whole numbers below 2^31, and a batch has fewer than 2^22 rows: every sum is exact.
+        // Products are whole numbers below 2^31, those of the coarse squares below 2^37, and a batch has fewer than 2^16 rows: every sum is
+        // exact.
         add_product(&mut self.products, &values.view(), &values.view());
+        let coarse = values.mapv(|value| (value * (COARSE_STEPS / STEPS)).round().powi(2));
+        add_product(&mut self.squared_products, &coarse.view(), &coarse.view());
         if complete {
             // Every row counts for every pair: the sums do not depend on the other feature.
             self.rows += i64::try_from(rows).unwrap_or(i64::MAX);
@@ -158,19 +178,20 @@ impl CrossProducts {
         self.sums += &other.sums;
         self.squares += &other.squares;
         self.products += &other.products;
+        self.squared_products += &other.squared_products;
     }
 
     /// Keeps the features for which `keep` is true.
     pub fn retain(&mut self, keep: &[bool]) {
         let kept: Vec<usize> = (0..self.rows.nrows()).filter(|&index| is_kept(keep, index)).collect();
-        for sums in [&mut self.rows, &mut self.sums, &mut self.squares, &mut self.products] {
+        for sums in [&mut self.rows, &mut self.sums, &mut self.squares, &mut self.products, &mut self.squared_products] {
             *sums = sums.select(ndarray::Axis(0), &kept).select(ndarray::Axis(1), &kept);
         }
     }
 
     /// Every pair, in the order of [`pairs_of`].
     pub fn pairs(&self) -> Vec<PairProfile> {
-        pairs_of(self.rows.nrows()).map(|pair| self.pair(pair).unwrap_or(PairProfile { rows: 0, correlation: None })).collect()
+        pairs_of(self.rows.nrows()).map(|pair| self.pair(pair).unwrap_or(PairProfile::NONE)).collect()
     }
 
     fn pair(&self, (a, b): (usize, usize)) -> Option<PairProfile> {
@@ -185,7 +206,16 @@ impl CrossProducts {
         let varies = rows >= MIN_ROWS && variance_a > 0 && variance_b > 0;
         let correlation =
             varies.then(|| (covariance as f64 / (variance_a as f64).sqrt() / (variance_b as f64).sqrt()).clamp(-1.0, 1.0));
-        Some(PairProfile { rows: rows.unsigned_abs(), correlation })
+        let inflation = correlation.and_then(|correlation| self.inflation((a, b), correlation)).unwrap_or(1.0);
+        Some(PairProfile { rows: rows.unsigned_abs(), correlation, inflation })
+    }
+
+    /// Around zero, which is the mean of normal scores.
+    fn inflation(&self, (a, b): (usize, usize), correlation: f64) -> Option<f64> {
+        let mean = |sums: &Array2<i64>, at: (usize, usize)| Some(*sums.get(at)? as f64 / *self.rows.get(at)? as f64);
+        let squares = mean(&self.squares, (a, b))? * mean(&self.squares, (b, a))? / STEPS.powi(4);
+        let both = mean(&self.squared_products, (a, b))? / COARSE_STEPS.powi(4);
+        Some((both / squares / (1.0 + 2.0 * correlation * correlation)).max(1.0)).filter(|inflation| inflation.is_finite())
     }
 }
 
@@ -282,6 +312,6 @@ mod tests {
     #[test]
     fn no_feature_and_no_row_are_no_pair() {
         assert!(of(&[]).pairs().is_empty());
-        assert_eq!(of(&[&Vec::new(), &Vec::new()]).pairs()[0], PairProfile { rows: 0, correlation: None });
+        assert_eq!(of(&[&Vec::new(), &Vec::new()]).pairs()[0], PairProfile::NONE);
     }
 }

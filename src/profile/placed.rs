@@ -14,14 +14,15 @@ pub struct CellTable {
 }
 
 impl CellTable {
-    pub fn of(feature: &FeatureProfile) -> Self {
+    /// Without scores where nobody asks for them: they take a while to work out.
+    pub fn of(feature: &FeatureProfile, with_scores: bool) -> Self {
         match feature {
             FeatureProfile::Numeric { grid, reference, .. } => {
                 let counts =
                     (0..grid.cells()).map(|cell| if cell % 2 == 1 { reference.at(cell / 2) } else { reference.below(cell / 2) });
                 let ranks = ranks(counts);
                 let n = reference.n();
-                let scores = ranks.iter().map(|rank| score(*rank, n)).collect();
+                let scores = if with_scores { ranks.iter().map(|rank| score(*rank, n)).collect() } else { Vec::new() };
                 Self { ranks, scores }
             }
             FeatureProfile::Categorical { reference, .. } => {
@@ -43,7 +44,7 @@ fn ranks(counts: impl Iterator<Item = u64>) -> Vec<u64> {
 }
 
 /// The rows of a batch for one feature, by what they are worth. Either is empty where the feature has no usable value in the batch,
-/// scores for categorical features too.
+/// scores also where nobody asks for them.
 #[derive(Clone, Debug, Default)]
 pub struct Placed {
     pub ranks: Ranks,

@@ -5,8 +5,8 @@ use crate::profile::joint::{LARGEST_CORRELATION, PairProfile};
 
 /// The correlation of two features' normal scores on both sides.
 ///
-/// Fisher's z: `atanh ρ` has variance `1/(n − 3)` in normal samples (Fisher 1915, Biometrika 10:507), and normal scores are normal on
-/// the reference's side by their making. `n` is the effective number of rows in which both have a value. Oracle: `scipy.stats.norm.sf`.
+/// Fisher's z: `atanh ρ` has variance `1/(n − 3)` in normal samples (Fisher 1915, Biometrika 10:507), and more where both features are
+/// extreme together, by the inflation that each side measures. `n` is the effective number of rows in which both have a value. Oracle: `scipy.stats.norm.sf`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairComparison {
     /// In [−1, 1].
@@ -28,7 +28,7 @@ impl PairComparison {
             return None;
         }
         let z = |correlation: f64| correlation.clamp(-LARGEST_CORRELATION, LARGEST_CORRELATION).atanh();
-        let deviation = (1.0 / (effective.reference - 3.0) + 1.0 / (effective.current - 3.0)).sqrt();
+        let deviation = (reference.inflation / (effective.reference - 3.0) + current.inflation / (effective.current - 3.0)).sqrt();
         Some(Self { reference: before, current: now, effective, p_value: tail::normal_two_sided((z(now) - z(before)) / deviation) })
     }
 
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     fn pair(rows: u64, correlation: f64) -> PairProfile {
-        PairProfile { rows, correlation: Some(correlation) }
+        PairProfile { rows, correlation: Some(correlation), inflation: 1.0 }
     }
 
     #[test]
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_side_without_a_correlation_is_not_compared() {
-        let none = PairProfile { rows: 100, correlation: None };
+        let none = PairProfile { rows: 100, correlation: None, inflation: 1.0 };
         assert_eq!(PairComparison::compute(&none, &pair(100, 0.5), DesignEffect::INDEPENDENT), None);
     }
 }

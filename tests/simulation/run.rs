@@ -54,7 +54,8 @@ struct Report {
     decision: Decision,
     current: Current,
     features: Vec<Feature>,
-    joint: Joint,
+    /// Not there where the features' values are tied.
+    joint: Option<Joint>,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +103,8 @@ impl Laboratory {
     /// The numbers depend on the seed, the names and the number of the repetition only: not on the number of workers, nor on which
     /// other scenarios are run.
     pub fn repeat(&self, setting: &Setting, repetitions: u32) -> Result<Vec<Vec<Sighting>>> {
+        let most = setting.scenarios.iter().map(|scenario| scenario.most_repetitions).max().unwrap_or(0);
+        let repetitions = repetitions.min(most);
         let next = AtomicU32::new(0);
         let work = |worker: u32| -> Result<Vec<(u32, Vec<Option<Sighting>>)>> {
             let bench = Bench::prepare(&self.runtime, self.folder.path().join(format!("worker-{worker}")), setting)?;
@@ -195,7 +198,7 @@ impl<'a> Bench<'a> {
             verdict: report.decision.verdict,
             drifted: report.decision.drifted,
             first: first.verdict,
-            related: report.joint.pairs_changed > 0,
+            related: report.joint.is_some_and(|joint| joint.pairs_changed > 0),
             effective_rows: report.current.effective_rows,
         })
     }
