@@ -4,7 +4,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use google_cloud_auth::credentials::{self, Credentials, anonymous};
+use google_cloud_auth::credentials::{
+    self, Credentials, anonymous, external_account, impersonated, mds, service_account, user_account,
+};
 
 /// Reading and writing objects, and nothing else.
 pub const STORAGE: &str = "https://www.googleapis.com/auth/devstorage.read_write";
@@ -53,7 +55,28 @@ impl Identity {
             let home = std::env::var_os("HOME")?;
             Some(Path::new(&home).join(".config/gcloud/application_default_credentials.json")).filter(|path| path.exists())
         };
-        std::env::var_os(VARIABLE).map(PathBuf::from).or_else(known).map_or(Self::MetadataServer, Self::of_file)
+        variable().filter(|path| !path.as_os_str().is_empty()).or_else(known).map_or(Self::MetadataServer, Self::of_file)
+    }
+
+    /// The credentials as Google's client would make them if the variable were not there.
+    fn without_the_variable(&self, scope: &str) -> Result<Credentials, String> {
+        let json = |path: &Path| {
+            let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+            serde_json::from_slice::<serde_json::Value>(&bytes).map_err(|error| error.to_string())
+        };
+        let built = match self {
+            Self::Anonymous => Ok(anonymous::Builder::new().build()),
+            Self::MetadataServer => mds::Builder::default().with_scopes([scope]).build(),
+            Self::Federation(path) => external_account::Builder::new(json(path)?).with_scopes([scope]).build(),
+            Self::ServiceAccountKey(path) => {
+                let scopes = service_account::AccessSpecifier::from_scopes([scope]);
+                service_account::Builder::new(json(path)?).with_access_specifier(scopes).build()
+            }
+            Self::Login(path) => user_account::Builder::new(json(path)?).with_scopes([scope]).build(),
+            Self::Impersonation(path) => impersonated::Builder::new(json(path)?).with_scopes([scope]).build(),
+            Self::File(path) => return Err(format!("{} is no credentials file", path.display())),
+        };
+        built.map_err(|error| error.to_string())
     }
 
     fn of_file(path: PathBuf) -> Self {
@@ -71,6 +94,8 @@ impl Identity {
     pub fn credentials(&self, scope: &str) -> Result<Credentials, String> {
         match self {
             Self::Anonymous => Ok(anonymous::Builder::new().build()),
+            // Google's client would look for a file without a name.
+            _ if variable() == Some(PathBuf::new()) => self.without_the_variable(scope),
             _ => credentials::Builder::default().with_scopes([scope]).build().map_err(|error| error.to_string()),
         }
     }
@@ -98,4 +123,9 @@ impl Identity {
             Self::File(_) => format!("let {VARIABLE} name a credentials file in JSON, or remove the variable"),
         }
     }
+}
+
+/// What the variable says; empty, it counts as not set.
+fn variable() -> Option<PathBuf> {
+    std::env::var_os(VARIABLE).map(PathBuf::from)
 }

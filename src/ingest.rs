@@ -196,21 +196,8 @@ pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, Col
     for meta in source.objects.iter().take(objects) {
         let Some(encoding) = Encoding::of_key(&meta.key) else { continue };
         let (bucket, meta) = (source.bucket.clone(), meta.clone());
-        let task = tokio::task::spawn_blocking(move || {
-            let open = match bucket.read(&meta, access(encoding)) {
-                Err(error) if error.is_not_found() => return Ok(Vec::new()),
-                open => open?,
-            };
-            let encoding = stored(encoding, &open);
-            match inspect(input(open.content), encoding, SAMPLE_ROWS) {
-                Ok(columns) => Ok(columns),
-                Err(mut error) => match bucket_error(&mut error.fault) {
-                    Some(failure) if !failure.is_about_the_object() => Err(failure),
-                    _ => Ok(Vec::new()),
-                },
-            }
-        });
-        let columns: Vec<(String, ColumnGuess)> = match task.await {
+        let task = tokio::task::spawn_blocking(move || columns_of(&bucket, &meta, encoding));
+        let columns = match task.await {
             Ok(columns) => columns?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
@@ -222,6 +209,29 @@ pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, Col
         }
     }
     Ok(found)
+}
+
+/// The columns of one object; none when it cannot be used after as many readings as [`read`] gives it.
+fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<Vec<(String, ColumnGuess)>, BucketError> {
+    for _ in 0..READINGS {
+        let open = match bucket.read(meta, access(encoding)) {
+            Err(error) if error.is_not_found() => break,
+            open => open?,
+        };
+        let is_from_afar = !matches!(open.content, Content::File(_));
+        let encoding = stored(encoding, &open);
+        let mut error = match inspect(input(open.content), encoding, SAMPLE_ROWS) {
+            Ok(columns) => return Ok(columns),
+            Err(error) => error,
+        };
+        if let Some(failure) = bucket_error(&mut error.fault).filter(|failure| !failure.is_about_the_object()) {
+            return Err(failure);
+        }
+        if !is_from_afar {
+            break;
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// What a column is whose objects were guessed apart.

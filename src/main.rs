@@ -1,6 +1,7 @@
 //! Arguments, logging, runtime; the outcome becomes the exit code. Clock, environment and the run's id enter the program here.
 
 use std::io::{IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode as ProcessExitCode;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use drift_check::logging::{self, LogOptions};
 use drift_check::platform::Platform;
 use drift_check::progress::Progress;
 use indicatif::MultiProgress;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long work in progress may take to stop after SIGTERM; Cloud Run kills after ten seconds.
@@ -36,6 +38,7 @@ fn main() -> ProcessExitCode {
     let fields = platform.log_fields(&run_id);
     let log = LogOptions { quiet: options.quiet, verbose: options.verbose, terminal, color: !no_color, fields };
     logging::install(log, bars.clone(), Utc::now);
+    std::panic::set_hook(Box::new(log_panic));
     if platform.task_index > 0 {
         tracing::info!("task {} has nothing to do: one task checks the whole window", platform.task_index);
         return ProcessExitCode::SUCCESS;
@@ -56,14 +59,34 @@ fn main() -> ProcessExitCode {
     ProcessExitCode::from(execute(command.unwrap_or(Command::Check), invocation, on_cloud_run) as u8)
 }
 
+/// A panic is a defect of ours: it goes where everything goes that the job says, as one line.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let what = panic.payload_as_str().unwrap_or("of an unknown kind").split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!("drift-check panicked: {what} ({place}); this is a defect of the program, please report it");
+}
+
+/// The exit code of the work, also when it panics. The hook has said why.
+fn guarded(work: impl FnOnce() -> ExitCode) -> ExitCode {
+    // Nothing that the work has touched is used afterwards.
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(ExitCode::Unexpected)
+}
+
 fn execute(command: Command, invocation: Invocation, on_cloud_run: bool) -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("cannot start: {error}");
             return ExitCode::Unexpected;
         }
     };
+    let exit_code = guarded(|| run(&runtime, command, invocation, on_cloud_run));
+    // Not left to the end of its life, which would wait for everything that is still being read.
+    runtime.shutdown_timeout(GRACE);
+    exit_code
+}
+
+fn run(runtime: &Runtime, command: Command, invocation: Invocation, on_cloud_run: bool) -> ExitCode {
     let ended = runtime.block_on(async {
         if on_cloud_run {
             tokio::spawn(outlast_pauses());
@@ -80,16 +103,14 @@ fn execute(command: Command, invocation: Invocation, on_cloud_run: bool) -> Exit
             () = terminated => None,
         }
     });
-    let exit_code = match ended {
+    match ended {
         Some(Ok(outcome)) => print(&outcome),
         Some(Err(error)) => fail(&error),
         None => {
             tracing::warn!("stopped by SIGTERM; nothing partial was written, and a rerun completes");
             ExitCode::Terminated
         }
-    };
-    runtime.shutdown_timeout(GRACE);
-    exit_code
+    }
 }
 
 /// Cloud Run sends SIGTSTP before it moves a container to another machine and SIGCONT after it: there is nothing to save, and requests that
@@ -123,4 +144,33 @@ fn fail(error: &JobError) -> ExitCode {
 /// The width of stdout in columns.
 fn width() -> u16 {
     terminal_size::terminal_size_of(std::io::stdout()).map_or(PAGE_WIDTH, |(width, _)| width.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_of_json_and_exit_code_1() {
+        const CHILD: &str = "DRIFT_CHECK_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            let fields = serde_json::Map::new();
+            let log = LogOptions { quiet: true, verbose: 0, terminal: false, color: false, fields };
+            logging::install(log, MultiProgress::new(), Utc::now);
+            std::panic::set_hook(Box::new(log_panic));
+            let runtime = Runtime::new().unwrap();
+            // As in a bucket or a store: on another thread, and passed on to this one.
+            let blocking = async { tokio::task::spawn_blocking(|| panic!("on two\nlines")).await };
+            let code = guarded(|| std::panic::resume_unwind(runtime.block_on(blocking).unwrap_err().into_panic()));
+            std::process::exit(code as i32);
+        }
+        let name = "tests::a_panic_is_one_line_of_json_and_exit_code_1";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let ran = child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap();
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!((ran.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
+        let line: serde_json::Value = serde_json::from_str(&stderr).unwrap();
+        let message = line["message"].as_str().unwrap();
+        assert!(line["severity"] == "ERROR" && message.contains("on two lines (src/main.rs:"), "{stderr}");
+    }
 }

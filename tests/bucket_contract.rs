@@ -87,6 +87,19 @@ async fn what_is_put_is_listed_in_order_and_got() {
 }
 
 #[tokio::test]
+async fn an_empty_object_is_listed_beside_the_others() {
+    on_every_kind(async |bucket| {
+        for (key, bytes) in [("p/1.csv", "x"), ("p/2.csv", ""), ("p/3.csv", "xy")] {
+            bucket.put(key, bytes).await.unwrap();
+        }
+        let sizes: Vec<u64> = bucket.list("p/").await.unwrap().into_iter().map(|meta| meta.size_bytes).collect();
+        assert_eq!(sizes, [1, 0, 2]);
+        assert_eq!(bucket.get("p/2.csv").await.unwrap().unwrap().bytes, "");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_empty_bucket_is_an_empty_list() {
     on_every_kind(async |bucket| assert_eq!(keys(bucket, "").await, [""; 0])).await;
 }

@@ -63,12 +63,20 @@ fn a_bucket_that_is_not_there_is_named() {
 #[test]
 fn an_object_that_vanishes_is_left_out_and_told_of() {
     let setup = setup();
-    setup.put("predictions/more.csv", logs(400, 0.0));
-    setup.server().trouble("GET", "predictions/more.csv", 1, Trouble::Deleted("predictions/more.csv"));
+    let vanishing = |count: u32| {
+        setup.put("predictions/more.csv", logs(count, 0.0));
+        setup.server().trouble("GET", "predictions/more.csv", 1, Trouble::Deleted("predictions/more.csv"));
+    };
+    vanishing(2);
     let report = completed(&setup.check(&["--format", "json"]));
     assert_eq!(report["current"]["rows"], 400);
     let messages: Vec<String> = report["findings"].as_array().unwrap().iter().map(|finding| text(&finding["message"])).collect();
     assert!(matches!(messages.as_slice(), [only] if only.contains("not there any more")), "{messages:?}");
+    // More than may be missing: what is left is not the window.
+    vanishing(400);
+    let ran = setup.check(&[]);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    assert!(ran.stderr.contains("logs.max_rejected_fraction") && ran.stderr.contains("not there any more"), "{}", ran.stderr);
     // The only one: there is nothing to judge.
     setup.server().trouble("GET", LOGS, 1, Trouble::Deleted("predictions/logs.csv"));
     let ran = setup.check(&[]);
@@ -178,6 +186,21 @@ fn an_object_overwritten_while_it_is_read_is_never_a_mixture() {
     assert_eq!(report["current"]["objects"][0]["generation"], generation.as_str());
 }
 
+/// The window itself has been read; only the trend wants to read the logs again.
+#[test]
+fn a_bucket_that_fails_during_the_backfill_costs_the_trend_only() {
+    let setup = setup();
+    setup.config("[report]\nbackfill_windows = 2\n");
+    setup.server().trouble("GET", LOGS, 1, Trouble::AsUsual).trouble("GET", LOGS, 1, Trouble::Status(403, None));
+    let ran = setup.check(&["--format", "json"]);
+    stable(&ran);
+    let report = ran.json();
+    assert_eq!(crate::workspace::findings(&report), [("history-unavailable".to_owned(), String::new())]);
+    assert_eq!(report["run"]["history"].as_array().unwrap().len(), 0);
+    assert_eq!(setup.keys("reports/").len(), 4);
+    assert_eq!(setup.server().requests(LOGS), 2, "it stops at the first failure");
+}
+
 #[test]
 fn a_write_whose_answer_is_lost_is_our_own_and_not_another_run() {
     let setup = setup();
@@ -186,6 +209,29 @@ fn a_write_whose_answer_is_lost_is_our_own_and_not_another_run() {
     stable(&ran);
     assert!(!ran.stderr.contains("another run"), "{}", ran.stderr);
     assert_eq!(setup.keys("reports/").len(), 4);
+    assert_eq!(setup.json("reports/test/latest.json")["run"]["id"], ran.json()["run"]["id"]);
+}
+
+#[test]
+fn a_write_whose_answer_is_cut_is_our_own_too() {
+    // Nothing of it, a part of it, and all but its end.
+    for bytes in [0, 10, 300] {
+        let setup = setup();
+        setup.server().trouble("POST", "/upload/", 2, Trouble::CutAfter(bytes));
+        let ran = setup.check(&["--format", "json"]);
+        stable(&ran);
+        assert!(!ran.stderr.contains("another run"), "{bytes}: {}", ran.stderr);
+        assert_eq!(setup.keys("reports/").len(), 4);
+        assert_eq!(setup.json("reports/test/latest.json")["run"]["id"], ran.json()["run"]["id"]);
+    }
+}
+
+#[test]
+fn a_write_whose_answer_makes_no_sense_is_tried_again() {
+    let setup = setup();
+    setup.server().trouble("POST", "/upload/", 1, Trouble::Garbled);
+    let ran = setup.check(&["--format", "json"]);
+    stable(&ran);
     assert_eq!(setup.json("reports/test/latest.json")["run"]["id"], ran.json()["run"]["id"]);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::storage_server::StorageServer;
+use crate::storage_server::{StorageServer, Trouble};
 use crate::workspace::{AS_OF, Ran, Workspace, rows, stamp, text, verdict};
 
 /// A bucket for a check: a folder, or the bucket `logs` of a server.
@@ -236,6 +236,26 @@ fn a_path_may_name_another_bucket() {
     let ran = workspace.run_with(&arguments, &[("DRIFT_CHECK__BUCKET__ENDPOINT", endpoint.as_str())]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(verdict(&ran.json(), "a"), "drift");
+}
+
+/// What the columns hold is guessed before the rows are read: bytes that were damaged on their way must not become "no columns".
+#[test]
+fn a_reference_that_is_damaged_on_its_way_is_looked_into_again() {
+    const REFERENCE: &str = "/o/reference/reference.csv?alt=media";
+    let setup = Setup::cloud();
+    let lines = rows(400, |i| format!("{},", stamp(i)), |a| a);
+    setup.data(400, 0.0).put("reference/reference.csv", format!("ts,a,b\n{lines}"));
+    let report = || {
+        let ran = setup.check(&["--dry-run", "--format", "json"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.json()
+    };
+    let sound = report();
+    let readings = setup.server().requests(REFERENCE);
+    setup.server().trouble("GET", REFERENCE, 1, Trouble::Damaged);
+    let damaged = report();
+    assert_eq!((&sound["features"], &sound["reference"]), (&damaged["features"], &damaged["reference"]));
+    assert_eq!(setup.server().requests(REFERENCE), 2 * readings + 1);
 }
 
 #[test]

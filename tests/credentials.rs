@@ -148,6 +148,17 @@ fn a_developers_login_is_found_in_its_usual_place() {
 }
 
 #[test]
+fn an_empty_variable_counts_as_not_set() {
+    let empty = ("GOOGLE_APPLICATION_CREDENTIALS", "");
+    let (workspace, service) = (Workspace::new(), TokenService::start(200));
+    had_credentials(&run(&workspace, &[empty, ("GCE_METADATA_HOST", service.address.as_str())]));
+    assert!(service.was_asked("GET /computeMetadata/v1/instance/service-accounts/default/token"));
+    file(&workspace, "home/.config/gcloud/application_default_credentials.json", &login(&service));
+    had_credentials(&run(&workspace, &[empty]));
+    assert!(service.was_asked("POST /refresh") && service.was_asked(SECRETS[2]));
+}
+
+#[test]
 fn a_service_account_key_needs_nobody() {
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::{KeyPair, KeySize};

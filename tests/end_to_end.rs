@@ -193,7 +193,10 @@ fn a_profile_of_another_version_or_a_damaged_one_is_refused() {
     for (broken, expected) in [
         (stored.replacen("\"version\":2", "\"version\":3", 1), "version 3"),
         (stored.replacen("\"version\":2", "\"version\":1", 1), "version 1"),
-        (stored.replacen("\"pairs\":[", "\"pairs\":[{\"rows\":9,\"correlation\":0.5},", 1), "one correlation for each pair"),
+        (
+            stored.replacen("\"pairs\":[", "\"pairs\":[{\"rows\":9,\"correlation\":0.5,\"inflation\":1.0},", 1),
+            "one correlation for each pair",
+        ),
         (stored[..stored.len() / 2].to_owned(), "damaged"),
         (stored.replacen("\"at_knot\":[1,", "\"at_knot\":[2,", 1), "do not fit"),
     ] {

@@ -145,3 +145,48 @@ fn the_layout_of_the_service_is_read_as_it_is() {
     assert_eq!((&current["rows"], &current["rows_rejected"]), (&400.into(), &2.into()), "{current}");
     assert!(setup.workspace.path("gcs/drift/drift_report.html").exists());
 }
+
+const COPY: &str = "DRIFT_REPORT_PATH";
+
+#[test]
+fn the_copy_of_the_report_tells_of_the_latest_window() {
+    let setup = Setup::folder();
+    setup.data(400, 0.0);
+    let path = setup.workspace.path("mounted/drift_report.html");
+    let path = path.to_str().unwrap();
+    let check = |as_of: &str| {
+        let ran = setup.workspace.run_with(&["--config", "config.toml", "--as-of", as_of], &[(COPY, path)]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(std::fs::read(path).unwrap(), setup.get("reports/test/latest.html"));
+        std::fs::read(path).unwrap()
+    };
+    let latest = check("2026-01-31T18:00:00Z");
+    assert_eq!(check("2026-01-31T12:00:00Z"), latest, "an older window leaves it");
+    assert_ne!(check("2026-01-31T18:30:00Z"), latest);
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_costs_nothing_but_the_exit_code() {
+    let setup = Setup::folder();
+    setup.data(400, 0.0).workspace.write("file", "no folder");
+    let path = setup.workspace.path("file/drift_report.html").display().to_string();
+    let arguments = ["--config", "config.toml", "--as-of", "2026-01-31T18:00:00Z", "--format", "json"];
+    let ran = setup.workspace.run_with(&arguments, &[(COPY, &path)]);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(ran.stderr.contains("not copied to report.path"), "{}", ran.stderr);
+    assert_eq!(ran.json()["decision"]["verdict"], "stable");
+    assert_eq!(setup.keys("reports/").len(), 4);
+    // The run is remembered.
+    let later = setup.run(&["--config", "config.toml", "--as-of", "2026-01-31T22:00:00Z", "--format", "json"]).json();
+    assert_eq!(later["run"]["history"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_copy_into_a_bucket_is_refused_before_anything_is_done() {
+    let setup = Setup::folder();
+    setup.data(400, 0.0);
+    let ran = setup.workspace.run_with(&["--config", "config.toml"], &[(COPY, "gs://logs/drift_report.html")]);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("DRIFT_REPORT_PATH") && ran.stderr.contains("latest.html"), "{}", ran.stderr);
+    assert_eq!(setup.keys("reports/"), [""; 0]);
+}

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::emulator;
 use crate::faulty::Faulty;
-use crate::workspace::{AS_OF, Ran, Workspace, findings};
+use crate::workspace::{AS_OF, Ran, Workspace, findings, text};
 
 /// A drifted window, and a configuration that says nothing of a store.
 fn drifted() -> Workspace {
@@ -258,6 +258,15 @@ fn the_policies_that_a_database_needs_are_in_the_file() {
         let has_ttl =
             |field: &&Value| field["collectionGroup"] == collection && field["fieldPath"] == "expireAt" && field["ttl"] == true;
         assert_eq!(overrides.iter().filter(has_ttl).count(), 1, "{collection}");
+    }
+    // Both composite indexes of the feedback are made by Terraform too, where the collection is ours.
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/terraform/modules/firestore/main.tf");
+    let module = std::fs::read_to_string(module).unwrap();
+    for index in file["indexes"].as_array().unwrap() {
+        let field =
+            |field: &Value| format!("{{ path = \"{}\", order = \"{}\" }}", text(&field["fieldPath"]), text(&field["order"]));
+        let fields: Vec<String> = index["fields"].as_array().unwrap().iter().map(field).collect();
+        assert!(module.contains(&format!("[{}]", fields.join(", "))), "{index}");
     }
     // What the queries compare by must stay indexed.
     for needed in ["windowEnd", "dueAt"] {

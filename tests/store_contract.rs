@@ -57,6 +57,7 @@ contract!(
     two_runs_of_one_window_at_once_agree,
     two_runs_of_one_window_at_once_create_each_message_once,
     signals_of_other_jobs_stay_apart,
+    runs_over_another_length_move_no_signal_of_the_regular_ones,
     a_signal_that_nobody_heard_of_for_90_days_is_forgotten,
     a_message_is_created_with_its_transition_and_once,
     of_many_claimers_one_gets_each_message,
@@ -218,10 +219,29 @@ async fn signals_of_other_jobs_stay_apart(place: Place) {
     assert_eq!(advance(&store, other.clone()).await, Transition::Opened);
     let elsewhere = ClaimRequest { scope: other.series.scope(), ..request("a", moment(3)) };
     assert_eq!(store.claim_due(elsewhere).await.unwrap(), [], "the messages of a job are its own");
-    // The length of the window does not make another signal.
-    let mut longer = firing(2);
-    longer.series.length_s = 3_600;
-    assert_eq!(advance(&store, longer).await, Transition::Ongoing);
+}
+
+async fn runs_over_another_length_move_no_signal_of_the_regular_ones(place: Place) {
+    let store = place.open().await;
+    let of_an_hour = |day, state| {
+        let mut step = step(day, state, 0.4);
+        step.series.length_s = 3_600;
+        step
+    };
+    open_with(&store, firing(1), &["slack"]).await;
+    // The same end, signal, transition and channel: still another message.
+    assert_eq!(open_with(&store, of_an_hour(1, SignalState::Firing), &["slack"]).await, Transition::Opened);
+    // Of an end that the regular ones have not reached, and quiet, where they fire.
+    assert_eq!(open_with(&store, of_an_hour(5, SignalState::Quiet), &["slack"]).await, Transition::Resolved);
+    assert_eq!(advance(&store, firing(2)).await, Transition::Ongoing);
+    let claims = claim(&store, "a", moment(6)).await;
+    let mut keys: Vec<_> = claims.iter().map(|claim| (claim.key.length_s, claim.key.transition)).collect();
+    keys.sort_by_key(|(length, transition)| (*length, transition.to_string()));
+    assert_eq!(keys, [(3_600, Transition::Opened), (3_600, Transition::Resolved), (86_400, Transition::Opened)]);
+    // One of the two is delivered, and the other is due again when the lease has run out.
+    let regular = claims.into_iter().find(|claim| claim.key.length_s == 86_400).unwrap();
+    store.mark_delivered(regular, moment(6)).await.unwrap();
+    assert_eq!(claim(&store, "b", moment(7)).await.len(), 2);
 }
 
 async fn a_signal_that_nobody_heard_of_for_90_days_is_forgotten(place: Place) {

@@ -48,6 +48,8 @@ struct Page {
 struct Resource {
     name: String,
     generation: String,
+    /// Absent where it is nothing: Google's own test server leaves it out for empty objects.
+    #[serde(default = "nothing")]
     size: String,
     updated: Option<DateTime<Utc>>,
 }
@@ -222,6 +224,10 @@ impl GcsBucket {
 fn size(asked: &Asked<'_>, item: &Resource) -> Result<u64, ServiceError> {
     let no_size = |_| asked.failed(Fault::Unexpected, format!("`{}` is no size of `{}`", item.size, item.name));
     item.size.parse().map_err(no_size)
+}
+
+fn nothing() -> String {
+    "0".to_owned()
 }
 
 fn content_type(key: &str) -> &'static str {

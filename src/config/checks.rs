@@ -18,6 +18,7 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     overrides(layers, config);
     signals(layers);
     channels(layers);
+    report_copy(layers);
     if config.window.anchor == Anchor::Latest
         && config.logs.timestamp.is_none()
         && sound(layers, &["window.anchor", "logs.timestamp"])
@@ -179,6 +180,17 @@ fn channels(layers: &mut Layers) {
     require("channels.webhook.url", &["channels.webhook.secret"]);
 }
 
+/// The copy is written into a folder of this machine; in the bucket there is `latest.html`.
+fn report_copy(layers: &mut Layers) {
+    let key = "report.path";
+    if text(layers, key).contains("://") {
+        let origin = latest_origin(layers, &[key]);
+        let hint = "name a file in a folder that is mounted here, or leave it out: {report.prefix}{job.name}/latest.html in the bucket is the \
+                    same page";
+        layers.problem(origin, key, "is an address and no file of this machine", hint);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::load;
@@ -239,6 +251,13 @@ mod tests {
         assert_eq!(problems("channels.email.smtp = \"localhost:25\"\n").len(), 2);
         assert_eq!(problems("channels.email.to = [\"a@b.example\"]\n").len(), 1);
         assert_eq!(problems("channels.webhook.secret = \"env:S\"\n").len(), 1);
+    }
+
+    #[test]
+    fn the_copy_of_the_report_is_a_file_of_this_machine() {
+        let found = problems("report.path = \"gs://reports/drift_report.html\"\n");
+        assert!(found[0].starts_with("x.toml:1: report.path: is an address and no file of this machine; name a file"), "{found:?}");
+        assert_eq!(problems("report.path = \"/gcs/drift/drift_report.html\"\n"), [""; 0]);
     }
 
     #[test]

@@ -88,12 +88,13 @@ impl Account {
     /// The fraction of the input that was rejected, in [0, 1]; the largest of three:
     /// - of all rows that were read, because the time of many a rejected row is not known;
     /// - of the rows of the window, where it is: one growing file holds far more old rows than rows of the window;
-    /// - of the bytes, where whole objects broke off, because how many rows those hold is not known.
+    /// - of the bytes, where whole objects broke off or vanished, because how many rows those hold is not known.
     pub fn rejected_fraction(&self) -> f64 {
         let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         let rows = share(self.rows_rejected, self.rows_read);
         let in_window = share(self.rows_rejected_in_window, self.rows_used + self.rows_rejected_in_window);
-        let broken: u64 = self.unreadable().map(|(object, _)| object.size_bytes).sum();
+        let is_broken = |object: &&ObjectAccount| matches!(object.outcome, Err(Fault::Unreadable(_) | Fault::Vanished));
+        let broken: u64 = self.objects.iter().filter(is_broken).map(|object| object.size_bytes).sum();
         let readable: u64 = self.readable().map(|(object, _)| object.size_bytes).sum();
         rows.max(in_window).max(share(broken, broken + readable))
     }

@@ -9,11 +9,12 @@ use super::current::{Current, Logs};
 use super::measure::measure;
 use super::relations::{self, relate};
 use super::{Invocation, Outcome, findings, input, moment, publish, reference, signals, trend};
+use crate::bucket::BucketError;
 use crate::cli::{FailOn, Format};
 use crate::config::{Config, Effective, Include, Origin, Store, Value};
 use crate::decision::DatasetVerdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
-use crate::error::{ExitCode, JobError};
+use crate::error::{ExitCode, JobError, with_causes};
 use crate::feature::FeatureName;
 use crate::ingest::account::Account;
 use crate::profile::ReferenceProfile;
@@ -63,8 +64,9 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         None => Vec::new(),
     };
     if let Some(window) = window {
-        let failure = trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
-        store_error = store_error.or(failure);
+        let failures = trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
+        found.extend(failures.finding());
+        store_error = store_error.or(failures.store);
     }
     let newest = current.account.newest_us.and_then(DateTime::from_timestamp_micros);
     let (signals, failure) = signals::evaluate(config, invocation, store.as_ref(), &series, window_end, &decision, newest).await;
@@ -98,11 +100,14 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         findings: found,
         signals,
     };
+    let mut copy_failure = None;
     let location = if invocation.options.dry_run {
         None
     } else {
         let folder = publish::folder(config, window, window_end);
-        let uri = publish::publish(config, &bucket, &folder, window_end, &report).await?;
+        let published = publish::publish(config, &bucket, &folder, window_end, &report).await?;
+        let uri = published.uri;
+        copy_failure = published.copy_failure;
         if let Some(store) = &store {
             let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
             keep(store.record_run(record).await, &mut store_error);
@@ -118,13 +123,9 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         "{}",
         report.decision.conclusion
     );
-    let exit_code = match &store_error {
-        Some(error) => {
-            tracing::error!("The state store failed, so signals and trend were not kept: {}", crate::error::with_causes(error));
-            ExitCode::StorageFailed
-        }
-        None => exit_code(report.decision.verdict, invocation.options.fail_on),
-    };
+    let is_stored = tell_failures(store_error.as_ref(), copy_failure.as_ref());
+    let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
+    let exit_code = if is_stored { by_verdict } else { ExitCode::StorageFailed };
     Ok(Outcome { exit_code, output: render(&report, invocation, location)? })
 }
 
@@ -201,6 +202,17 @@ fn of_window(config: &Config, effective: &Effective, has_window: bool, current: 
 fn no_history(error: &StoreError) -> Finding {
     let message = format!("The state store failed ({error}): there is no trend, and signals have no memory.");
     Finding::new(FindingCode::HistoryUnavailable, Severity::Error, message)
+}
+
+/// Says what could not be kept although the report was published; whether there is nothing to say.
+fn tell_failures(store: Option<&StoreError>, copy: Option<&BucketError>) -> bool {
+    if let Some(error) = store {
+        tracing::error!("The state store failed, so signals and trend were not kept: {}", with_causes(error));
+    }
+    if let Some(error) = copy {
+        tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
+    }
+    store.is_none() && copy.is_none()
 }
 
 /// Keeps a value, or the first error.

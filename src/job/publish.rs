@@ -4,6 +4,8 @@
 //! the two owns the pair, the second is written only while the first still is the owner's, and only over what stood there before
 //! that was made sure of. A run that is overtaken leaves the rest to the other, which is as far or further.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -23,43 +25,64 @@ pub fn folder(config: &Config, window: Option<Window>, end: DateTime<Utc>) -> St
 /// Another run that writes the same object is over after one or two of these.
 const TRIES: u32 = 16;
 
-/// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window.
-///
-/// Returns the URI of `report.html`.
+/// What was published.
+pub struct Published {
+    /// Of `report.html`.
+    pub uri: String,
+    /// Why the copy at `report.path` could not be written; everything else was.
+    pub copy_failure: Option<BucketError>,
+}
+
+/// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window, and last the copy
+/// at `report.path`, which tells of the same run as `latest.html`.
 pub async fn publish(
     config: &Config,
     bucket: &Bucket,
     folder: &str,
     end: DateTime<Utc>,
     report: &Report,
-) -> Result<String, JobError> {
+) -> Result<Published, JobError> {
     let json = Bytes::from(report.to_json().map_err(|source| JobError::Encode { what: "report", source })?);
     let html = Bytes::from(html::render(report).into_bytes());
     let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
     let uri = bucket.uri(&html_key);
+    let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
+    // Without a window nothing is older or newer.
+    let copy_failure = match &config.report.path {
+        Some(path) if is_latest || report.window.end.is_none() => write_copy(path.clone(), html).await.err(),
+        _ => None,
+    };
+    Ok(Published { uri, copy_failure })
+}
+
+/// Puts both parts of the report in their places; whether this run became the latest.
+async fn place(
+    config: &Config,
+    bucket: &Bucket,
+    [json_key, html_key]: [&str; 2],
+    [json, html]: [&Bytes; 2],
+    end: DateTime<Utc>,
+) -> Result<bool, BucketError> {
     let overtaken = |what: &str| tracing::info!("another run of this window wrote {what} at the same time, and its report stands");
-    let own = Owned { key: &html_key, generation: lead(bucket, &html_key, &html).await? };
-    let is_published = follow(bucket, &[&own], &json_key, &json).await?;
-    if let Some(path) = &config.report.path {
-        write_copy(path, &html)?;
-    }
-    if !is_published {
+    let own = Owned { key: html_key, generation: lead(bucket, html_key, html).await? };
+    if !follow(bucket, &[&own], json_key, json).await? {
         overtaken("the report");
-        return Ok(uri);
+        return Ok(false);
     }
     let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
     let (json_key, html_key) = (latest("json"), latest("html"));
-    match advance(bucket, &own, &json_key, &json, end).await? {
+    match advance(bucket, &own, &json_key, json, end).await? {
         Advance::Done(generation) => {
             let newest = Owned { key: &json_key, generation };
-            if !follow(bucket, &[&newest, &own], &html_key, &html).await? {
-                overtaken("latest.json");
+            if follow(bucket, &[&newest, &own], &html_key, html).await? {
+                return Ok(true);
             }
+            overtaken("latest.json");
         }
         Advance::Later => tracing::info!("latest.json tells of a later window and was left as it is"),
         Advance::Overtaken => overtaken("the report"),
     }
-    Ok(uri)
+    Ok(false)
 }
 
 /// An object that this run has written, as long as it is still of that generation.
@@ -149,11 +172,10 @@ fn end_of(json: &[u8]) -> Option<DateTime<Utc>> {
 }
 
 /// The extra copy that a service may serve from a mounted folder.
-fn write_copy(path: &str, html: &[u8]) -> Result<(), JobError> {
-    let file = std::path::Path::new(path);
-    let folder = file.parent().map(|folder| folder.display().to_string()).filter(|folder| !folder.is_empty());
-    let bucket = crate::bucket::local::LocalBucket::new(folder.unwrap_or_else(|| ".".to_owned()).into());
+async fn write_copy(path: String, html: Bytes) -> Result<(), BucketError> {
+    let file = Path::new(&path);
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    bucket.put_if(&name, html, &Condition::Always)?;
-    Ok(())
+    // The bucket writes on a thread where it may block: a mounted folder can be slow.
+    Bucket::local(folder).put(&name, html).await
 }

@@ -7,10 +7,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Invocation;
 use super::current::Logs;
 use super::measure::measure;
+use crate::bucket::BucketError;
 use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
+use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::policy::Policy;
-use crate::error::JobError;
+use crate::error::{JobError, with_causes};
 use crate::profile::ReferenceProfile;
 use crate::report::assemble::JudgedFeature;
 use crate::report::{PastFeature, PastRun};
@@ -72,9 +74,26 @@ pub async fn known(context: &Context<'_>, store: &StateStore, window_end: DateTi
 /// Windows that end within this part of their length of one another are as good as the same window.
 const NEAR_PARTS: i32 = 8;
 
+/// What failed while the trend was filled; the first of each.
+#[derive(Debug, Default)]
+pub struct Backfill {
+    pub store: Option<StoreError>,
+    pub bucket: Option<BucketError>,
+}
+
+impl Backfill {
+    /// Why earlier windows are missing, for the report.
+    pub fn finding(&self) -> Option<Finding> {
+        let message =
+            format!("Earlier windows are missing from the trend, because their logs could not be read: {}.", self.bucket.as_ref()?);
+        Some(Finding::new(FindingCode::HistoryUnavailable, Severity::Warning, message))
+    }
+}
+
 /// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write.
 ///
-/// A window that cannot be computed (its logs are damaged) is left out: the trend must not keep the check from running.
+/// A window that cannot be computed (its logs are damaged) is left out, and a bucket that fails ends it: the trend must not keep the
+/// check from running.
 pub async fn backfill(
     context: &Context<'_>,
     logs: &Logs<'_>,
@@ -82,9 +101,9 @@ pub async fn backfill(
     window: Window,
     store: Option<&StateStore>,
     known: &mut Vec<PastRun>,
-) -> Result<Option<StoreError>, JobError> {
+) -> Result<Backfill, JobError> {
     let near = (window.end - window.start) / NEAR_PARTS;
-    let mut failure = None;
+    let mut failures = Backfill::default();
     let mut earlier = window;
     for _ in 0..context.config.report.backfill_windows {
         earlier = earlier.previous();
@@ -97,6 +116,11 @@ pub async fn backfill(
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
                 continue;
             }
+            Err(JobError::Bucket(error)) => {
+                tracing::warn!("The windows before {} were left out of the trend: {}", window.start, with_causes(&error));
+                failures.bucket = Some(error);
+                break;
+            }
             Err(error) => return Err(error),
         };
         let rows = current.account.rows_used;
@@ -108,14 +132,14 @@ pub async fn backfill(
         let outcome = remember(Some(earlier), earlier.end, rows, &decision, &judged);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
             let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new())).await;
-            failure = failure.or(recorded.err());
+            failures.store = failures.store.or(recorded.err());
         }
         known.push(outcome);
     }
     known.sort_by_key(|run| run.window_end);
     let shown = context.config.report.trend_windows as usize;
     known.drain(..known.len().saturating_sub(shown));
-    Ok(failure)
+    Ok(failures)
 }
 
 /// The record of a run that ends now.

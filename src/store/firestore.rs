@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-runs/{window end}
-//! {prefix}-jobs/{job~environment}/{prefix}-signals/{signal}
-//! {prefix}-jobs/{job~environment}/{prefix}-outbox/{signal~window end~transition~channel}
+//! {prefix}-jobs/{job~environment~length_s}/{prefix}-signals/{signal}
+//! {prefix}-jobs/{job~environment}/{prefix}-outbox/{length_s~signal~window end~transition~channel}
 //! ```
-//! Ids come from the keys, so that writing twice is writing once. Runs and messages lie in sub-collections of their series, so that
-//! every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
+//! Ids come from the keys, so that writing twice is writing once. Runs and signals lie in sub-collections of their series, messages of their
+//! job, so that every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
 //! `expireAt`, a real timestamp; deleting by it is a time-to-live policy of the database (`deploy/firestore.indexes.json`).
 //!
 //! Nothing is locked: what is read is written back on the condition that it has not changed, all writes of a step in one transaction.
@@ -108,10 +108,10 @@ impl FirestoreStore {
         messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
     ) -> Result<Transition, Fault> {
         let db = &self.client.db;
-        let parent = self.of_scope(&step.series.scope());
+        let (of_series, of_scope) = (self.of_series(&step.series), self.of_scope(&step.series.scope()));
         let (signals, outbox) = (self.collection("signals"), self.collection("outbox"));
         let name = step.name.to_string();
-        let read = db.fluent().select().by_id_in(&signals).parent(&parent).one(&name).await?;
+        let read = db.fluent().select().by_id_in(&signals).parent(&of_series).one(&name).await?;
         let stored = read.as_ref().map(|document| FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored());
         let Some((transition, record)) = replay(stored.transpose()?, step) else {
             return Ok(Transition::None);
@@ -120,17 +120,17 @@ impl FirestoreStore {
         for draft in messages(transition) {
             let key = MessageKey::new(step, transition, &draft.channel);
             let id = message_id(&key);
-            if db.fluent().select().by_id_in(&outbox).parent(&parent).one(&id).await?.is_none() {
+            if db.fluent().select().by_id_in(&outbox).parent(&of_scope).one(&id).await?.is_none() {
                 new.push((id, MessageDocument::new(step, &key, &draft)));
             }
         }
         let document = SignalDocument::new(step, &record)?;
         let mut transaction = db.begin_transaction().await?;
         let update = db.fluent().update().in_col(&signals).precondition(unchanged(read.as_ref())?);
-        update.document_id(&name).parent(&parent).object(&document).add_to_transaction(&mut transaction)?;
+        update.document_id(&name).parent(&of_series).object(&document).add_to_transaction(&mut transaction)?;
         for (id, document) in &new {
             let update = db.fluent().update().in_col(&outbox).precondition(unchanged(None)?);
-            update.document_id(id).parent(&parent).object(document).add_to_transaction(&mut transaction)?;
+            update.document_id(id).parent(&of_scope).object(document).add_to_transaction(&mut transaction)?;
         }
         transaction.commit().await?;
         Ok(transition)
@@ -138,5 +138,5 @@ impl FirestoreStore {
 }
 
 fn message_id(key: &MessageKey) -> String {
-    id(&[&key.signal.to_string(), &moment(key.window_end), &key.transition.to_string(), &key.channel])
+    id(&[&key.length_s.to_string(), &key.signal.to_string(), &moment(key.window_end), &key.transition.to_string(), &key.channel])
 }

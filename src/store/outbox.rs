@@ -14,6 +14,8 @@ use crate::decision::signal::{SignalName, Transition};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageKey {
     pub scope: Scope,
+    /// Of the window; 0 when the logs have no timestamp.
+    pub length_s: i64,
     pub signal: SignalName,
     pub window_end: DateTime<Utc>,
     pub transition: Transition,
@@ -24,6 +26,7 @@ impl MessageKey {
     pub fn new(step: &Step, transition: Transition, channel: &str) -> Self {
         Self {
             scope: step.series.scope(),
+            length_s: step.series.length_s,
             signal: step.name,
             window_end: super::to_micros(step.window_end),
             transition,

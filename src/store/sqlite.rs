@@ -35,17 +35,24 @@ CREATE TABLE signal (
     PRIMARY KEY (job, environment, name)
 ) STRICT;
 ",
-    // due_at is null once a message is delivered.
+    // A signal belongs to a length of window: that of the run that moved it last. due_at is null once a message is delivered.
     "
 ALTER TABLE run ADD COLUMN expire_at TEXT NOT NULL DEFAULT '';
 UPDATE run SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', finished_at, '+90 days');
-ALTER TABLE signal ADD COLUMN expire_at TEXT NOT NULL DEFAULT '';
-UPDATE signal SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '+90 days');
+ALTER TABLE signal RENAME TO signal_of_any_length;
+CREATE TABLE signal (
+    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL,
+    state TEXT NOT NULL, expire_at TEXT NOT NULL,
+    PRIMARY KEY (job, environment, length_s, name)
+) STRICT;
+INSERT INTO signal SELECT job, environment, length_s, name, window_end, state, strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '+90 days')
+    FROM signal_of_any_length JOIN run USING (job, environment, window_end);
+DROP TABLE signal_of_any_length;
 CREATE TABLE outbox (
-    job TEXT NOT NULL, environment TEXT NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL, transition TEXT NOT NULL,
-    channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL, created_at TEXT NOT NULL, due_at TEXT,
+    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL,
+    transition TEXT NOT NULL, channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL, created_at TEXT NOT NULL, due_at TEXT,
     attempts INTEGER NOT NULL, claimed_by TEXT, error_kind TEXT, delivered_at TEXT, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, signal, window_end, transition, channel)
+    PRIMARY KEY (job, environment, length_s, signal, window_end, transition, channel)
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
 ",
@@ -168,13 +175,13 @@ impl SqliteStore {
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
         let damaged = |source| StoreError::Damaged { path: path.clone(), source };
-        let Series { job, environment, .. } = &step.series;
+        let Series { job, environment, length_s } = &step.series;
         let name = step.name.to_string();
         let transaction = self.begin()?;
         let stored: Option<(String, String, String)> = transaction
             .query_row(
-                "SELECT window_end, state, expire_at FROM signal WHERE job = ?1 AND environment = ?2 AND name = ?3",
-                params![job, environment, name],
+                "SELECT window_end, state, expire_at FROM signal WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND name = ?4",
+                params![job, environment, length_s, name],
                 |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
             )
             .optional()
@@ -193,8 +200,9 @@ impl SqliteStore {
         let (end, expire_at) = (sortable(step.window_end), sortable(expiry(step.window_end, step.now)));
         transaction
             .execute(
-                "INSERT OR REPLACE INTO signal (job, environment, name, window_end, state, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![job, environment, name, end, state, expire_at],
+                "INSERT OR REPLACE INTO signal (job, environment, length_s, name, window_end, state, expire_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![job, environment, length_s, name, end, state, expire_at],
             )
             .map_err(failed)?;
         for draft in messages(transition) {
@@ -233,6 +241,7 @@ fn sortable(moment: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::signal::{Reading, SignalName, SignalState};
 
     #[test]
     fn a_newer_file_is_refused_and_reading_creates_none() {
@@ -259,6 +268,8 @@ mod tests {
         let end = "2026-01-31T18:00:00.000000Z";
         let values = params!["j", "e", 60, end, "i", "t", end, end, "p", "c", "r", outcome];
         old.execute("INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", values).unwrap();
+        let state = r#"{"before":null,"after":{"worst":0.4}}"#;
+        old.execute("INSERT INTO signal VALUES ('j', 'e', 'data-drift', ?1, ?2)", params![end, state]).unwrap();
         drop(old);
         let series = Series { job: "j".to_owned(), environment: "e".to_owned(), length_s: 60 };
         let later = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -268,6 +279,12 @@ mod tests {
         let expire_at: String = store.connection.query_row("SELECT expire_at FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(expire_at, "2026-05-01T18:00:00.000000Z");
         assert_eq!(store.version().unwrap(), VERSION);
+        let window_end = DateTime::from_timestamp(1_769_968_800, 0).unwrap();
+        let reading = Reading { state: SignalState::Firing, value: Some(0.4), threshold: Some(0.3), n: 16 };
+        let step = |series| Step { series, name: SignalName::DataDrift, reading, window_end, now: window_end };
+        let other = Series { length_s: 61, ..series.clone() };
+        assert_eq!(store.advance_signal(&step(series), &|_| Vec::new()).unwrap(), Transition::Ongoing);
+        assert_eq!(store.advance_signal(&step(other), &|_| Vec::new()).unwrap(), Transition::Opened);
     }
 
     #[test]

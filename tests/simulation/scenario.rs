@@ -40,6 +40,12 @@ pub enum Expectation {
     Broken,
 }
 
+impl Expectation {
+    fn is_promised(self) -> bool {
+        !matches!(self, Self::Alarm { least: None } | Self::Related { least: None })
+    }
+}
+
 /// The bar of every null scenario, for the alarm rate and for its 95 % upper bound.
 pub const MOST_FALSE_ALARMS: f64 = 0.02;
 
@@ -86,6 +92,8 @@ pub fn settings() -> Vec<Setting> {
             let mut setting = Setting { population, rows_like, reference_rows, names_studies, scenarios: Vec::new() };
             setting.add_null();
             setting.add_drift();
+            // Against a large reference only what is promised: the rest is as with the small one, and takes hours.
+            setting.scenarios.retain(|scenario| reference_rows != MANY_REFERENCE_ROWS || scenario.expectation.is_promised());
             settings.push(setting);
         }
     }

@@ -40,6 +40,8 @@ pub enum Trouble {
     Deleted(&'static str),
     /// The request is carried out, and its answer lost.
     AnswerLost,
+    /// The request is carried out, and its answer is the beginning of one.
+    Garbled,
 }
 
 /// Which requests, and how many of them.
@@ -228,6 +230,10 @@ async fn answer(shared: Shared, address: SocketAddr, request: Request) -> Respon
         Some(Trouble::AnswerLost) => {
             drop(respond(&shared, &asked));
             error(503, "backendError", "The answer was lost.")
+        }
+        Some(Trouble::Garbled) => {
+            drop(respond(&shared, &asked));
+            Response::builder().header("content-type", "application/json").body(Body::from("{\"name\": \"re")).unwrap()
         }
     }
 }

@@ -94,6 +94,12 @@ impl Asked<'_> {
         if error.is_timeout() {
             return self.failed(Fault::Silent, format!("no answer from {} in time", self.client.endpoint()));
         }
+        // It may have been written: another attempt finds out.
+        if self.action == "write" && error.is_deserialization() {
+            let detail =
+                format!("the answer of {} was cut short or makes no sense: {}", self.client.endpoint(), short(&causes(error)));
+            return self.failed(Fault::Unreachable, detail);
+        }
         let fault =
             if error.is_connect() || error.is_io() || error.is_transport() { Fault::Unreachable } else { Fault::Unexpected };
         self.failed(fault, format!("{}: {}", self.client.endpoint(), short(&causes(error))))

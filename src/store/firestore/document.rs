@@ -103,6 +103,7 @@ impl SignalDocument {
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageDocument {
     version: i64,
+    length_s: i64,
     signal: String,
     #[serde(with = "timestamp")]
     window_end: DateTime<Utc>,
@@ -129,6 +130,7 @@ impl MessageDocument {
     pub(super) fn new(step: &Step, key: &MessageKey, draft: &Draft) -> Self {
         Self {
             version: VERSION,
+            length_s: key.length_s,
             signal: key.signal.to_string(),
             window_end: key.window_end,
             transition: key.transition.to_string(),
@@ -152,6 +154,7 @@ impl MessageDocument {
         Ok(Claim {
             key: MessageKey {
                 scope: scope.clone(),
+                length_s: self.length_s,
                 signal: serde_json::from_value(word(&self.signal))?,
                 window_end: self.window_end,
                 transition: serde_json::from_value(word(&self.transition))?,

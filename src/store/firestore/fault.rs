@@ -153,9 +153,16 @@ fn remedy(kind: FaultKind, settings: &FirestoreSettings) -> String {
              --database='{database}' --location=LOCATION --type=firestore-native"
         ),
         FaultKind::Index => {
-            format!(
-                "create the indexes of deploy/firestore.indexes.json: firebase deploy --only firestore:indexes --project={project}"
-            )
+            // Only the feedback is asked for by more than one field.
+            let create = |first: &str, second: &str| {
+                format!(
+                    "gcloud firestore indexes composite create --project={project} --database='{database}' --collection-group=feedback \
+                     --field-config=field-path={first} --field-config=field-path={second}"
+                )
+            };
+            let correct = create("is_correct,order=ascending", "timestamp,order=descending");
+            let confidence = create("timestamp,order=descending", "predicted_confidence,order=descending");
+            format!("create the indexes of the feedback: {correct}; {confidence}")
         }
         FaultKind::Precondition => {
             "another run changed the same document at the same time; a rerun completes what is missing".to_owned()
@@ -199,6 +206,13 @@ mod tests {
             assert!(denied.contains(part), "{denied}");
         }
         assert!(told(FaultKind::Missing).contains("gcloud firestore databases create --project=p-1 --database='(default)'"));
-        assert!(told(FaultKind::Index).contains("deploy/firestore.indexes.json"));
+        let index = told(FaultKind::Index);
+        for part in [
+            "gcloud firestore indexes composite create --project=p-1 --database='(default)' --collection-group=feedback",
+            "--field-config=field-path=is_correct,order=ascending --field-config=field-path=timestamp,order=descending",
+            "--field-config=field-path=timestamp,order=descending --field-config=field-path=predicted_confidence,order=descending",
+        ] {
+            assert!(index.contains(part), "{index}");
+        }
     }
 }

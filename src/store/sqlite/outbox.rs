@@ -14,11 +14,12 @@ pub(super) fn create(transaction: &Transaction<'_>, step: &Step, transition: Tra
     let key = MessageKey::new(step, transition, &draft.channel);
     let now = sortable(step.now);
     transaction.execute(
-        "INSERT OR IGNORE INTO outbox (job, environment, signal, window_end, transition, channel, payload, payload_version, created_at,
-         due_at, attempts, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, 0, ?10)",
+        "INSERT OR IGNORE INTO outbox (job, environment, length_s, signal, window_end, transition, channel, payload, payload_version,
+         created_at, due_at, attempts, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11)",
         params![
             key.scope.job,
             key.scope.environment,
+            key.length_s,
             key.signal.to_string(),
             sortable(key.window_end),
             key.transition.to_string(),
@@ -35,6 +36,7 @@ pub(super) fn create(transaction: &Transaction<'_>, step: &Step, transition: Tra
 /// A message as it is stored.
 struct Row {
     id: i64,
+    length_s: i64,
     signal: String,
     window_end: String,
     transition: String,
@@ -50,6 +52,7 @@ impl Row {
         Ok(Claim {
             key: MessageKey {
                 scope: scope.clone(),
+                length_s: self.length_s,
                 signal: from_text(self.signal)?,
                 window_end: from_text(self.window_end)?,
                 transition: from_text(self.transition)?,
@@ -86,8 +89,8 @@ impl SqliteStore {
     pub fn mark_delivered(&mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
         self.mark(
             claim,
-            "UPDATE outbox SET due_at = NULL, delivered_at = ?7, error_kind = NULL
-             WHERE job = ?1 AND environment = ?2 AND signal = ?3 AND window_end = ?4 AND transition = ?5 AND channel = ?6
+            "UPDATE outbox SET due_at = NULL, delivered_at = ?8, error_kind = NULL
+             WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND signal = ?4 AND window_end = ?5 AND transition = ?6 AND channel = ?7
              AND delivered_at IS NULL",
             &[&sortable(now)],
         )
@@ -96,18 +99,19 @@ impl SqliteStore {
     pub fn mark_failed(&mut self, claim: &Claim, next_attempt: DateTime<Utc>, error_kind: &str) -> Result<(), StoreError> {
         self.mark(
             claim,
-            "UPDATE outbox SET due_at = ?7, error_kind = ?8
-             WHERE job = ?1 AND environment = ?2 AND signal = ?3 AND window_end = ?4 AND transition = ?5 AND channel = ?6
-             AND delivered_at IS NULL AND attempts = ?9",
+            "UPDATE outbox SET due_at = ?8, error_kind = ?9
+             WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND signal = ?4 AND window_end = ?5 AND transition = ?6 AND channel = ?7
+             AND delivered_at IS NULL AND attempts = ?10",
             &[&sortable(next_attempt), &error_kind, &claim.attempt],
         )
     }
 
-    /// Runs an update of the claim's message; the parameters after its key begin at `?7`.
+    /// Runs an update of the claim's message; the parameters after its key begin at `?8`.
     fn mark(&mut self, claim: &Claim, update: &str, more: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
         let key = &claim.key;
         let (signal, end, transition) = (key.signal.to_string(), sortable(key.window_end), key.transition.to_string());
-        let of_key: [&dyn rusqlite::ToSql; 6] = [&key.scope.job, &key.scope.environment, &signal, &end, &transition, &key.channel];
+        let of_key: [&dyn rusqlite::ToSql; 7] =
+            [&key.scope.job, &key.scope.environment, &key.length_s, &signal, &end, &transition, &key.channel];
         let all: Vec<&dyn rusqlite::ToSql> = of_key.into_iter().chain(more.iter().copied()).collect();
         let written = self.connection.execute(update, all.as_slice());
         written.map(|_| ()).map_err(|source| self.failed("write to", source))
@@ -116,7 +120,7 @@ impl SqliteStore {
 
 fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Result<Vec<Row>> {
     let mut statement = transaction.prepare(
-        "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at FROM outbox
+        "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at, length_s FROM outbox
          WHERE job = ?1 AND environment = ?2 AND due_at <= ?3 AND expire_at > ?3 ORDER BY due_at LIMIT ?4",
     )?;
     let Scope { job, environment } = &request.scope;
@@ -131,6 +135,7 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
             payload_version: row.get(6)?,
             attempts: row.get(7)?,
             created_at: row.get(8)?,
+            length_s: row.get(9)?,
         })
     })?;
     rows.collect()

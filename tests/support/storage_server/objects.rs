@@ -144,7 +144,7 @@ impl Objects {
 }
 
 pub fn resource(bucket: &str, key: &str, object: &Object) -> Value {
-    value!({
+    let mut resource = value!({
         "kind": "storage#object",
         "id": format!("{bucket}/{key}/{}", object.generation),
         "name": key,
@@ -158,7 +158,12 @@ pub fn resource(bucket: &str, key: &str, object: &Object) -> Value {
         "etag": format!("{}", object.generation),
         "timeCreated": object.updated,
         "updated": object.updated,
-    })
+    });
+    // Google's own test server leaves out what is zero.
+    if object.bytes.is_empty() {
+        resource.as_object_mut().unwrap().remove("size");
+    }
+    resource
 }
 
 pub fn no_bucket() -> Response {

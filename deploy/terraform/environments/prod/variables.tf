@@ -138,6 +138,7 @@ variable "existing_feedback_indexes" {
   type = object({
     prediction_id = optional(string)
     is_correct    = optional(string)
+    timestamp     = optional(string)
   })
   default = {}
 }

@@ -29,19 +29,27 @@ resource "google_firestore_field" "feedback_expiry" {
   depends_on = [google_firestore_database.default]
 }
 
+locals {
+  # By their first field. The service looks feedback up by prediction; the job counts it by what was right, and averages the confidence.
+  feedback_indexes = {
+    prediction_id = [{ path = "prediction_id", order = "ASCENDING" }, { path = "timestamp", order = "DESCENDING" }]
+    is_correct    = [{ path = "is_correct", order = "ASCENDING" }, { path = "timestamp", order = "DESCENDING" }]
+    timestamp     = [{ path = "timestamp", order = "DESCENDING" }, { path = "predicted_confidence", order = "DESCENDING" }]
+  }
+}
+
 resource "google_firestore_index" "feedback" {
-  for_each   = var.manage_database ? toset(["prediction_id", "is_correct"]) : toset([])
+  for_each   = var.manage_database ? local.feedback_indexes : {}
   project    = var.project_id
   database   = "(default)"
   collection = "feedback"
 
-  fields {
-    field_path = each.value
-    order      = "ASCENDING"
-  }
-  fields {
-    field_path = "timestamp"
-    order      = "DESCENDING"
+  dynamic "fields" {
+    for_each = each.value
+    content {
+      field_path = fields.value.path
+      order      = fields.value.order
+    }
   }
 
   depends_on = [google_firestore_database.default]
