@@ -24,8 +24,8 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/calibration.md");
 /// Runs every scenario through the whole pipeline and writes docs/calibration.md.
 #[derive(Parser)]
 struct Arguments {
-    /// How often each scenario is repeated; the largest windows and references at most 160 times
-    #[arg(long, value_name = "N", default_value_t = 300)]
+    /// How often each scenario is repeated; large windows and references less often
+    #[arg(long, value_name = "N", default_value_t = 400)]
     repetitions: u32,
     /// Only the scenarios whose name contains this; the table is printed, not written
     #[arg(long, value_name = "NAME", default_value = "")]

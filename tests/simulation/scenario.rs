@@ -53,7 +53,8 @@ const ROWS: [usize; 4] = [20, 73, 300, 2_000];
 const MANY_ROWS: usize = 100_000;
 /// Where rows are many, in the window or in the reference, repetitions are few: with 149 of them and no alarm the upper bound is below the
 /// bar, and one alarm more fails it.
-const REPETITIONS_OF_MANY_ROWS: u32 = 160;
+const REPETITIONS_OF_MANY_ROWS: u32 = 150;
+const REPETITIONS_OF_SOME_ROWS: u32 = 240;
 
 const MANY_REFERENCE_ROWS: usize = 10_000;
 const REFERENCES: [usize; 2] = [613, MANY_REFERENCE_ROWS];
@@ -175,10 +176,11 @@ impl Setting {
             window_rows,
             drift,
             expectation,
-            most_repetitions: if window_rows == MANY_ROWS || self.reference_rows == MANY_REFERENCE_ROWS {
-                REPETITIONS_OF_MANY_ROWS
-            } else {
-                u32::MAX
+            most_repetitions: match window_rows {
+                _ if self.reference_rows == MANY_REFERENCE_ROWS => REPETITIONS_OF_MANY_ROWS,
+                MANY_ROWS => REPETITIONS_OF_MANY_ROWS,
+                2_000 => REPETITIONS_OF_SOME_ROWS,
+                _ => u32::MAX,
             },
         });
     }
