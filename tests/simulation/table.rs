@@ -60,7 +60,7 @@ impl Tally {
 
     pub fn standing(&self, expectation: Expectation) -> Standing {
         match expectation {
-            Expectation::Quiet if self.share(self.related) > MOST_FALSE_ALARMS => Standing::Fails,
+            Expectation::Quiet if lower_bound(self.related, self.repetitions) > MOST_FALSE_ALARMS => Standing::Fails,
             Expectation::Quiet if upper_bound(self.alarms, self.repetitions) < MOST_FALSE_ALARMS => Standing::Holds,
             // One alarm of a few runs may be chance.
             Expectation::Quiet if upper_bound(0, self.repetitions) >= MOST_FALSE_ALARMS && self.alarms <= 1 => {
@@ -96,6 +96,11 @@ impl Standing {
             Self::None => "",
         }
     }
+}
+
+/// The lower bound of a rate, at one-sided 95 % confidence. In [0, 1]; 0 without repetitions.
+fn lower_bound(count: u32, repetitions: u32) -> f64 {
+    clopper_pearson(u64::from(count), u64::from(repetitions), 0.90).map_or(0.0, |interval| interval.low)
 }
 
 /// The upper bound of a rate, at one-sided 95 % confidence. In [0, 1]; 1 without repetitions.
@@ -170,7 +175,7 @@ fn null_table(lines: &[&Line]) -> String {
     let mut text = format!(
         "## Nothing to be alarmed by\n\n\
          The bar: the alarm rate and its upper bound (Clopper–Pearson, one-sided 95 %) are below {}. `relations` is the share of runs with a\n\
-         wrong remark on relations between features, of which there are up to 120 pairs; it may not be above the same limit. `drifted features` is the mean of 16.\n\n\
+         wrong remark on relations between features, of which there are up to 120 pairs; it may not be above the same limit with that confidence. `drifted features` is the mean of 16.\n\n\
          | rows | reference | window | repetitions | alarms | alarm rate | at most | inconclusive | relations | drifted features | effective rows | bar |\n\
          |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
         percent(MOST_FALSE_ALARMS)
