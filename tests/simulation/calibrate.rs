@@ -24,17 +24,22 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/calibration.md");
 /// Runs every scenario through the whole pipeline and writes docs/calibration.md.
 #[derive(Parser)]
 struct Arguments {
-    /// How often each scenario is repeated; large windows and references less often
+    /// How often each scenario is repeated; large windows less often
     #[arg(long, value_name = "N", default_value_t = 400)]
     repetitions: u32,
     /// Only the scenarios whose name contains this; the table is printed, not written
     #[arg(long, value_name = "NAME", default_value = "")]
     scenario: String,
+    /// Only windows of at most this many rows
+    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    most_rows: usize,
 }
 
 fn main() -> Result<()> {
-    let Arguments { repetitions, scenario } = Arguments::parse();
-    let settings = scenario::named(&scenario);
+    let Arguments { repetitions, scenario, most_rows } = Arguments::parse();
+    let mut settings = scenario::named(&scenario);
+    settings.iter_mut().for_each(|setting| setting.scenarios.retain(|scenario| scenario.window_rows <= most_rows));
+    settings.retain(|setting| !setting.scenarios.is_empty());
     ensure!(!settings.is_empty(), "no scenario's name contains `{scenario}`");
     let laboratory = Laboratory::open()?;
     let begun = Instant::now();
@@ -49,11 +54,11 @@ fn main() -> Result<()> {
         }
     }
     let command = format!("cargo run --release --example calibrate -- --repetitions {repetitions}");
-    if scenario.is_empty() {
+    if scenario.is_empty() && most_rows == usize::MAX {
         std::fs::write(PAGE, table::page(&lines, &command)).with_context(|| format!("writing {PAGE}"))?;
         eprintln!("{PAGE} is written");
     } else {
-        print!("{}", table::page(&lines, &format!("{command} --scenario '{scenario}'")));
+        print!("{}", table::page(&lines, &format!("{command} --scenario '{scenario}' --most-rows {most_rows}")));
     }
     Ok(())
 }

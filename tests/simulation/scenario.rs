@@ -51,7 +51,7 @@ pub const MOST_FALSE_ALARMS: f64 = 0.02;
 
 const ROWS: [usize; 4] = [20, 73, 300, 2_000];
 const MANY_ROWS: usize = 100_000;
-/// Where rows are many, in the window or in the reference, repetitions are few: with 149 of them and no alarm the upper bound is below the
+/// Where the rows of a window are many, repetitions are few: with 149 of them and no alarm the upper bound is below the
 /// bar, and one alarm more fails it.
 const REPETITIONS_OF_MANY_ROWS: u32 = 150;
 const REPETITIONS_OF_SOME_ROWS: u32 = 240;
@@ -177,7 +177,6 @@ impl Setting {
             drift,
             expectation,
             most_repetitions: match window_rows {
-                _ if self.reference_rows == MANY_REFERENCE_ROWS => REPETITIONS_OF_MANY_ROWS,
                 MANY_ROWS => REPETITIONS_OF_MANY_ROWS,
                 2_000 => REPETITIONS_OF_SOME_ROWS,
                 _ => u32::MAX,
