@@ -38,7 +38,9 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { repetitions, scenario, most_rows } = Arguments::parse();
     let mut settings = scenario::named(&scenario);
-    settings.iter_mut().for_each(|setting| setting.scenarios.retain(|scenario| scenario.window_rows <= most_rows));
+    for setting in &mut settings {
+        setting.scenarios.retain(|scenario| scenario.window_rows <= most_rows);
+    }
     settings.retain(|setting| !setting.scenarios.is_empty());
     ensure!(!settings.is_empty(), "no scenario's name contains `{scenario}`");
     let laboratory = Laboratory::open()?;
