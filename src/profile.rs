@@ -214,16 +214,21 @@ impl ReferenceProfile {
         }
     }
 
-    /// Asks for the relations between the numeric features whose values are not tied, where they are at least two and at most `most`.
-    #[must_use]
-    pub fn with_joint(mut self, most: usize) -> Self {
+    /// The numeric features whose values are not tied, where they are at least two and at most `most`: those whose relations can be kept.
+    pub fn joint_candidates(&self, most: usize) -> Option<Vec<FeatureName>> {
         let untied = |feature: &FeatureProfile| match feature {
             FeatureProfile::Numeric { reference, .. } => reference.largest_tie() <= joint::LARGEST_TIE,
             FeatureProfile::Categorical { .. } => false,
         };
         let names: Vec<FeatureName> =
             self.features.iter().filter(|(_, feature)| untied(feature)).map(|(name, _)| name.clone()).collect();
-        self.joint = (2..=most).contains(&names.len()).then(|| JointProfile::of(names));
+        (2..=most).contains(&names.len()).then_some(names)
+    }
+
+    /// Asks for the relations between the [`Self::joint_candidates`].
+    #[must_use]
+    pub fn with_joint(mut self, most: usize) -> Self {
+        self.joint = self.joint_candidates(most).map(JointProfile::of);
         self
     }
 

@@ -1,8 +1,8 @@
 //! The state store: past runs, the states of signals, and the outbox of their messages.
 //!
 //! What every store guarantees: a run is recorded once per job, environment, length and end of its window, the newest record
-//! counting; a signal has a state of its own in each of these series, which changes in a transaction, together with the messages that follow from it, and the same window seen twice
-//! changes it once; a message is in one claimer's hands at a time ([`outbox`]). Everything is kept for 90 days.
+//! counting; a signal has a state of its own in each of these series, which changes in a transaction, together with the messages that
+//! follow from it, and the same window seen twice changes it once; a message is in one claimer's hands at a time ([`outbox`]). Everything is kept for 90 days.
 
 pub mod feedback;
 pub mod firestore;

@@ -56,8 +56,8 @@ pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result
 
 /// A built profile that does not know what is asked of it.
 fn without_relations(config: &Config, profile: &ReferenceProfile) -> Option<Finding> {
-    let asked = profile.clone().with_joint(config.policy.joint_features).joint.is_some();
-    (asked && profile.joint.is_none()).then(|| {
+    let is_asked = || profile.joint_candidates(config.policy.joint_features).is_some();
+    (profile.joint.is_none() && is_asked()).then(|| {
         let message = "The built profile does not hold how features move together, so that is not compared: build it again with \
                        `drift-check profile`, or set policy.joint_features = 0.";
         Finding::new(FindingCode::SettingWithoutEffect, Severity::Info, message)
