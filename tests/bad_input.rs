@@ -112,6 +112,17 @@ fn a_header_in_the_middle_of_the_file_is_no_row() {
 }
 
 #[test]
+fn a_header_that_changes_in_the_middle_of_the_file_costs_no_row() {
+    let lines: String = (0..100).map(|i| format!("{},0,{},{}\n", stamp(i), f64::from(i * 4 % 400) / 400.0, i * 37 % 400)).collect();
+    let message = rejected(&with_log_lines(&format!("ts,new,a,b\n{lines}{},0.5,3\n", stamp(7))), 1);
+    assert!(message.contains("changed-header: 1 row (line 402: 4 fields"), "{message}");
+    // As many headers as rows are nothing that was lost.
+    let lines = rows(400, |i| format!("ts,a,b\n{},", stamp(i)), |a| a);
+    let workspace = with_log("logs.csv", format!("ts,a,b\n{lines}"));
+    assert!(rejected(&workspace, 400).contains("repeated-header: 400 rows"));
+}
+
+#[test]
 fn byte_order_mark_crlf_and_quoted_newlines_are_read() {
     let lines: String = (0..400)
         .map(|i| format!("{},{},{},\"a note\r\non two lines\"\r\n", stamp(i), f64::from(i * 181 % 400) / 400.0, i * 37 % 400))

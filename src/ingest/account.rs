@@ -30,6 +30,8 @@ pub struct Account {
     pub rows_outside_window: u64,
     /// Rows that were rejected one by one, and the rows of objects that broke off.
     pub rows_rejected: u64,
+    /// Those of them that are headers in the middle of the rows: they hold no row, and nothing is lost with them.
+    pub headers: u64,
     /// Those of them that are known to lie in the window: their features were wrong, their time was not.
     pub rows_rejected_in_window: u64,
     /// For each requested column: whether any object has it.
@@ -52,6 +54,7 @@ impl Account {
                 self.rows_used += tally.rows_used;
                 self.rows_outside_window += tally.rows_outside_window;
                 self.rows_rejected += tally.rejected.total();
+                self.headers += tally.rejected.headers();
                 self.rows_rejected_in_window += tally.rejected.count(RejectionReason::WrongType);
                 self.columns_seen.iter_mut().zip(&tally.columns_seen).for_each(|(seen, here)| *seen |= here);
                 self.cluster_seen |= tally.cluster_seen;
@@ -85,13 +88,13 @@ impl Account {
         self.readable().map(|(object, tally)| (object, &tally.rejected)).filter(|(_, rejected)| rejected.total() > 0)
     }
 
-    /// The fraction of the input that was rejected, in [0, 1]; the largest of three:
+    /// The fraction of the input that was rejected, in [0, 1], repeated and changed headers aside; the largest of three:
     /// - of all rows that were read, because the time of many a rejected row is not known;
     /// - of the rows of the window, where it is: one growing file holds far more old rows than rows of the window;
     /// - of the bytes, where whole objects broke off or vanished, because how many rows those hold is not known.
     pub fn rejected_fraction(&self) -> f64 {
         let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-        let rows = share(self.rows_rejected, self.rows_read);
+        let rows = share(self.rows_rejected - self.headers, self.rows_read - self.headers);
         let in_window = share(self.rows_rejected_in_window, self.rows_used + self.rows_rejected_in_window);
         let is_broken = |object: &&ObjectAccount| matches!(object.outcome, Err(Fault::Unreadable(_) | Fault::Vanished));
         let broken: u64 = self.objects.iter().filter(is_broken).map(|object| object.size_bytes).sum();

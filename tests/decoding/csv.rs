@@ -57,9 +57,9 @@ fn only_the_first_five_locations_are_kept() {
 
 #[test]
 fn a_repeated_header_is_no_row() {
-    let repeated = decoded("a,b,c\n1,2,x\na,b,c\n3,4,y\na,b\n", &abc());
+    let repeated = decoded("a,b,c\n1,2,x\na,b,c\n3,4,y\n", &abc());
     assert_eq!(repeated.numbers(0), [1.0, 3.0]);
-    assert_eq!(repeated.rejected(), [("field-count", 1), ("repeated-header", 1)]);
+    assert_eq!(repeated.rejected(), [("repeated-header", 1)]);
     assert_eq!(repeated.lines(RejectionReason::RepeatedHeader), [3]);
 }
 
@@ -251,6 +251,128 @@ fn inspection_names_the_columns_in_order_and_guesses_their_kind() {
         ("a", ColumnGuess::Numeric),
     ];
     assert_eq!(found, expected.map(|(name, guess)| (name.to_owned(), guess)));
+}
+
+/// Headers in the middle of a file: appended by writers that do not wait for each other.
+mod headers {
+    use super::*;
+
+    const MOMENT: &str = "2026-01-31T12:00:00Z";
+
+    /// A file in which `T` stands for a moment of the window.
+    fn read(text: &str) -> Decoded {
+        decoded(&text.replace('T', MOMENT), &in_window(abc()))
+    }
+
+    #[test]
+    fn the_rows_below_another_header_are_read_by_it() {
+        let found = read("t,a,b,c\nT,1,2,x\nt,b,new,a,c\nT,4,0,3,y\nT,6,0,5,z\n");
+        assert_eq!((found.numbers(0), found.numbers(1)), (vec![1.0, 3.0, 5.0], vec![2.0, 4.0, 6.0]));
+        assert_eq!(found.labels(2), some(&["x", "y", "z"]));
+        assert_eq!(found.rejected(), [("changed-header", 1)]);
+        let location = found.tally.rejected.first(RejectionReason::ChangedHeader)[0].to_string();
+        assert_eq!(location, "line 3: 5 fields; the rows below with as many are read by it");
+    }
+
+    #[test]
+    fn a_column_that_moves_is_found_where_the_header_says() {
+        let found = read("t,a,b,c\nT,1,2,x\nc,b,a,t\nx,2,1,T\nT,3,4,y\n");
+        assert_eq!((found.numbers(0), found.numbers(1)), (vec![1.0, 1.0], vec![2.0, 2.0]));
+        assert_eq!(found.rejected(), [("changed-header", 1), ("invalid-timestamp", 1)]);
+    }
+
+    #[test]
+    fn a_torn_header_does_not_derail_the_rows_below_it() {
+        for torn in ["t,a", "t,a,b,", "t,a,b,no", "t", "t,a,bt,a,b,note", "t,a,t,a", "\"t,a"] {
+            let found = read(&format!("t,a,b,note\nT,1,2,x\n{torn}\nT,3,4,y\n"));
+            let used = if torn.starts_with('"') { vec![1.0] } else { vec![1.0, 3.0] };
+            assert_eq!((found.numbers(0), found.numbers(1).len()), (used.clone(), used.len()), "{torn}");
+        }
+        let torn = read("t,a,b,note\nT,1,2,x\nt,a,b,no\nT,3,4,y\n");
+        let location = torn.tally.rejected.first(RejectionReason::RepeatedHeader)[0].to_string();
+        assert_eq!((torn.rejected(), location.as_str()), (vec![("repeated-header", 1)], "line 3: its first or last name is torn"));
+    }
+
+    #[test]
+    fn two_headers_torn_together_are_a_bad_row() {
+        let found = read("t,a,b,c\nT,1,2,x\nt,a,t,a,b,c\nt,t,a,b\nT,3,4,y\n");
+        assert_eq!(found.numbers(0), [1.0, 3.0]);
+        assert_eq!(found.rejected(), [("field-count", 1), ("invalid-timestamp", 1)]);
+    }
+
+    #[test]
+    fn interleaved_rows_of_an_old_and_a_new_header_are_each_read_by_their_own() {
+        let request = Request { cluster: Some("s".into()), ..in_window(abc()) };
+        let text = "t,a,b\nT,1,2\nt,s,a,b,c\nT,p,3,4,x\nT,5,6\nT,q,7,8,y\nt,a,b\nT,9,10\nT,p,11,12,z\n";
+        let found = decoded(&text.replace('T', MOMENT), &request);
+        assert_eq!(found.numbers(0), [1.0, 3.0, 5.0, 7.0, 9.0, 11.0]);
+        assert_eq!(found.labels(2), [None, Some("x".into()), None, Some("y".into()), None, Some("z".into())]);
+        assert_eq!(found.rejected(), [("repeated-header", 1), ("changed-header", 1)]);
+        assert_eq!((found.tally.columns_seen.as_slice(), found.tally.cluster_seen), ([true, true, true].as_slice(), true));
+        let clusters = found.batches[0].clusters.as_ref().unwrap();
+        assert_eq!((clusters[0], clusters[1] == clusters[5]), (MISSING_CLUSTER, true));
+    }
+
+    #[test]
+    fn of_two_headers_with_as_many_fields_the_latest_line_counts() {
+        let found = read("t,a,b,c\nT,1,2,x\nt,b,a,c\nT,2,1,x\nt,a,b,c\nT,1,2,x\n");
+        assert_eq!((found.numbers(0), found.numbers(1)), (vec![1.0; 3], vec![2.0; 3]));
+        assert_eq!(found.rejected(), [("repeated-header", 1), ("changed-header", 1)]);
+    }
+
+    #[test]
+    fn rows_that_fit_no_header_are_rejected() {
+        let found = read("t,a,b,c\nt,a,b,c,d,e\nT,1,2\nT,1,2,x\nT,1,2,x,0,0\n");
+        assert_eq!(found.rejected(), [("field-count", 1), ("changed-header", 1)]);
+        let location = found.tally.rejected.first(RejectionReason::FieldCount)[0].to_string();
+        assert_eq!(location, "line 3: found 3 fields, expected 4 or 6");
+        assert_eq!(found.numbers(0), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_has_a_timestamp_a_number_or_not_the_timestamps_name_is_a_row() {
+        for line in ["T,t,b,c", "t,1,b,c", "when,a,b,c", "1850-01-01 00:00:00Z,t,b,c", "2026-01-31 12:00,t,b,c"] {
+            let found = read(&format!("t,a,b,c\nT,1,2,x\n{line}\nT,3,4,y\n"));
+            assert_eq!(found.tally.rejected.headers(), 0, "{line}");
+            assert_eq!(found.numbers(0)[found.numbers(0).len() - 1].to_bits(), 3.0_f64.to_bits(), "{line}");
+        }
+    }
+
+    #[test]
+    fn without_a_timestamp_two_needed_names_make_a_header_and_one_does_not() {
+        let found = decoded("a,b,c\n1,2,x\nc,a,d,b\ny,3,z,4\n", &abc());
+        assert_eq!((found.numbers(0), found.numbers(1)), (vec![1.0, 3.0], vec![2.0, 4.0]));
+        let found = decoded("a,b,c\n1,2,x\n,,c\n,3,y\n", &abc());
+        assert_eq!((found.rejected(), found.labels(2)), (vec![], some(&["x", "c", "y"])));
+        let only = Request { columns: vec![(FeatureName::from("a"), FeatureKind::Numeric)], ..abc() };
+        assert_eq!(decoded("a,x\n1,y\nx,a,y\nz,2,z\n", &only).numbers(0), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn no_more_than_sixteen_headers_are_kept() {
+        let more: String = (0..20).map(|i| format!("t,a,b,c,more{}\n", "x".repeat(i))).collect();
+        let found = read(&format!("t,a,b,c\nT,1,2,x\n{more}T,3,4,y\nT,5,6,z,0\n"));
+        assert_eq!(found.numbers(0), [1.0, 3.0, 5.0]);
+        assert_eq!(found.rejected(), [("changed-header", 15), ("invalid-timestamp", 5)]);
+    }
+
+    #[test]
+    fn inspection_reads_every_row_by_its_header() {
+        let text = b"a,b\n1,x\nb,a,c\ny,2,3\n4,z\na,b\n5,x\n";
+        let found = inspect(Input::Stream(Box::new(&text[..])), Encoding::of_key("x.csv").unwrap(), 100).unwrap();
+        let expected = [("a", ColumnGuess::Numeric), ("b", ColumnGuess::Text), ("c", ColumnGuess::Numeric)];
+        assert_eq!(found, expected.map(|(name, guess)| (name.to_owned(), guess)));
+    }
+
+    proptest! {
+        #[test]
+        fn headers_anywhere_are_accounted_for(lines in prop::collection::vec("(t|a|b|c|d|1|T|\"){0,1}(,(t|a|b|c|d|1|T)){0,4}", 0..30)) {
+            let text = format!("t,a,b,c\n{}", lines.join("\n")).replace('T', MOMENT);
+            let request = Request { cluster: Some("d".into()), batch_rows: 3, ..in_window(abc()) };
+            let _ = decode_bytes("x.csv", text.as_bytes(), &request);
+            let _ = decode_bytes("x.csv", text.as_bytes(), &Request { timestamp: None, window: None, ..request });
+        }
+    }
 }
 
 proptest! {

@@ -1,51 +1,66 @@
-//! CSV: records out of physical lines, without losing count of either.
-//!
-//! The `csv` crate is fed one line at a time and asks for the next only while a quoted field is open, so that the lines of a
-//! record are known, a quote that is never closed swallows at most the longest row allowed, and nothing is read ahead.
+//! CSV: the rows of an object, each read by the header that it was written under.
 
-use std::io::{self, Read};
+mod header;
+mod records;
 
-use csv::{ByteRecord, Reader, ReaderBuilder, Terminator};
+use csv::ByteRecord;
 
 use super::ColumnGuess;
 use super::cell::Cell;
 use super::error::{DecodeFault, DecodeResult};
 use super::guess::Votes;
 use super::intake::Intake;
-use super::lines::{self, Line, Lines};
+use super::lines::Lines;
 use super::rejection::RejectionReason;
+use header::{HeaderLine, Headers, Needed, Positions};
+use records::Records;
 
 pub(super) fn decode(lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<()> {
     let mut records = Records::new(lines);
-    let mut header = ByteRecord::new();
-    if !records.read_header(&mut header)? {
+    let mut record = ByteRecord::new();
+    if !records.read_header(&mut record)? {
         intake.tally.is_empty = true;
         return Ok(());
     }
-    let positions = Positions::find(&header, intake)?;
-    intake.tally.columns_seen = positions.columns.iter().map(Option::is_some).collect();
-    intake.tally.cluster_seen = positions.cluster.is_some();
-
-    let mut record = ByteRecord::new();
+    let positions = Positions::of_first(&record, intake)?;
+    positions.mark_seen(intake);
+    let mut headers = Headers::new(&record, positions, Needed::of(intake));
     while let Some(extent) = records.next(&mut record).map_err(DecodeFault::Unreadable)? {
+        let line = extent.first_line;
         if let Some((reason, detail)) = extent.fault {
-            intake.reject(reason, extent.lines, extent.first_line, || detail.to_owned());
-        } else if record.len() != header.len() {
-            let detail = || format!("found {} fields, expected {}", record.len(), header.len());
-            intake.reject(RejectionReason::FieldCount, extent.lines, extent.first_line, detail);
-        } else if record.get(0) == header.get(0) && record == header {
-            intake.reject(RejectionReason::RepeatedHeader, 1, extent.first_line, String::new);
-        } else {
-            take_row(&record, &positions, extent.first_line, intake);
+            intake.reject(reason, extent.lines, line, || detail.to_owned());
+            continue;
+        }
+        if let Some(header) = headers.recognise(&record, |names| Positions::find(names, intake.request)) {
+            headers.latest().mark_seen(intake);
+            pass_header(header, record.len(), line, intake);
+            continue;
+        }
+        match headers.of_fields(record.len()) {
+            Some(positions) => take_row(&record, positions, line, intake),
+            None => {
+                let detail = || format!("found {} fields, expected {}", record.len(), headers.field_counts());
+                intake.reject(RejectionReason::FieldCount, extent.lines, line, detail);
+            }
         }
     }
     Ok(())
 }
 
+fn pass_header(header: HeaderLine, fields: usize, line: u64, intake: &mut Intake<'_>) {
+    let (reason, detail) = match header {
+        HeaderLine::Repeated => (RejectionReason::RepeatedHeader, String::new()),
+        HeaderLine::Torn => (RejectionReason::RepeatedHeader, "its first or last name is torn".to_owned()),
+        HeaderLine::Changed => {
+            (RejectionReason::ChangedHeader, format!("{fields} fields; the rows below with as many are read by it"))
+        }
+    };
+    intake.pass_header(reason, line, detail);
+}
+
 fn take_row(record: &ByteRecord, positions: &Positions, line: u64, intake: &mut Intake<'_>) {
-    let cell = |position: &Option<usize>| position.and_then(|at| record.get(at)).map_or(Cell::Missing, Cell::Text);
     let moment_us = if positions.timestamp.is_some() {
-        let moment_us = intake.admit(cell(&positions.timestamp), line);
+        let moment_us = intake.admit(cell(record, positions.timestamp), line);
         if moment_us.is_none() {
             return;
         }
@@ -54,217 +69,54 @@ fn take_row(record: &ByteRecord, positions: &Positions, line: u64, intake: &mut 
         intake.admit_without_timestamp();
         None
     };
-    let cluster = positions.cluster.is_some().then(|| cell(&positions.cluster));
-    intake.push_row(line, moment_us, positions.columns.iter().map(cell), cluster);
+    // Another header of the object may have the cluster that this one lacks.
+    let cluster = intake.request.cluster.is_some().then(|| cell(record, positions.cluster));
+    intake.push_row(line, moment_us, positions.columns.iter().map(|position| cell(record, *position)), cluster);
+}
+
+/// The cell at a position; missing where the header or the record has none.
+fn cell(record: &ByteRecord, position: Option<usize>) -> Cell<'_> {
+    position.and_then(|at| record.get(at)).map_or(Cell::Missing, Cell::Text)
 }
 
 pub(super) fn inspect(lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(String, ColumnGuess)>> {
     let mut records = Records::new(lines);
-    let mut header = ByteRecord::new();
-    if !records.read_header(&mut header)? {
+    let mut record = ByteRecord::new();
+    if !records.read_header(&mut record)? {
         return Ok(Vec::new());
     }
-    let mut votes = vec![Votes::default(); header.len()];
-    let mut record = ByteRecord::new();
+    let mut columns: Vec<(Vec<u8>, Votes)> = Vec::new();
+    let places = places(&record, &mut columns);
+    let mut headers = Headers::new(&record, places, Needed::all(&record));
     let mut sampled = 0;
     while sampled < sample_rows
         && let Some(extent) = records.next(&mut record).map_err(DecodeFault::Unreadable)?
     {
-        if extent.fault.is_none() && record.len() == header.len() && record != header {
-            sampled += 1;
-            for (votes, field) in votes.iter_mut().zip(&record) {
+        if extent.fault.is_some() || headers.recognise(&record, |names| self::places(names, &mut columns)).is_some() {
+            continue;
+        }
+        let Some(places) = headers.of_fields(record.len()) else { continue };
+        sampled += 1;
+        for (place, field) in places.iter().zip(&record) {
+            if let Some((_, votes)) = columns.get_mut(*place) {
                 votes.add(Cell::Text(field));
             }
         }
     }
-    let guesses = votes.into_iter().map(Votes::guess);
-    Ok(header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).zip(guesses).collect())
+    Ok(columns.into_iter().map(|(name, votes)| (String::from_utf8_lossy(&name).into_owned(), votes.guess())).collect())
 }
 
-/// Where the needed columns stand in a record.
-struct Positions {
-    columns: Vec<Option<usize>>,
-    timestamp: Option<usize>,
-    cluster: Option<usize>,
-}
-
-impl Positions {
-    fn find(header: &ByteRecord, intake: &Intake<'_>) -> DecodeResult<Self> {
-        let duplicates = intake.duplicates(&header.iter().collect::<Vec<_>>());
-        if !duplicates.is_empty() {
-            return Err(DecodeFault::DuplicateColumns { names: duplicates });
+/// Where the columns of a header stand among all columns found so far; new ones are added. The n-th column of a name is the n-th of
+/// that name, so that a duplicate shows as one.
+fn places(names: &ByteRecord, columns: &mut Vec<(Vec<u8>, Votes)>) -> Vec<usize> {
+    let mut places: Vec<usize> = Vec::with_capacity(names.len());
+    for name in names {
+        let known = columns.iter().enumerate().filter(|(_, (known, _))| known == name).map(|(at, _)| at);
+        let place = known.into_iter().find(|at| !places.contains(at)).unwrap_or(columns.len());
+        if place == columns.len() {
+            columns.push((name.to_vec(), Votes::default()));
         }
-        let position = |name: &str| header.iter().position(|field| field == name.as_bytes());
-        let request = intake.request;
-        let timestamp = request.timestamp.as_ref().map(|column| column.name.as_str());
-        let found = Self {
-            columns: request.columns.iter().map(|(name, _)| position(name.as_str())).collect(),
-            timestamp: timestamp.and_then(position),
-            cluster: request.cluster.as_deref().and_then(position),
-        };
-        match timestamp {
-            Some(name) if found.timestamp.is_none() => Err(DecodeFault::TimestampAbsent {
-                name: name.to_owned(),
-                columns: header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect(),
-            }),
-            _ => Ok(found),
-        }
+        places.push(place);
     }
-}
-
-/// The records of the object, one at a time.
-struct Records {
-    csv: Reader<Feeder>,
-}
-
-/// The physical lines of a record, and what is wrong with it, if something is.
-struct Extent {
-    first_line: u64,
-    /// How many lines that are not blank it spans.
-    lines: u64,
-    fault: Option<(RejectionReason, &'static str)>,
-}
-
-fn reader(feeder: Feeder) -> Reader<Feeder> {
-    ReaderBuilder::new().has_headers(false).flexible(true).terminator(Terminator::Any(b'\n')).from_reader(feeder)
-}
-
-impl Records {
-    fn new(lines: Lines) -> Self {
-        let feeder = Feeder { lines, raw: Vec::new(), fed: 0, first_line: 0, filled_lines: 0, cut: None };
-        Self { csv: reader(feeder) }
-    }
-
-    /// Whether there is a header.
-    fn read_header(&mut self, header: &mut ByteRecord) -> DecodeResult<bool> {
-        match self.next(header).map_err(DecodeFault::Unreadable)? {
-            None => Ok(false),
-            Some(Extent { fault: None, .. }) => Ok(true),
-            Some(Extent { fault: Some((_, detail)), .. }) => Err(DecodeFault::UnreadableHeader { detail }),
-        }
-    }
-
-    fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<Extent>> {
-        let feeder = self.csv.get_mut();
-        match feeder.start()? {
-            Line::End => return Ok(None),
-            Line::TooLong => return Ok(Some(feeder.extent(Some((RejectionReason::RowTooLong, "longer than a row may be"))))),
-            Line::Read => {}
-        }
-        let is_record = self.csv.read_byte_record(record).map_err(into_io)?;
-        let feeder = self.csv.get_mut();
-        let fault = match feeder.cut {
-            Some(Line::TooLong) => Some((RejectionReason::RowTooLong, "a quoted field is longer than a row may be")),
-            Some(_) => Some((RejectionReason::UnbalancedQuote, "a quoted field is not closed before the end")),
-            // A stray quote can also be closed by chance, by the next row's: text then follows the closing quote.
-            None if !is_record || feeder.filled_lines > 1 && !is_well_quoted(&feeder.raw) => {
-                Some((RejectionReason::UnbalancedQuote, "a quote in it joins it to the lines below"))
-            }
-            None => None,
-        };
-        let extent = feeder.extent(fault);
-        if feeder.cut.is_some() {
-            self.reopen();
-        }
-        Ok(Some(extent))
-    }
-
-    /// A reader that was told of the end is done for good; the lines below want a new one.
-    fn reopen(&mut self) {
-        let feeder = Feeder {
-            lines: std::mem::replace(&mut self.csv.get_mut().lines, Lines::empty()),
-            raw: std::mem::take(&mut self.csv.get_mut().raw),
-            fed: 0,
-            first_line: 0,
-            filled_lines: 0,
-            cut: None,
-        };
-        self.csv = reader(feeder);
-    }
-}
-
-fn into_io(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        // Nothing else can come of reading flexible records of bytes.
-        other => io::Error::other(format!("{other:?}")),
-    }
-}
-
-/// Gives the `csv` reader one line, and one more each time it asks: it asks only while a quoted field is open.
-struct Feeder {
-    lines: Lines,
-    /// The record's lines as they stand in the object.
-    raw: Vec<u8>,
-    /// How much of `raw` the reader has.
-    fed: usize,
-    first_line: u64,
-    filled_lines: u64,
-    /// Why the record had to be ended inside a quoted field.
-    cut: Option<Line>,
-}
-
-impl Feeder {
-    fn start(&mut self) -> io::Result<Line> {
-        self.fed = 0;
-        let line = self.lines.next_filled(&mut self.raw)?;
-        self.raw.push(b'\n');
-        self.first_line = self.lines.number();
-        self.filled_lines = 1;
-        Ok(line)
-    }
-
-    fn extent(&self, fault: Option<(RejectionReason, &'static str)>) -> Extent {
-        Extent { first_line: self.first_line, lines: self.filled_lines, fault }
-    }
-
-    fn append_line(&mut self) -> io::Result<()> {
-        let start = self.raw.len();
-        let line = self.lines.append_next(&mut self.raw)?;
-        let is_blank = line == Line::Read && self.raw.get(start..).is_none_or(lines::is_blank);
-        if line != Line::End && !is_blank {
-            self.filled_lines += 1;
-        }
-        if line == Line::Read {
-            self.raw.push(b'\n');
-        } else {
-            self.raw.truncate(start);
-            self.cut = Some(line);
-        }
-        Ok(())
-    }
-}
-
-impl Read for Feeder {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.fed >= self.raw.len() && self.cut.is_none() {
-            self.append_line()?;
-        }
-        let mut rest = self.raw.get(self.fed..).unwrap_or_default();
-        let given = rest.read(buffer)?;
-        self.fed += given;
-        Ok(given)
-    }
-}
-
-/// Whether every quote in the record opens a field, closes it, or is doubled inside it (RFC 4180).
-fn is_well_quoted(record: &[u8]) -> bool {
-    #[derive(Clone, Copy, PartialEq)]
-    enum At {
-        FieldStart,
-        Plain,
-        Quoted,
-        QuoteInQuoted,
-    }
-    let mut at = At::FieldStart;
-    for byte in record {
-        at = match (at, byte) {
-            (At::Quoted, b'"') => At::QuoteInQuoted,
-            (At::FieldStart | At::QuoteInQuoted, b'"') | (At::Quoted, _) => At::Quoted,
-            (_, b',' | b'\n') => At::FieldStart,
-            (At::FieldStart | At::Plain, byte) if *byte != b'"' => At::Plain,
-            _ => return false,
-        };
-    }
-    at != At::Quoted
+    places
 }

@@ -78,6 +78,12 @@ impl<'a> Intake<'a> {
         self.tally.rejected.add(reason, rows, || Location { line, column: None, detail: detail() });
     }
 
+    /// Counts a header in the middle of the rows: a line that holds no row, so that nothing is lost with it.
+    pub fn pass_header(&mut self, reason: RejectionReason, line: u64, detail: String) {
+        self.tally.rows_read += 1;
+        self.tally.rejected.add(reason, 1, || Location { line, column: None, detail });
+    }
+
     /// Counts a row that has no timestamp column to look at.
     pub fn admit_without_timestamp(&mut self) {
         self.tally.rows_read += 1;

@@ -11,12 +11,14 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RejectionReason {
-    /// The row has more or fewer fields than the header.
+    /// The row has more or fewer fields than every header of the object.
     FieldCount,
     /// A quoted field is never closed, or text follows its closing quote.
     UnbalancedQuote,
-    /// The header once more, in the middle of the rows.
+    /// A known header once more, in the middle of the rows. No row, and none is lost.
     RepeatedHeader,
+    /// Another header in the middle of the rows, by which the rows below it with as many fields are read. No row, and none is lost.
+    ChangedHeader,
     /// The row is longer than the configured maximum.
     RowTooLong,
     /// The line is not one JSON object.
@@ -38,12 +40,18 @@ pub enum RejectionReason {
 }
 
 impl RejectionReason {
+    /// Whether it names a line that holds no row.
+    pub fn is_header(self) -> bool {
+        matches!(self, Self::RepeatedHeader | Self::ChangedHeader)
+    }
+
     /// The name in reports and messages.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FieldCount => "field-count",
             Self::UnbalancedQuote => "unbalanced-quote",
             Self::RepeatedHeader => "repeated-header",
+            Self::ChangedHeader => "changed-header",
             Self::RowTooLong => "row-too-long",
             Self::InvalidJson => "invalid-json",
             Self::DuplicateKey => "duplicate-key",
@@ -105,6 +113,11 @@ pub struct Rejections {
 impl Rejections {
     pub fn total(&self) -> u64 {
         self.by_reason.values().map(|rejected| rejected.rows).sum()
+    }
+
+    /// The lines among them that are headers: they hold no row, and nothing is lost with them.
+    pub fn headers(&self) -> u64 {
+        self.by_reason.iter().filter(|(reason, _)| reason.is_header()).map(|(_, rejected)| rejected.rows).sum()
     }
 
     /// The rows rejected for this reason.
