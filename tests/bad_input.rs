@@ -382,6 +382,37 @@ mod never_silent {
         fails(&with_log_lines(&format!("{old}{bad}")), 4, &["20 %", "wrong-type"]);
     }
 
+    /// A file of 100,000 old rows of 12 columns, and then 300 lines of the window.
+    fn after_many_old_rows(line: impl Fn(u32) -> String) -> Workspace {
+        let more = ",0".repeat(9);
+        let old: String = (0..100_000).map(|i| format!("{},0.5,{}{more}\n", stamp(i % 1_440 + 10_000), i % 400)).collect();
+        let new: String = (0..300).map(line).collect();
+        with_log("logs.csv", format!("ts,a,b,d,e,f,g,h,i,j,k,l\n{old}{new}"))
+    }
+
+    #[test]
+    fn more_columns_at_the_end_of_a_long_file_without_a_header_stop_the_run() {
+        let workspace = after_many_old_rows(|i| format!("{},0.5,{i}{}\n", stamp(i), ",0".repeat(17)));
+        fails(&workspace, 4, &["100 %", "logs.csv", "field-count", "found 20 fields, expected 12"]);
+    }
+
+    #[test]
+    fn timestamps_that_cannot_be_read_any_more_at_the_end_of_a_long_file_stop_the_run() {
+        let workspace = after_many_old_rows(|i| format!("Saturday {i},0.5,{i}{}\n", ",0".repeat(9)));
+        fails(&workspace, 4, &["100 %", "logs.csv", "invalid-timestamp"]);
+    }
+
+    #[test]
+    fn more_columns_at_the_end_of_a_long_file_under_a_new_header_are_read() {
+        let header = format!("ts,a,b{}\n", (0..17).map(|i| format!(",more{i}")).collect::<String>());
+        let more = ",0".repeat(17);
+        let workspace = after_many_old_rows(|i| {
+            let header = if i == 0 { header.as_str() } else { "" };
+            format!("{header}{},{},{}{more}\n", stamp(i), f64::from(i * 181 % 400) / 400.0, i * 37 % 400)
+        });
+        assert_eq!(workspace.report(&[])["current"]["rows"], 300);
+    }
+
     #[test]
     fn a_feature_that_is_nearly_all_missing_drifts() {
         let lines: String = (0..1_400)

@@ -1,6 +1,6 @@
 //! The account of a reading: every object, every row.
 
-use super::decode::{DecodeError, RejectionReason, Rejections, Tally};
+use super::decode::{DecodeError, Rejections, Tally};
 
 /// Why an object gave no rows.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Account {
     pub rows_rejected: u64,
     /// Those of them that are headers in the middle of the rows: they hold no row, and nothing is lost with them.
     pub headers: u64,
-    /// Those of them that are known to lie in the window: their features were wrong, their time was not.
+    /// Those of them that lie in the window, as far as can be told, headers aside.
     pub rows_rejected_in_window: u64,
     /// For each requested column: whether any object has it.
     pub columns_seen: Vec<bool>,
@@ -55,7 +55,7 @@ impl Account {
                 self.rows_outside_window += tally.rows_outside_window;
                 self.rows_rejected += tally.rejected.total();
                 self.headers += tally.rejected.headers();
-                self.rows_rejected_in_window += tally.rejected.count(RejectionReason::WrongType);
+                self.rows_rejected_in_window += tally.rejected_in_window;
                 self.columns_seen.iter_mut().zip(&tally.columns_seen).for_each(|(seen, here)| *seen |= here);
                 self.cluster_seen |= tally.cluster_seen;
                 self.oldest_us = self.oldest_us.into_iter().chain(tally.oldest_us).min();
@@ -89,8 +89,8 @@ impl Account {
     }
 
     /// The fraction of the input that was rejected, in [0, 1], repeated and changed headers aside; the largest of three:
-    /// - of all rows that were read, because the time of many a rejected row is not known;
-    /// - of the rows of the window, where it is: one growing file holds far more old rows than rows of the window;
+    /// - of all rows that were read, because the time of some rejected rows cannot be told;
+    /// - of the rows of the window: one growing file holds far more old rows than rows of the window;
     /// - of the bytes, where whole objects broke off or vanished, because how many rows those hold is not known.
     pub fn rejected_fraction(&self) -> f64 {
         let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };

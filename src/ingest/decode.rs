@@ -64,12 +64,15 @@ pub struct Tally {
     pub rows_used: u64,
     pub rows_outside_window: u64,
     pub rejected: Rejections,
+    /// The rejected rows that lie in the window, as far as can be told, headers aside: by their own time where it can be read, by the
+    /// moments before and after them otherwise. Without a window, all of them.
+    pub rejected_in_window: u64,
     /// For each requested column: whether the object has it at all.
     pub columns_seen: Vec<bool>,
     /// Whether the object has the cluster column.
     pub cluster_seen: bool,
     /// The oldest and the newest timestamp that could be read, in microseconds since the epoch, in the window or not, whatever
-    /// became of the rest of the row.
+    /// became of the rest of the row, ragged ones included.
     pub oldest_us: Option<i64>,
     pub newest_us: Option<i64>,
     /// The object has no bytes, or nothing but blank lines: not even a header.

@@ -253,6 +253,53 @@ fn inspection_names_the_columns_in_order_and_guesses_their_kind() {
     assert_eq!(found, expected.map(|(name, guess)| (name.to_owned(), guess)));
 }
 
+/// Which of the rejected rows lie in the window: not to be diluted by the old rows of a long file.
+mod rejected_in_window {
+    use super::*;
+
+    /// The rejected rows of the window. `O` stands for an older moment, `I` for one in the window, `N` for a newer one.
+    fn count(lines: &str) -> u64 {
+        let text = lines.replace('O', "2026-01-01T12:00:00Z").replace('I', "2026-01-31T12:00:00Z");
+        let text = text.replace('N', "2026-02-02T12:00:00Z");
+        decoded(&format!("t,a,b,c\n{text}"), &in_window(abc())).tally.rejected_in_window
+    }
+
+    #[test]
+    fn the_time_of_a_row_counts_where_it_can_be_read() {
+        assert_eq!(count("I,oops,1,x\nI,1,1,x\nI,1,1,\nO,oops,1,x\n"), 1);
+        assert_eq!(count("O,1\nI,1\nI,1,1,x,1,1\nN,1\nt,a,b,c\n"), 2);
+        assert_eq!(count("O,1,1,x\nt,x,y,z,a,b,c\nI,1\n"), 1);
+    }
+
+    #[test]
+    fn otherwise_the_moments_around_it_tell() {
+        for (lines, expected) in [
+            ("O,1,1,x\n?,1,1,x\nO,1,1,x\n", 0),
+            ("O,1,1,x\n?,1,1,x\n,1,1,x\nI,1,1,x\n", 2),
+            ("O,1,1,x\n?,1\nN,1,1,x\n", 1),
+            ("N,1,1,x\n?,1\nO,1,1,x\n", 1),
+            ("N,1,1,x\n?,1,1,x\nN,1,1,x\n", 0),
+            // Nothing before, nothing after.
+            ("?,1,1,x\nO,1,1,x\n", 0),
+            ("?,1,1,x\nI,1,1,x\n", 1),
+            ("O,1,1,x\n?,1,1,x\n?,1\n", 2),
+            ("N,1,1,x\n?,1,1,x\n", 0),
+            // A ragged row tells the time of those around it, too.
+            ("O,1\n?,1,1,x\nO,1,1,x\n", 0),
+            ("?,1,1,x\n,\n", 0),
+            ("O,1,1,x\nO,\"1\nI,1,1,x\n", 2),
+        ] {
+            assert_eq!(count(lines), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn without_a_window_all_of_them_do() {
+        let found = decoded("a,b,c\n1\noops,1,x\n2,1,y\na,b,c\n", &abc());
+        assert_eq!((found.tally.rejected_in_window, found.tally.rejected.total()), (2, 3));
+    }
+}
+
 /// Headers in the middle of a file: appended by writers that do not wait for each other.
 mod headers {
     use super::*;

@@ -204,3 +204,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_torn_line_lies_in_the_window_when_its_neighbours_do() {
+    let row = |day: &str| format!("{{\"t\":\"2026-01-{day}T12:00:00Z\",\"a\":1,\"b\":1,\"c\":\"x\"}}\n");
+    for (before, after, expected) in [("01", "02", 0), ("01", "31", 1), ("31", "31", 1)] {
+        let text = format!("{}{{\"t\":\"2026-\n{}", row(before), row(after));
+        let found = decode_bytes("x.ndjson", text.as_bytes(), &in_window(abc())).unwrap();
+        assert_eq!((found.tally.rejected.total(), found.tally.rejected_in_window), (1, expected), "{before} {after}");
+    }
+}

@@ -147,6 +147,8 @@ fn timestamps_are_read_in_every_unit_and_zone() {
             assert_eq!(found.numbers(0), [1.0, 3.0], "{unit} {zone:?}");
             assert_eq!(found.tally.rows_outside_window, 1);
             assert_eq!(found.rejected(), [("missing-timestamp", 1), ("timestamp-out-of-range", 1)]);
+            // They stand behind a row of the window, and nothing tells what came later.
+            assert_eq!(found.tally.rejected_in_window, 2);
             assert_eq!(found.batches[0].timestamps_us[0], moment("2026-01-31T00:00:00Z").timestamp_micros());
             assert_eq!(found.tally.newest_us, Some(moment("2026-02-01T00:00:00Z").timestamp_micros()));
 

@@ -36,12 +36,12 @@ pub(super) fn decode(lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<()> 
             pass_header(header, record.len(), line, intake);
             continue;
         }
-        match headers.of_fields(record.len()) {
-            Some(positions) => take_row(&record, positions, line, intake),
-            None => {
-                let detail = || format!("found {} fields, expected {}", record.len(), headers.field_counts());
-                intake.reject(RejectionReason::FieldCount, extent.lines, line, detail);
-            }
+        if let Some(positions) = headers.of_fields(record.len()) {
+            take_row(&record, positions, line, intake);
+        } else {
+            let moment = cell(&record, headers.latest().timestamp);
+            let detail = || format!("found {} fields, expected {}", record.len(), headers.field_counts());
+            intake.reject_at(moment, RejectionReason::FieldCount, extent.lines, line, detail);
         }
     }
     Ok(())

@@ -14,8 +14,12 @@ pub(super) struct Intake<'a> {
     pub tally: Tally,
     sink: &'a mut dyn FnMut(Batch),
     builder: Builder,
-    /// `[start, end)` in microseconds.
+    /// `[start, end)` in microseconds, where rows have a time to compare with it.
     window_us: Option<(i64, i64)>,
+    /// The last moment that could be read.
+    last_us: Option<i64>,
+    /// Rows rejected since then, whose own time cannot be read.
+    undated: u64,
 }
 
 /// Why a row's timestamp is not used.
@@ -49,9 +53,10 @@ impl From<TimestampError> for Refusal {
 
 impl<'a> Intake<'a> {
     pub fn new(request: &'a Request, sink: &'a mut dyn FnMut(Batch)) -> Self {
-        let window_us = request.window.map(|window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
+        let window = request.window.filter(|_| request.timestamp.is_some());
+        let window_us = window.map(|window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
         let tally = Tally { columns_seen: vec![false; request.columns.len()], ..Tally::default() };
-        Self { request, tally, sink, builder: Builder::new(request), window_us }
+        Self { request, tally, sink, builder: Builder::new(request), window_us, last_us: None, undated: 0 }
     }
 
     /// Every name that is read, in the order features, timestamp, cluster.
@@ -72,10 +77,21 @@ impl<'a> Intake<'a> {
         found
     }
 
-    /// Counts rows that are rejected before anything in them is looked at.
+    /// Counts rows that are rejected and whose time cannot be read.
     pub fn reject(&mut self, reason: RejectionReason, rows: u64, line: u64, detail: impl FnOnce() -> String) {
         self.tally.rows_read += rows;
         self.tally.rejected.add(reason, rows, || Location { line, column: None, detail: detail() });
+        self.undated += rows;
+    }
+
+    /// Counts rows that are rejected for another reason than their time, which may be in this cell.
+    pub fn reject_at(&mut self, cell: Cell<'_>, reason: RejectionReason, rows: u64, line: u64, detail: impl FnOnce() -> String) {
+        self.reject(reason, rows, line, detail);
+        if let Ok(moment_us) = self.moment(cell) {
+            self.undated -= rows;
+            self.note(moment_us);
+            self.tally.rejected_in_window += if self.is_inside(moment_us) { rows } else { 0 };
+        }
     }
 
     /// Counts a header in the middle of the rows: a line that holds no row, so that nothing is lost with it.
@@ -92,8 +108,13 @@ impl<'a> Intake<'a> {
     /// Counts a row whose timestamp is in this cell. Gives the moment when the row goes on to its features; otherwise the row is
     /// outside the window or rejected, and accounted for.
     pub fn admit(&mut self, cell: Cell<'_>, line: u64) -> Option<i64> {
+        self.admit_moment(self.moment(cell), line)
+    }
+
+    /// The moment in a cell.
+    fn moment(&self, cell: Cell<'_>) -> Result<i64, Refusal> {
         let naive = self.request.timestamp.as_ref().map_or(NaiveTimestamps::Reject, |column| column.naive);
-        let moment = match cell {
+        match cell {
             Cell::Missing => Err(RejectionReason::MissingTimestamp.into()),
             Cell::Text(bytes) if cell::is_missing(bytes.trim_ascii()) => Err(RejectionReason::MissingTimestamp.into()),
             Cell::Text(bytes) => match std::str::from_utf8(bytes) {
@@ -105,8 +126,7 @@ impl<'a> Intake<'a> {
             Cell::Bool(_) => Err(TimestampError::Invalid.into()),
             Cell::Nested => Err(RejectionReason::NestedValue.into()),
             Cell::Duplicate => Err(RejectionReason::DuplicateKey.into()),
-        };
-        self.admit_moment(moment, line)
+        }
     }
 
     /// As [`Self::admit`], for a timestamp that has been read already.
@@ -117,16 +137,48 @@ impl<'a> Intake<'a> {
             Err(refusal) => {
                 let column = self.request.timestamp.as_ref().map(|column| column.name.clone());
                 self.tally.rejected.add(refusal.reason, 1, || Location { line, column, detail: refusal.detail() });
+                self.undated += 1;
                 return None;
             }
         };
-        self.tally.oldest_us = Some(self.tally.oldest_us.map_or(moment_us, |oldest| oldest.min(moment_us)));
-        self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
-        let is_inside = self.window_us.is_none_or(|(start, end)| (start..end).contains(&moment_us));
+        self.note(moment_us);
+        let is_inside = self.is_inside(moment_us);
         if !is_inside {
             self.tally.rows_outside_window += 1;
         }
         is_inside.then_some(moment_us)
+    }
+
+    fn is_inside(&self, moment_us: i64) -> bool {
+        self.window_us.is_none_or(|(start, end)| (start..end).contains(&moment_us))
+    }
+
+    /// Takes note of a moment that could be read.
+    fn note(&mut self, moment_us: i64) {
+        self.tally.oldest_us = Some(self.tally.oldest_us.map_or(moment_us, |oldest| oldest.min(moment_us)));
+        self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
+        self.place_undated(Some(moment_us));
+        self.last_us = Some(moment_us);
+    }
+
+    /// Says of the rejected rows whose time cannot be read whether they may lie in the window: rows are written one after the other,
+    /// so their time is taken to be between the moments around them. Where nothing is known, nothing is said.
+    fn place_undated(&mut self, next_us: Option<i64>) {
+        let rows = std::mem::take(&mut self.undated);
+        if rows == 0 {
+            return;
+        }
+        let may_be_inside = match (self.window_us, self.last_us, next_us) {
+            (None, ..) => true,
+            (Some(_), None, None) => false,
+            (Some((start, end)), last, next) => {
+                // The moments around them may themselves be out of order.
+                let oldest = last.map_or(i64::MIN, |last| next.map_or(last, |next| last.min(next)));
+                let newest = next.map_or(i64::MAX, |next| last.map_or(next, |last| last.max(next)));
+                oldest < end && newest >= start
+            }
+        };
+        self.tally.rejected_in_window += if may_be_inside { rows } else { 0 };
     }
 
     /// Adds an admitted row: one cell for each requested column, in order, and the cluster's.
@@ -152,6 +204,8 @@ impl<'a> Intake<'a> {
     fn flush(&mut self) {
         let has_clusters = self.request.cluster.is_some() && self.tally.cluster_seen;
         let (batch, faults) = self.builder.take(&self.tally.columns_seen, has_clusters);
+        // They were admitted.
+        self.tally.rejected_in_window += u64::try_from(faults.len()).unwrap_or(u64::MAX);
         for fault in faults {
             let column = match fault.place.column {
                 Some(column) => self.request.columns.get(column).map(|(name, _)| name.as_str()),
@@ -181,6 +235,7 @@ impl<'a> Intake<'a> {
                 if !self.builder.is_empty() {
                     self.flush();
                 }
+                self.place_undated(None);
                 Ok(self.tally)
             }
             Err(fault) => Err(DecodeError { fault, rows_before_error: self.tally.rows_read }),
