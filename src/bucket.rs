@@ -129,7 +129,7 @@ pub struct OpenObject {
 
 /// The bytes of an open object.
 pub enum Content {
-    /// A file, for either access.
+    /// A file, to be read here and there.
     File(File),
     /// The bytes as they arrive. The end is an error when they were not the stored ones.
     Stream(Box<dyn Read + Send>),
@@ -222,7 +222,7 @@ impl Bucket {
     /// there, the newest otherwise.
     pub fn read(&self, meta: &ObjectMeta, access: Access) -> Result<OpenObject, BucketError> {
         match self {
-            Self::Local(bucket) => bucket.read(meta),
+            Self::Local(bucket) => bucket.read(meta, access),
             Self::Gcs(bucket) => Ok(bucket.read(meta, access)?),
         }
     }

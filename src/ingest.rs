@@ -85,8 +85,8 @@ enum Rows<S> {
     Counted(S),
 }
 
-/// How often an object from afar is read that cannot be used: it may have been replaced meanwhile, or damaged on its way, which
-/// a decoder can stumble over before the checksum at the end is reached. What two readings say alike is true.
+/// How often an object is read that cannot be used: it may have been replaced meanwhile, or damaged on its way, which a decoder can
+/// stumble over before the checksum at the end is reached. What two readings say alike is true.
 const READINGS: u32 = 2;
 
 fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, empty: &S) -> Result<Finished<S>, BucketError> {
@@ -104,14 +104,13 @@ fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, e
             }
             open => open?,
         };
-        let is_from_afar = !matches!(open.content, Content::File(_));
         let mut finished = read_open(open, meta, encoding, request, empty);
         if let Err(Fault::Unreadable(error)) = &mut finished.account.outcome {
             let failure = bucket_error(&mut error.fault);
             if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
                 return failure.map_or(Ok(finished), Err);
             }
-            if is_from_afar && reading < READINGS {
+            if reading < READINGS {
                 reading += 1;
                 continue;
             }
@@ -218,7 +217,6 @@ fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<
             Err(error) if error.is_not_found() => break,
             open => open?,
         };
-        let is_from_afar = !matches!(open.content, Content::File(_));
         let encoding = stored(encoding, &open);
         let mut error = match inspect(input(open.content), encoding, SAMPLE_ROWS) {
             Ok(columns) => return Ok(columns),
@@ -226,9 +224,6 @@ fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<
         };
         if let Some(failure) = bucket_error(&mut error.fault).filter(|failure| !failure.is_about_the_object()) {
             return Err(failure);
-        }
-        if !is_from_afar {
-            break;
         }
     }
     Ok(Vec::new())

@@ -32,6 +32,7 @@ mod feedback_contract;
 mod firestore;
 mod fixtures;
 mod golden;
+mod growing;
 mod power;
 mod rendering;
 #[path = "support/sample_report.rs"]

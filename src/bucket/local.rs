@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use chrono::{DateTime, Utc};
 use flate2::Crc;
 
-use super::{BucketError, Condition, Content, ObjectMeta, OpenObject, Put, StoredObject, check_key};
+use super::{Access, BucketError, Condition, Content, ObjectMeta, OpenObject, Put, StoredObject, check_key};
 
 /// A folder; keys are paths below it.
 #[derive(Clone, Debug)]
@@ -105,8 +105,9 @@ impl LocalBucket {
         parts.join("/")
     }
 
-    /// Opens an object. Its generation is a digest of its bytes, so that a copied folder has the same generations.
-    pub fn read(&self, meta: &ObjectMeta) -> Result<OpenObject, BucketError> {
+    /// Opens an object. Its generation is a digest of its bytes, so that a copied folder has the same generations. A stream gives
+    /// those bytes and no others, whatever is appended meanwhile; a file that is read here and there is its caller's to check.
+    pub fn read(&self, meta: &ObjectMeta, access: Access) -> Result<OpenObject, BucketError> {
         let path = self.path(&meta.key)?;
         let open = || -> std::io::Result<OpenObject> {
             let mut file = File::open(&path)?;
@@ -121,7 +122,14 @@ impl LocalBucket {
                 size_bytes += read as u64;
             }
             file.rewind()?;
-            Ok(OpenObject { content: Content::File(file), generation: generation(&digest, size_bytes), size_bytes, is_gzip: false })
+            let generation = generation(&digest, size_bytes);
+            let content = match access {
+                Access::Stream => {
+                    Content::Stream(Box::new(Digested { file, left: size_bytes, digest: Crc::new(), expected: digest.sum() }))
+                }
+                Access::Ranges => Content::File(file),
+            };
+            Ok(OpenObject { content, generation, size_bytes, is_gzip: false })
         };
         open().map_err(|source| BucketError::Io { action: "read", uri: meta.uri.clone(), source })
     }
@@ -159,6 +167,34 @@ impl LocalBucket {
             Ok(Put::Done(generation_of(bytes)))
         };
         write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
+    }
+}
+
+/// A file up to where its digest was taken: others may append to it while it is read.
+struct Digested {
+    file: File,
+    left: u64,
+    digest: Crc,
+    expected: u32,
+}
+
+impl Read for Digested {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let buffer = buffer.get_mut(..room).unwrap_or_default();
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let read = self.file.read(buffer)?;
+        if read == 0 {
+            return Err(std::io::Error::other("it became shorter while it was read"));
+        }
+        self.digest.update(buffer.get(..read).unwrap_or_default());
+        self.left -= read as u64;
+        if self.left == 0 && self.digest.sum() != self.expected {
+            return Err(std::io::Error::other("it was rewritten while it was read"));
+        }
+        Ok(read)
     }
 }
 
@@ -255,10 +291,35 @@ mod tests {
         let (_folder, bucket) = bucket();
         let generation = |bytes: &[u8]| {
             put(&bucket, "x.csv", bytes).unwrap();
-            bucket.read(&bucket.list("x.csv").unwrap()[0]).unwrap().generation
+            bucket.read(&bucket.list("x.csv").unwrap()[0], Access::Stream).unwrap().generation
         };
         let (first, second, third) = (generation(b"1"), generation(b"2"), generation(b"1"));
         assert_ne!(first, second);
         assert_eq!(first, third);
+    }
+
+    /// What is read of a file that is changed between its digest and its reading, or why it is not.
+    fn read_after(change: impl FnOnce(&Path)) -> Result<Vec<u8>, String> {
+        let (folder, bucket) = bucket();
+        put(&bucket, "x.csv", b"a\n1\n").unwrap();
+        let open = bucket.read(&bucket.list("x.csv").unwrap()[0], Access::Stream).unwrap();
+        change(&folder.path().join("x.csv"));
+        let Content::Stream(mut stream) = open.content else { panic!("no stream") };
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        assert_eq!(generation_of(&bytes), open.generation);
+        Ok(bytes)
+    }
+
+    #[test]
+    fn a_stream_gives_the_bytes_of_its_generation_or_says_what_happened_to_them() {
+        assert_eq!(read_after(|_| ()).unwrap(), b"a\n1\n");
+        let append = |path: &Path| File::options().append(true).open(path).unwrap().write_all(b"2\n").unwrap();
+        assert_eq!(read_after(append).unwrap(), b"a\n1\n");
+        let shorter = read_after(|path| File::options().write(true).open(path).unwrap().set_len(2).unwrap());
+        assert_eq!(shorter.unwrap_err(), "it became shorter while it was read");
+        let rewritten = read_after(|path| fs::write(path, b"a\n7\n3\n").unwrap());
+        assert_eq!(rewritten.unwrap_err(), "it was rewritten while it was read");
+        assert_eq!(read_after(|path| fs::remove_file(path).unwrap()).unwrap(), b"a\n1\n");
     }
 }
