@@ -4,6 +4,7 @@
 //! sees a part of it; a write under a condition happens only while the condition holds; keys cannot leave the bucket. Knows nothing
 //! of what objects hold.
 
+pub mod budget;
 pub mod fault;
 pub mod gcs;
 pub mod local;
@@ -37,11 +38,13 @@ pub struct BucketOptions {
     pub endpoint: Option<String>,
     /// How long a call may take with all its retries. A download may take longer as long as bytes arrive.
     pub patience: Duration,
+    /// How many bytes of objects that are read here and there may be in memory at a time, over all of them.
+    pub max_download_bytes: u64,
 }
 
 impl Default for BucketOptions {
     fn default() -> Self {
-        Self { endpoint: None, patience: Duration::from_mins(2) }
+        Self { endpoint: None, patience: Duration::from_mins(2), max_download_bytes: 256 << 20 }
     }
 }
 

@@ -249,6 +249,8 @@ pub struct ReportSettings {
 pub struct RunSettings {
     /// None: one task a core.
     pub concurrency: Option<usize>,
+    /// The memory of all Parquet row groups that are being read from elsewhere, in bytes.
+    pub max_download_bytes: u64,
 }
 
 impl Config {

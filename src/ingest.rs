@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use crate::bucket::gcs::RemoteRanges;
 use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject};
 use account::{Account, Fault, ObjectAccount};
-use decode::{Batch, ColumnGuess, Compression, DecodeFault, Encoding, Format, Input, Ranges, Request, decode, inspect};
+use decode::{
+    Batch, ColumnGuess, Compression, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation, decode, inspect,
+};
 use sink::Sink;
 
 /// Rows of a batch: a few hundred kilobytes at sixteen columns, which the caches of one core hold.
@@ -110,7 +112,7 @@ fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, e
             if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
                 return failure.map_or(Ok(finished), Err);
             }
-            if reading < READINGS {
+            if reading < READINGS && !matches!(error.fault, DecodeFault::RowGroupTooLarge { .. }) {
                 reading += 1;
                 continue;
             }
@@ -144,6 +146,14 @@ fn input(content: Content) -> Input {
 impl Ranges for RemoteRanges {
     fn length(&self) -> u64 {
         self.size_bytes()
+    }
+
+    fn budget_bytes(&self) -> u64 {
+        Self::budget_bytes(self)
+    }
+
+    fn reserve(&self, bytes: u64) -> std::io::Result<Reservation> {
+        Ok(Box::new(Self::reserve(self, bytes)?))
     }
 
     fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {

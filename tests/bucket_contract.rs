@@ -23,7 +23,8 @@ fn backends() -> [Backend; 2] {
 }
 
 fn cloud(endpoint: &str, name: &str) -> Bucket {
-    let options = BucketOptions { endpoint: Some(endpoint.to_owned()), patience: Duration::from_secs(10) };
+    let options =
+        BucketOptions { endpoint: Some(endpoint.to_owned()), patience: Duration::from_secs(10), ..BucketOptions::default() };
     Bucket::open(&format!("gs://{name}"), &options).unwrap()
 }
 

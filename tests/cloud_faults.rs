@@ -338,6 +338,40 @@ fn parquet_overwritten_while_it_is_read_is_never_a_mixture() {
     assert_eq!(report["current"]["objects"][0]["generation"], generation.as_str());
 }
 
+/// Numbers that do not repeat, 16 bytes of them a row, in one row group.
+fn one_group(rows: u32) -> Vec<u8> {
+    use polars::prelude::{ParquetCompression, ParquetWriter, df};
+    let stamps: Vec<i64> = (0..rows).map(|i| 1_769_860_000 + i64::from(i % 1_440)).collect();
+    let a: Vec<f64> = (0..rows).map(|i| f64::from(i * 181 % 400) / 400.0 + f64::from(i) * 1e-12).collect();
+    let b: Vec<f64> = (0..rows).map(|i| f64::from(i * 37 % 400) + f64::from(i) * 1e-9).collect();
+    let mut frame = df!("ts" => stamps, "a" => a, "b" => b).unwrap();
+    let mut bytes = Vec::new();
+    let writer = ParquetWriter::new(std::io::Cursor::new(&mut bytes)).with_compression(ParquetCompression::Uncompressed);
+    writer.with_row_group_size(Some(rows as usize)).finish(&mut frame).unwrap();
+    bytes
+}
+
+#[test]
+fn row_groups_wait_for_each_other_and_one_that_is_too_large_is_refused_at_once() {
+    let setup = parquet_setup();
+    setup.config("[run]\nconcurrency = 4\nmax_download_bytes = 16777216\n");
+    // Each takes most of the budget.
+    let (fits, rows) = (one_group(500_000), 500_000);
+    for name in ["logs", "1", "2", "3"] {
+        setup.put(&format!("predictions/{name}.parquet"), &fits);
+    }
+    assert_eq!(completed(&setup.check(&["--dry-run", "--format", "json"]))["current"]["rows"], 4 * rows);
+    setup.put("predictions/logs.parquet", one_group(1_500_000));
+    let before = setup.server().requests(PARQUET);
+    failed(
+        &setup,
+        4,
+        &["gs://logs/predictions/logs.parquet", "more than run.max_download_bytes = 16777216", "row groups of fewer rows"],
+    );
+    // Its columns are looked into once, and its rows once: its size is no accident that another reading could mend.
+    assert!(setup.server().requests(PARQUET) - before < 8, "{}", setup.server().requests(PARQUET) - before);
+}
+
 #[test]
 fn damaged_bytes_of_a_small_parquet_object_never_count() {
     let setup = parquet_setup();

@@ -59,7 +59,10 @@ pub(super) fn config(layers: &mut Layers) -> Config {
             backfill_windows: read.integer("report.backfill_windows"),
             trend_windows: read.integer("report.trend_windows"),
         },
-        run: RunSettings { concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0) },
+        run: RunSettings {
+            concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0),
+            max_download_bytes: read.integer("run.max_download_bytes"),
+        },
         not_yet: Vec::new(),
     };
     config.not_yet = not_yet(layers, &config);

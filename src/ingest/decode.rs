@@ -19,7 +19,7 @@ mod rejection;
 
 pub use batch::{Batch, Column};
 pub use cell::MISSING_CLUSTER;
-pub use compression::{Input, Ranges};
+pub use compression::{Input, Ranges, Reservation};
 pub use error::{DecodeError, DecodeFault};
 pub use format::{Compression, Encoding, Format};
 pub use guess::ColumnGuess;

@@ -22,7 +22,7 @@ pub fn bucket(config: &Config) -> Result<Bucket, BucketError> {
 
 fn options(config: &Config) -> BucketOptions {
     let patience = config.bucket.timeout.delta().to_std().unwrap_or_default();
-    BucketOptions { endpoint: config.bucket.endpoint.clone(), patience }
+    BucketOptions { endpoint: config.bucket.endpoint.clone(), patience, max_download_bytes: config.run.max_download_bytes }
 }
 
 impl Place {

@@ -2,10 +2,13 @@
 
 use std::io::Cursor;
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use drift_check::feature::{FeatureKind, FeatureName};
-use drift_check::ingest::decode::{Column, ColumnGuess, DecodeFault, Encoding, Input, Ranges, Request, TimestampColumn, inspect};
+use drift_check::ingest::decode::{
+    Column, ColumnGuess, DecodeFault, Encoding, Input, Ranges, Request, Reservation, TimestampColumn, inspect,
+};
 use drift_check::ingest::timestamp::NaiveTimestamps;
 use polars::prelude::{
     Categories, DataFrame, DataType, IntoColumn, IntoSeries, NamedFrom, ParquetCompression, ParquetWriter, Series, TimeUnit,
@@ -275,11 +278,59 @@ fn text_under_a_parquet_name_is_damage() {
 struct Elsewhere {
     bytes: Vec<u8>,
     asked: Arc<Mutex<Vec<Range<u64>>>>,
+    budget: Arc<Budget>,
+}
+
+/// Bytes that several objects share.
+struct Budget {
+    bytes: u64,
+    state: Mutex<BudgetState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct BudgetState {
+    held: u64,
+    most_held: u64,
+    /// How often somebody had to wait.
+    waits: u32,
+}
+
+impl Budget {
+    fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self { bytes, state: Mutex::default(), changed: Condvar::new() })
+    }
+}
+
+struct Reserved(Arc<Budget>, u64);
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap().held -= self.1;
+        self.0.changed.notify_all();
+    }
 }
 
 impl Ranges for Elsewhere {
     fn length(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    fn budget_bytes(&self) -> u64 {
+        self.budget.bytes
+    }
+
+    fn reserve(&self, bytes: u64) -> std::io::Result<Reservation> {
+        let mut state = self.budget.state.lock().unwrap();
+        while state.held + bytes > self.budget.bytes {
+            state.waits += 1;
+            let (next, waited) = self.budget.changed.wait_timeout(state, Duration::from_secs(20)).unwrap();
+            assert!(!waited.timed_out(), "somebody waits while holding");
+            state = next;
+        }
+        state.held += bytes;
+        state.most_held = state.most_held.max(state.held);
+        Ok(Box::new(Reserved(Arc::clone(&self.budget), bytes)))
     }
 
     fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
@@ -290,7 +341,7 @@ impl Ranges for Elsewhere {
 
 fn elsewhere(bytes: &[u8]) -> (Input, Arc<Mutex<Vec<Range<u64>>>>) {
     let asked = Arc::default();
-    (Input::Ranges(Box::new(Elsewhere { bytes: bytes.to_vec(), asked: Arc::clone(&asked) })), asked)
+    (Input::Ranges(Box::new(Elsewhere { bytes: bytes.to_vec(), asked: Arc::clone(&asked), budget: Budget::new(1 << 30) })), asked)
 }
 
 /// Four megabytes in twenty row groups; half of it is needed.
@@ -318,6 +369,38 @@ fn an_object_elsewhere_gives_what_a_file_gives_and_only_what_is_needed_is_read()
     assert_eq!(columns.len(), 4);
     let read: u64 = asked.lock().unwrap().iter().map(|range| range.end - range.start).sum();
     assert!(read < 100_000, "the footer suffices: {read}");
+}
+
+#[test]
+fn objects_elsewhere_never_hold_more_than_their_budget_together() {
+    let bytes = large();
+    let request = requested(&[("a", FeatureKind::Numeric), ("b", FeatureKind::Numeric)]);
+    // A row group takes about 160,000 bytes: two at a time, and never a third.
+    let budget = Budget::new(400_000);
+    let decoded: Vec<u64> = std::thread::scope(|scope| {
+        let read = || {
+            let elsewhere = Elsewhere { bytes: bytes.clone(), asked: Arc::default(), budget: Arc::clone(&budget) };
+            decode_input("x.parquet", Input::Ranges(Box::new(elsewhere)), &request).unwrap().tally.rows_used
+        };
+        let readers: Vec<_> = (0..4).map(|_| scope.spawn(read)).collect();
+        readers.into_iter().map(|reader| reader.join().unwrap()).collect()
+    });
+    assert_eq!(decoded, [100_000; 4]);
+    let state = budget.state.lock().unwrap();
+    assert!((150_000..=400_000).contains(&state.most_held), "{}", state.most_held);
+    assert!(state.held == 0 && state.waits > 0, "{} {}", state.held, state.waits);
+}
+
+#[test]
+fn a_row_group_beyond_the_budget_is_refused_with_the_remedy() {
+    let budget = Budget::new(100_000);
+    let elsewhere = Elsewhere { bytes: large(), asked: Arc::default(), budget: Arc::clone(&budget) };
+    let request = requested(&[("a", FeatureKind::Numeric), ("b", FeatureKind::Numeric)]);
+    let error = decode_input("x.parquet", Input::Ranges(Box::new(elsewhere)), &request).err().unwrap();
+    let DecodeFault::RowGroupTooLarge { needed_bytes, limit_bytes } = error.fault else { panic!("{error}") };
+    assert!((150_000..200_000).contains(&needed_bytes) && limit_bytes == 100_000, "{needed_bytes} {limit_bytes}");
+    assert!(error.to_string().ends_with("or raise run.max_download_bytes") && !error.retryable(), "{error}");
+    assert_eq!(budget.state.lock().unwrap().most_held, 0);
 }
 
 #[test]

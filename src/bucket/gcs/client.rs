@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::errors::Asked;
 use crate::bucket::BucketOptions;
+use crate::bucket::budget::Budget;
 use crate::bucket::fault::{Fault, ServiceError};
 use crate::credentials::{Identity, STORAGE};
 use crate::retry::Policy;
@@ -26,6 +27,7 @@ pub struct Client {
     endpoint: String,
     policy: Policy,
     identity: Identity,
+    budget: Budget,
     connected: OnceCell<Connected>,
 }
 
@@ -47,7 +49,8 @@ impl Client {
         let endpoint = options.endpoint.as_deref().unwrap_or(PUBLIC_ENDPOINT).trim_end_matches('/').to_owned();
         // A token must not travel in the clear, and an emulator has no use for it.
         let identity = if endpoint.starts_with("https://") { Identity::find() } else { Identity::Anonymous };
-        Self { endpoint, policy: Policy::within(options.patience), identity, connected: OnceCell::new() }
+        let budget = Budget::new(options.max_download_bytes);
+        Self { endpoint, policy: Policy::within(options.patience), identity, budget, connected: OnceCell::new() }
     }
 
     pub fn endpoint(&self) -> &str {
@@ -56,6 +59,11 @@ impl Client {
 
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The memory of all downloads that are not streamed.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub fn policy(&self) -> Policy {

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::GcsBucket;
 use super::errors::Asked;
+use crate::bucket::budget::Reserved;
 use crate::bucket::fault::{Fault, ServiceError};
 use crate::bucket::{BucketError, ObjectMeta};
 use crate::retry::Attempts;
@@ -291,6 +292,26 @@ impl RemoteRanges {
 
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// How many bytes may be in memory at a time, over all objects of the service.
+    pub fn budget_bytes(&self) -> u64 {
+        self.bucket.client.budget().bytes()
+    }
+
+    /// Waits until so many bytes may be in memory; called on a blocking thread that holds no others.
+    ///
+    /// # Errors
+    /// When there are never so many, or the run is being stopped.
+    pub fn reserve(&self, bytes: u64) -> io::Result<Reserved> {
+        let (sender, answer) = oneshot::channel();
+        let budget = self.bucket.client.budget().clone();
+        self.runtime.spawn(async move { drop(sender.send(budget.reserve(bytes).await)) });
+        match answer.blocking_recv() {
+            Ok(Some(reserved)) => Ok(reserved),
+            Ok(None) => Err(io::Error::other(format!("{bytes} bytes are more than there are to be reserved"))),
+            Err(_) => Err(io::Error::other(BucketError::Service(stopped(&self.bucket, &self.key)))),
+        }
     }
 
     /// Hands on these bytes as they arrive; called on a blocking thread. The service knows the checksum of the whole object only:

@@ -14,12 +14,24 @@ use super::format::Compression;
 pub trait Ranges: Send {
     fn length(&self) -> u64;
 
+    /// How many bytes may be in memory at a time, over all objects that share a budget.
+    fn budget_bytes(&self) -> u64;
+
+    /// Waits until so many bytes, which are no more than the budget, may be in memory. Whoever waits holds no others.
+    ///
+    /// # Errors
+    /// When waiting has no end.
+    fn reserve(&self, bytes: u64) -> io::Result<Reservation>;
+
     /// Hands on the bytes of a range, all of them, in order, as they arrive.
     ///
     /// # Errors
     /// When they do not arrive, or what `take` returns.
     fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
 }
+
+/// Bytes that may be in memory until this is dropped.
+pub type Reservation = Box<dyn Send>;
 
 /// An object to decode.
 pub enum Input {

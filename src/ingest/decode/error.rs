@@ -26,6 +26,12 @@ pub enum DecodeFault {
     CorruptCompression { compression: &'static str, source: io::Error },
     #[error("is truncated or corrupt Parquet: {detail}")]
     CorruptParquet { detail: String },
+    /// Trying again does not help: the file, or the setting, must change.
+    #[error(
+        "has a row group of which {needed_bytes} bytes are needed at once, more than run.max_download_bytes = {limit_bytes} allows: write \
+         row groups of fewer rows, such as 1,000,000, or raise run.max_download_bytes"
+    )]
+    RowGroupTooLarge { needed_bytes: u64, limit_bytes: u64 },
     #[error("has a header that cannot be read: {detail}")]
     UnreadableHeader { detail: &'static str },
     #[error("has more than one column named {}", quoted(.names))]

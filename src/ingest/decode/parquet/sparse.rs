@@ -1,13 +1,14 @@
 //! The needed parts of a Parquet object that lies elsewhere, in memory, each at its own place.
 //!
 //! polars wants the whole file as one slice of memory. It gets one of the object's length that is backed by memory only where
-//! something was written to it: the footer first, then the needed columns of one row group at a time.
+//! something was written to it: the footer first, then the needed columns of one row group at a time. Objects are read side by
+//! side, and row groups have any size: what they hold together, footers aside, is taken from one budget.
 
 use std::ops::Range;
 
 use memmap2::{MmapMut, MmapOptions};
 
-use super::super::compression::Ranges;
+use super::super::compression::{Ranges, Reservation};
 use super::super::error::{DecodeFault, DecodeResult};
 use super::{MAGIC, corrupt};
 
@@ -25,6 +26,8 @@ const TRAILER_BYTES: usize = 8;
 pub(super) struct Sparse {
     ranges: Box<dyn Ranges>,
     memory: MmapMut,
+    /// What the memory takes of the budget.
+    reservation: Option<Reservation>,
     is_whole: bool,
 }
 
@@ -33,8 +36,9 @@ impl Sparse {
     pub fn footer(ranges: Box<dyn Ranges>) -> DecodeResult<Self> {
         let length = ranges.length();
         let is_whole = length <= WHOLE_BYTES;
-        let mut parts = Self { memory: reserve(length)?, ranges, is_whole };
+        let mut parts = Self { memory: empty(length)?, ranges, reservation: None, is_whole };
         if is_whole {
+            parts.reserve(length)?;
             parts.get(&(0..length))?;
             return Ok(parts);
         }
@@ -58,12 +62,13 @@ impl Sparse {
         &self.memory
     }
 
-    /// Gets these parts, which lie within the object, and drops all others.
+    /// Gets these parts, which lie within the object, and drops all others, which is before it waits for room.
     pub fn load(&mut self, mut wanted: Vec<Range<u64>>) -> DecodeResult<()> {
         if self.is_whole {
             return Ok(());
         }
-        self.memory = reserve(self.ranges.length())?;
+        self.memory = empty(self.ranges.length())?;
+        self.reservation = None;
         wanted.sort_by_key(|range| range.start);
         let mut joined: Vec<Range<u64>> = Vec::new();
         for range in wanted {
@@ -72,7 +77,17 @@ impl Sparse {
                 _ => joined.push(range),
             }
         }
+        self.reserve(joined.iter().map(|range| range.end.saturating_sub(range.start)).fold(0, u64::saturating_add))?;
         joined.iter().try_for_each(|range| self.get(range))
+    }
+
+    fn reserve(&mut self, needed_bytes: u64) -> DecodeResult<()> {
+        let limit_bytes = self.ranges.budget_bytes();
+        if needed_bytes > limit_bytes {
+            return Err(DecodeFault::RowGroupTooLarge { needed_bytes, limit_bytes });
+        }
+        self.reservation = Some(self.ranges.reserve(needed_bytes).map_err(DecodeFault::Unreadable)?);
+        Ok(())
     }
 
     fn get(&mut self, range: &Range<u64>) -> DecodeResult<()> {
@@ -86,7 +101,8 @@ impl Sparse {
     }
 }
 
-fn reserve(length: u64) -> DecodeResult<MmapMut> {
+/// Memory of this length that takes none until it is written to.
+fn empty(length: u64) -> DecodeResult<MmapMut> {
     let length = usize::try_from(length).map_err(|_| corrupt("is larger than the memory of this machine can address"))?;
     MmapOptions::new().len(length).no_reserve_swap().map_anon().map_err(DecodeFault::Unreadable)
 }
