@@ -187,6 +187,24 @@ fn an_object_overwritten_while_it_is_read_is_never_a_mixture() {
 }
 
 /// The window itself has been read; only the trend wants to read the logs again.
+/// The reference is read for its profile, and again for what only whole rows tell: both readings must be of the same bytes.
+#[test]
+fn a_reference_overwritten_between_its_two_readings_is_an_error_and_a_rerun_completes() {
+    const REFERENCE: &str = "/o/reference/reference.csv?alt=media";
+    let setup = setup();
+    let readings = {
+        let before = setup.server().requests(REFERENCE);
+        stable(&setup.check(&["--dry-run", "--format", "json"]));
+        setup.server().requests(REFERENCE) - before
+    };
+    assert!(readings >= 3, "looked into, read and read again: {readings}");
+    setup.server().trouble("GET", REFERENCE, readings - 1, Trouble::AsUsual);
+    let other = format!("a,b\n{}", crate::workspace::rows(400, |_| String::new(), |a| a + 0.5));
+    setup.server().trouble("GET", REFERENCE, 1, Trouble::Overwritten("reference/reference.csv", other.into()));
+    failed(&setup, 4, &["the reference changed while it was read", "gs://logs/reference/reference.csv", "run again"]);
+    completed(&setup.check(&["--format", "json"]));
+}
+
 #[test]
 fn a_bucket_that_fails_during_the_backfill_costs_the_trend_only() {
     let setup = setup();

@@ -9,7 +9,7 @@ use crate::config::{Config, Effective, Include};
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::JobError;
 use crate::feature::{FeatureKind, FeatureName};
-use crate::ingest::account::Account;
+use crate::ingest::account::{Account, ObjectAccount};
 use crate::ingest::decode::{ColumnGuess, Encoding, Request};
 use crate::ingest::sink::Counter;
 use crate::ingest::{self, BATCH_ROWS, Source};
@@ -80,18 +80,19 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     check_usable(&account, config, place)?;
     findings.extend(findings::of_account(&account, "the reference"));
     let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
-    let profile = with_rows(config, &source, &found, profile).await?;
+    let profile = with_rows(config, &source, &found, profile, &account).await?;
     Ok(Reference { profile: Arc::new(profile), findings })
 }
 
 /// Reads the reference once more, over its own profile, for what only whole rows tell: how its features move together, and how
 /// dependent its rows are (by their clusters where it has them, in the order of its files where it has the logs' timestamp, because
-/// then it was once a log, and not at all otherwise).
+/// then it was once a log, and not at all otherwise). It must be what it was at the `first` reading.
 async fn with_rows(
     config: &Config,
     source: &Source,
     found: &[(String, ColumnGuess)],
     profile: ReferenceProfile,
+    first: &Account,
 ) -> Result<ReferenceProfile, JobError> {
     let has = |column: &Option<String>| column.clone().filter(|column| found.iter().any(|(name, _)| name == column));
     let (cluster, timestamp) = (has(&config.logs.cluster), has(&config.logs.timestamp));
@@ -102,10 +103,23 @@ async fn with_rows(
     let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
     let counter = Counter::new(Arc::new(profile.clone()));
     let counter = if timestamp.is_some() { counter.in_time_order() } else { counter };
-    let (counter, _) =
+    let (counter, second) =
         ingest::read(source, request(config, columns, cluster), counter, concurrency(config, &source.bucket), &|_| ()).await?;
+    if let Some(uri) = changed(first, &second) {
+        return Err(JobError::Input(format!("the reference changed while it was read ({uri}): run again")));
+    }
     profile.learn(&counter.counts);
     Ok(profile)
+}
+
+/// The first object that was not the same at two readings: of another generation, or readable at one of them only.
+fn changed<'a>(first: &'a Account, second: &Account) -> Option<&'a str> {
+    let same = |a: &ObjectAccount, b: &ObjectAccount| {
+        (&a.uri, &a.generation, a.outcome.is_ok()) == (&b.uri, &b.generation, b.outcome.is_ok())
+    };
+    // Both are of one listing.
+    let mut pairs = first.objects.iter().zip(&second.objects);
+    pairs.find(|(a, b)| !same(a, b)).map(|(a, _)| a.uri.as_str())
 }
 
 /// All rows of the reference, whatever their time.
@@ -293,4 +307,29 @@ fn stale(profile: &ReferenceProfile, source: &Source) -> Option<Finding> {
                        `drift-check profile`; until then the profile counts.";
         Finding::new(FindingCode::ProfileStale, Severity::Warning, message)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::account::Fault;
+    use crate::ingest::decode::Tally;
+
+    fn reading(objects: [(&str, &str, bool); 2]) -> Account {
+        let mut account = Account::new(0);
+        for (uri, generation, is_readable) in objects {
+            let outcome = if is_readable { Ok(Tally::default()) } else { Err(Fault::Vanished) };
+            account.add(ObjectAccount { uri: uri.to_owned(), generation: generation.to_owned(), size_bytes: 1, outcome });
+        }
+        account
+    }
+
+    #[test]
+    fn a_reference_that_changes_between_two_readings_is_named() {
+        let first = reading([("a", "1", true), ("b", "2", false)]);
+        assert_eq!(changed(&first, &reading([("a", "1", true), ("b", "2", false)])), None);
+        assert_eq!(changed(&first, &reading([("a", "2", true), ("b", "2", false)])), Some("a"));
+        assert_eq!(changed(&first, &reading([("a", "1", false), ("b", "2", false)])), Some("a"));
+        assert_eq!(changed(&first, &reading([("a", "1", true), ("b", "2", true)])), Some("b"));
+    }
 }
