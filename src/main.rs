@@ -13,6 +13,7 @@ use drift_check::job::{self, Invocation, Outcome, Terminal};
 use drift_check::logging::{self, LogOptions};
 use drift_check::platform::Platform;
 use drift_check::progress::Progress;
+use drift_check::retry;
 use indicatif::MultiProgress;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,6 +92,7 @@ fn run(runtime: &Runtime, command: Command, invocation: Invocation, on_cloud_run
         if on_cloud_run {
             tokio::spawn(outlast_pauses());
         }
+        tokio::spawn(hear_resumptions());
         let terminated = async {
             match signal(SignalKind::terminate()) {
                 Ok(mut stream) => drop(stream.recv().await),
@@ -114,7 +116,7 @@ fn run(runtime: &Runtime, command: Command, invocation: Invocation, on_cloud_run
 }
 
 /// Cloud Run sends SIGTSTP before it moves a container to another machine and SIGCONT after it: there is nothing to save, and requests that
-/// broke meanwhile are tried again.
+/// broke meanwhile are tried again. Nowhere else: a person who presses Ctrl-Z wants the run to stop.
 async fn outlast_pauses() {
     let Ok(mut pauses) = signal(SignalKind::from_raw(SIGTSTP)) else { return };
     while pauses.recv().await.is_some() {
@@ -122,8 +124,21 @@ async fn outlast_pauses() {
     }
 }
 
+/// A stopped process does not see time pass: whoever was waiting has not waited in vain yet.
+async fn hear_resumptions() {
+    let Ok(mut resumptions) = signal(SignalKind::from_raw(SIGCONT)) else { return };
+    while resumptions.recv().await.is_some() {
+        retry::resumed();
+        tracing::debug!("the process goes on after it was stopped");
+    }
+}
+
 /// On Linux, the only system that sends it here.
 const SIGTSTP: i32 = 20;
+#[cfg(target_os = "linux")]
+const SIGCONT: i32 = 18;
+#[cfg(not(target_os = "linux"))]
+const SIGCONT: i32 = 19;
 
 fn print(outcome: &Outcome) -> ExitCode {
     match std::io::stdout().write_all(outcome.output.as_bytes()) {

@@ -2,6 +2,7 @@
 //! error's to say. Knows no vendor.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,10 +20,22 @@ pub trait Transient: fmt::Display {
     fn tried(self, times: u32) -> Self;
 }
 
+/// How often the process went on after it had been stopped.
+static RESUMPTIONS: AtomicU32 = AtomicU32::new(0);
+
+/// How long an attempt that would be the last waits for the news that the process had been stopped: clocks run on meanwhile, and
+/// after a stop the deadlines may be heard before the signal.
+const NEWS: Duration = Duration::from_millis(50);
+
+/// The process was stopped, for however long, and goes on: the patience of all calls begins anew.
+pub fn resumed() {
+    RESUMPTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// How patient a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// No attempt begins later than this after the first, or after the last progress.
+    /// No attempt begins later than this after the first, after the last progress, or after the process was last stopped.
     pub patience: Duration,
     /// The pause after the first failure; it doubles with every further one. Half of each pause is chance, so that those who
     /// failed together do not come back together.
@@ -44,13 +57,16 @@ impl Policy {
 pub struct Attempts {
     policy: Policy,
     since: Instant,
+    /// The resumptions that were known then.
+    resumptions: u32,
     failures: u32,
     failures_in_a_row: u32,
 }
 
 impl Attempts {
     pub fn new(policy: Policy) -> Self {
-        Self { policy, since: Instant::now(), failures: 0, failures_in_a_row: 0 }
+        let resumptions = RESUMPTIONS.load(Ordering::Relaxed);
+        Self { policy, since: Instant::now(), resumptions, failures: 0, failures_in_a_row: 0 }
     }
 
     /// Whether an attempt has failed before.
@@ -69,12 +85,26 @@ impl Attempts {
         self.failures = self.failures.saturating_add(1);
         let pause = error.retry_after().unwrap_or_default().max(self.pause());
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        if !error.retryable() || self.since.elapsed().saturating_add(pause) > self.policy.patience {
+        if !error.retryable() || self.is_exhausted_by(pause).await {
             return Err(error.tried(self.failures));
         }
         tracing::info!(retry.failures = self.failures, "{error}; trying again in {:.1} s", pause.as_secs_f64());
         tokio::time::sleep(pause).await;
         Ok(())
+    }
+
+    /// Whether patience ends before this pause does. The time that the process was stopped is nobody's fault.
+    async fn is_exhausted_by(&mut self, pause: Duration) -> bool {
+        let is_over = |since: Instant, patience| since.elapsed().saturating_add(pause) > patience;
+        if is_over(self.since, self.policy.patience) {
+            tokio::time::sleep(NEWS).await;
+        }
+        let resumptions = RESUMPTIONS.load(Ordering::Relaxed);
+        if resumptions != self.resumptions {
+            self.resumptions = resumptions;
+            self.progressed();
+        }
+        is_over(self.since, self.policy.patience)
     }
 
     fn pause(&self) -> Duration {
@@ -153,6 +183,25 @@ mod tests {
         let result = run(policy(100), || std::future::ready(Err::<(), _>(busy(None)))).await;
         assert!(result.unwrap_err().times > 2);
         assert!(started.elapsed() <= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn patience_begins_anew_after_the_process_was_stopped() {
+        let mut attempts = Attempts::new(policy(300));
+        let stopped = Duration::from_millis(400);
+        std::thread::sleep(stopped);
+        resumed();
+        attempts.after(busy(None)).await.unwrap();
+        // The news may come after the failure.
+        std::thread::sleep(stopped);
+        let news = async {
+            tokio::time::sleep(NEWS / 5).await;
+            resumed();
+        };
+        tokio::join!(async { attempts.after(busy(None)).await.unwrap() }, news);
+        // Time that passes while it runs counts as ever.
+        std::thread::sleep(stopped);
+        assert_eq!(attempts.after(busy(None)).await.unwrap_err().times, 3);
     }
 
     #[tokio::test]

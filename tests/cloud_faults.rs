@@ -422,6 +422,37 @@ fn a_compressed_object_that_breaks_is_resumed_or_tried_again() {
 }
 
 #[test]
+fn the_time_that_a_run_is_stopped_is_not_held_against_the_service() {
+    let setup = setup();
+    // The run waits two seconds after each failure: its patience of four ends while it is stopped, before the second.
+    setup.server().trouble("GET", LOGS, 2, Trouble::Status(503, Some("2")));
+    let endpoint = setup.server().endpoint();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_drift-check"))
+        .args(["--config", "config.toml", "--as-of", crate::workspace::AS_OF])
+        .current_dir(setup.workspace.path("."))
+        .env_clear()
+        .envs([("STORAGE_EMULATOR_HOST", endpoint.as_str()), ("CLOUD_RUN_JOB", "drift-check")])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let send = |signal: &str| {
+        let sent = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    while setup.server().requests(LOGS) == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    send("STOP");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(setup.server().requests(LOGS), 1, "it is stopped");
+    send("CONT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(setup.keys("reports/").iter().filter(|key| key.ends_with("/report.json")).count(), 1);
+}
+
+#[test]
 fn sigterm_ends_a_run_that_waits_for_the_service() {
     let setup = setup();
     setup.server().trouble("GET", LOGS, 1_000, Trouble::Hang);

@@ -122,6 +122,7 @@ fn a_pause_is_outlasted() {
     send("TSTP", &child);
     std::thread::sleep(Duration::from_millis(200));
     send("CONT", &child);
+    std::thread::sleep(Duration::from_millis(200));
     assert_eq!(child.try_wait().unwrap(), None, "it runs on");
     send("TERM", &child);
     assert_eq!(child.wait().unwrap().code(), Some(143));
