@@ -18,6 +18,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+use crate::blocking;
 use fault::{Fault, ServiceError};
 use gcs::{GcsBucket, RemoteRanges};
 use local::LocalBucket;
@@ -211,7 +212,7 @@ impl Bucket {
     pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, BucketError> {
         match self {
             Self::Local(bucket) => {
-                blocking({
+                blocking::run({
                     let (bucket, prefix) = (bucket.clone(), prefix.to_owned());
                     move || bucket.list(&prefix)
                 })
@@ -234,7 +235,7 @@ impl Bucket {
     pub async fn get(&self, key: &str) -> Result<Option<StoredObject>, BucketError> {
         match self {
             Self::Local(bucket) => {
-                blocking({
+                blocking::run({
                     let (bucket, key) = (bucket.clone(), key.to_owned());
                     move || bucket.get(&key)
                 })
@@ -272,7 +273,7 @@ impl Bucket {
         let bytes = bytes.into();
         match self {
             Self::Local(bucket) => {
-                blocking({
+                blocking::run({
                     let (bucket, key, condition) = (bucket.clone(), key.to_owned(), condition.clone());
                     move || bucket.put_if(&key, &bytes, &condition)
                 })
@@ -290,14 +291,6 @@ impl Bucket {
 fn check_key(key: &str) -> Result<(), BucketError> {
     let stays_inside = key.split('/').all(|part| part != "..") && !key.starts_with('/') && !key.ends_with('/');
     if key.is_empty() || !stays_inside { Err(BucketError::Key(key.to_owned())) } else { Ok(()) }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, BucketError> + Send + 'static) -> Result<T, BucketError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        // The task is never cancelled; if it panicked, so do we, where the panic can be seen.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::blocking;
 use crate::bucket::gcs::RemoteRanges;
 use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject};
 use account::{Account, Fault, ObjectAccount};
@@ -58,11 +59,7 @@ pub async fn read<S: Sink>(
             running.push_back(tokio::task::spawn_blocking(move || read_object::<S>(&bucket, &meta, &request, &empty)));
         }
         let Some(task) = running.pop_front() else { break };
-        let finished = match task.await {
-            Ok(finished) => finished?,
-            // Tasks are never cancelled; a panic is passed on to where it can be seen.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let finished = blocking::done(task).await?;
         match finished.rows {
             Rows::None => {}
             Rows::One(batch) => total.update(&batch),
@@ -205,11 +202,7 @@ pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, Col
     for meta in source.objects.iter().take(objects) {
         let Some(encoding) = Encoding::of_key(&meta.key) else { continue };
         let (bucket, meta) = (source.bucket.clone(), meta.clone());
-        let task = tokio::task::spawn_blocking(move || columns_of(&bucket, &meta, encoding));
-        let columns = match task.await {
-            Ok(columns) => columns?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let columns = blocking::run(move || columns_of(&bucket, &meta, encoding)).await?;
         for (name, guess) in columns {
             match found.iter_mut().find(|(known, _)| *known == name) {
                 None => found.push((name, guess)),

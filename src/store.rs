@@ -16,6 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
+use crate::blocking::run as blocking;
 use crate::decision::signal::{Reading, SignalName, Transition};
 use crate::report::PastRun;
 use firestore::{FirestoreError, FirestoreStore};
@@ -194,16 +195,4 @@ async fn locked<T: Send + 'static>(
     let store = Arc::clone(store);
     // A panic in another call leaves the connection as its last transaction left it.
     blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))).await
-}
-
-async fn blocking<T, E>(work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Result<T, E>
-where
-    T: Send + 'static,
-    E: Send + 'static,
-{
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        // The task is never cancelled; if it panicked, so do we, where the panic can be seen.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }

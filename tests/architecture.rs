@@ -3,18 +3,19 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 20] = [
+const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
     ("statistic", &["profile", "feature"]),
     ("decision", &["statistic", "profile", "feature"]),
     ("report", &["decision", "statistic", "profile", "feature", "window"]),
+    ("blocking", &[]),
     ("retry", &[]),
     ("credentials", &[]),
-    ("bucket", &["credentials", "retry"]),
-    ("ingest", &["bucket", "profile", "feature", "window"]),
-    ("store", &["credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
+    ("bucket", &["blocking", "credentials", "retry"]),
+    ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
+    ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
     // The settings types that other modules define.
     ("config", &["decision", "feature", "ingest", "store", "window"]),
     ("cli", &["config"]),
