@@ -32,6 +32,15 @@ pub fn resumed() {
     RESUMPTIONS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// How long a `Retry-After` header asks to wait: seconds, or a date.
+pub fn asked_pause(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+}
+
 /// How patient a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -175,6 +184,13 @@ mod tests {
         assert_eq!(result.await, Ok(3));
         let refused = run(policy(5_000), || std::future::ready(Err::<(), _>(Failure { passes: false, after: None, times: 0 })));
         assert_eq!(refused.await.unwrap_err().times, 1);
+    }
+
+    #[test]
+    fn retry_after_is_a_number_of_seconds_or_a_date() {
+        assert_eq!(asked_pause("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked_pause("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(asked_pause("soon"), None);
     }
 
     #[tokio::test]

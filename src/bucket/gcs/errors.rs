@@ -72,7 +72,8 @@ impl Asked<'_> {
         if status == 401 {
             error.remedy = self.client.identity().remedy();
         }
-        error.retry_after = headers.and_then(|headers| headers.get("retry-after")?.to_str().ok()).and_then(retry_after);
+        error.retry_after =
+            headers.and_then(|headers| headers.get("retry-after")?.to_str().ok()).and_then(crate::retry::asked_pause);
         error
     }
 
@@ -163,15 +164,6 @@ fn without_body(text: &str) -> String {
     if words.is_empty() { short(head) } else { format!("{}: {}", short(head), words.join(", ")) }
 }
 
-/// Seconds, or a date.
-fn retry_after(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text.trim()).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,12 +185,5 @@ mod tests {
         assert_eq!(without_body(text), "cannot refresh: invalid_grant, Token revoked.");
         assert_eq!(without_body("failed, body=<secret>: more"), "failed");
         assert_eq!(without_body("no answer"), "no answer");
-    }
-
-    #[test]
-    fn retry_after_is_a_number_of_seconds_or_a_date() {
-        assert_eq!(retry_after("7"), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon"), None);
     }
 }
