@@ -32,6 +32,8 @@ use crate::decision::policy::Policy;
 use crate::decision::signal::{SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::timestamp::NaiveTimestamps;
+use crate::notify;
+pub use crate::notify::ChannelName;
 use crate::store::FirestoreSettings;
 use crate::window::Length;
 
@@ -162,29 +164,13 @@ pub struct SignalSettings {
     pub channels: Vec<ChannelName>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChannelName {
-    Slack,
-    Email,
-    Pagerduty,
-    Webhook,
-}
-
-impl ChannelName {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Slack => "slack",
-            Self::Email => "email",
-            Self::Pagerduty => "pagerduty",
-            Self::Webhook => "webhook",
-        }
-    }
-}
-
 /// The channels that are configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channels {
+    /// How long one delivery may take with its retries.
+    pub timeout: Length,
+    /// Certificates that are trusted beside those of the system: a file in PEM.
+    pub ca_file: Option<String>,
     pub slack: Option<SlackChannel>,
     pub email: Option<EmailChannel>,
     pub pagerduty: Option<PagerdutyChannel>,
@@ -200,16 +186,19 @@ pub struct SlackChannel {
 pub struct EmailChannel {
     /// `HOST` or `HOST:PORT`.
     pub smtp: String,
+    pub tls: notify::email::Tls,
     pub from: String,
     /// Never empty.
     pub to: Vec<String>,
     /// Both or neither.
     pub login: Option<(String, Secret)>,
+    pub attach_report: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PagerdutyChannel {
     pub key: Secret,
+    pub endpoint: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

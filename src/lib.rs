@@ -8,14 +8,14 @@
 //!    ▲                                                                                       │
 //!    └──── report.json, report.html ◀── report ◀────────────── verdicts, findings, signals ◀─┘
 //!                                         │
-//!                                 store (past runs, signals) ◀── job
+//!                                 store (past runs, signals) ◀── job ──▶ notify (Slack, email, PagerDuty, webhook)
 //! ```
 //!
 //! - **Pure**: [`feature`] (names, kinds, batches) ← [`profile`] (the reference grid, counts, effective rows) ← [`statistic`] (KS, PSI, …) ←
 //!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
 //!   name what is to its left, and nothing else of ours.
 //! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
-//!   [`config`] (layers, all problems at once), [`retry`] (one policy), [`blocking`] (work off the runtime), [`credentials`] (one identity), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
+//!   [`notify`] (messages and their channels), [`config`] (layers, all problems at once), [`retry`] (one policy), [`blocking`] (work off the runtime), [`credentials`] (one identity), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
 //!   tell), [`progress`].
 //! - **The job**, [`job`], knows them all and computes nothing itself; `main` gives it the time, the environment and the run's id.
 //!
@@ -36,6 +36,7 @@ pub mod feature;
 pub mod ingest;
 pub mod job;
 pub mod logging;
+pub mod notify;
 pub mod platform;
 pub mod profile;
 pub mod progress;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 21] = [
+const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -16,8 +16,9 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
     ("bucket", &["blocking", "credentials", "retry"]),
     ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
+    ("notify", &["retry", "report", "decision", "statistic", "profile", "feature"]),
     // The settings types that other modules define.
-    ("config", &["decision", "feature", "ingest", "store", "window"]),
+    ("config", &["decision", "feature", "ingest", "notify", "store", "window"]),
     ("cli", &["config"]),
     ("progress", &[]),
     ("logging", &[]),
@@ -34,6 +35,7 @@ const MAY_IMPORT: [(&str, &[&str]); 21] = [
             "error",
             "feature",
             "ingest",
+            "notify",
             "profile",
             "progress",
             "report",
@@ -68,7 +70,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 17] = [
+const ONE_PLACE: [(&str, &[&str]); 20] = [
     ("polars", &["src/ingest/decode/parquet"]),
     ("csv", &["src/ingest/decode"]),
     ("rusqlite", &["src/store/sqlite", "src/store.rs", "src/store/feedback.rs"]),
@@ -77,14 +79,18 @@ const ONE_PLACE: [(&str, &[&str]); 17] = [
     ("tracing_subscriber", &["src/logging.rs"]),
     ("tempfile", &["src/bucket/local.rs"]),
     ("toml", &["src/config"]),
-    ("askama", &["src/report/html"]),
+    ("askama", &["src/report/html", "src/notify/email"]),
+    ("lettre", &["src/notify/email"]),
+    ("hmac", &["src/notify/webhook.rs"]),
+    ("reqwest", &["src/bucket/gcs", "src/notify/http.rs"]),
     ("uuid", &["src/main.rs"]),
     ("google_cloud_storage", &["src/bucket/gcs"]),
     ("google_cloud_auth", &["src/bucket/gcs", "src/credentials.rs"]),
     ("google_cloud_gax", &["src/bucket/gcs"]),
     ("firestore", &["src/store/firestore", "src/store.rs"]),
     ("fastrand", &["src/retry.rs"]),
-    ("rustls", &["src/main.rs"]),
+    // Beside the choice of the provider: how a failed handshake is known.
+    ("rustls", &["src/main.rs", "src/notify/error.rs"]),
     ("memmap2", &["src/ingest/decode/parquet"]),
 ];
 

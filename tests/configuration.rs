@@ -69,14 +69,7 @@ fn the_files_of_this_repository_load() {
     assert_eq!(production.features, local.features);
     assert_eq!(
         production.not_yet,
-        [
-            "prediction.class",
-            "prediction.confidence",
-            "signals.low-confidence.mode",
-            "signals.accuracy.mode",
-            "channels.slack",
-            "channels.email"
-        ]
+        ["prediction.class", "prediction.confidence", "signals.low-confidence.mode", "signals.accuracy.mode",]
     );
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as DeserializeError;
 
-use super::keys::{CHANNELS, SIGNALS};
+use super::keys::SIGNALS;
 use super::layer::Layers;
 use super::value::Value;
 use super::{
@@ -22,6 +22,7 @@ use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
 use crate::decision::signal::SignalMode;
 use crate::feature::{FeatureKind, FeatureName};
+use crate::notify::email::Tls;
 use crate::store::FirestoreSettings;
 use crate::window::Length;
 
@@ -84,32 +85,10 @@ fn not_yet(layers: &Layers, config: &Config) -> Vec<String> {
             keys.push(mode);
         }
     }
-    for channel in CHANNELS {
-        if configured(layers, channel) {
-            keys.push(format!("channels.{channel}"));
-        }
-    }
     if is_set("feedback.path") {
         keys.push("feedback.path".to_owned());
     }
     keys
-}
-
-/// The key without which a channel does not exist.
-fn essential_key(channel: &str) -> &'static str {
-    match channel {
-        "slack" => "channels.slack.webhook",
-        "email" => "channels.email.smtp",
-        "pagerduty" => "channels.pagerduty.key",
-        _ => "channels.webhook.url",
-    }
-}
-
-/// Whether a channel is configured, or was meant to be.
-fn configured(layers: &Layers, channel: &str) -> bool {
-    let key = essential_key(channel);
-    let is_set = layers.entries.get(key).is_some_and(|entry| entry.value != Value::Text(String::new()));
-    is_set || layers.refused.contains(key)
 }
 
 struct Reader<'a> {
@@ -178,6 +157,10 @@ impl Reader<'_> {
             self.unusable(key);
             fallback
         })
+    }
+
+    fn switch(&mut self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Switch(true)))
     }
 
     fn list(&mut self, key: &str) -> Vec<String> {
@@ -265,14 +248,20 @@ impl Reader<'_> {
         let login = self.optional("channels.email.username").zip(self.secret("channels.email.password"));
         let smtp = self.optional("channels.email.smtp");
         Channels {
+            timeout: self.parsed("channels.timeout", Length::from_hours(1)),
+            ca_file: self.optional("channels.ca_file"),
             slack: self.secret("channels.slack.webhook").map(|webhook| SlackChannel { webhook }),
             email: smtp.map(|smtp| EmailChannel {
                 smtp,
+                tls: self.choice("channels.email.tls", Tls::Starttls),
                 from: self.text("channels.email.from"),
                 to: self.list("channels.email.to"),
                 login,
+                attach_report: self.switch("channels.email.attach_report"),
             }),
-            pagerduty: self.secret("channels.pagerduty.key").map(|key| PagerdutyChannel { key }),
+            pagerduty: self
+                .secret("channels.pagerduty.key")
+                .map(|key| PagerdutyChannel { key, endpoint: self.text("channels.pagerduty.endpoint") }),
             webhook: self
                 .secret("channels.webhook.url")
                 .map(|url| WebhookChannel { url, secret: self.secret("channels.webhook.secret") }),
@@ -302,7 +291,7 @@ fn chosen<T: for<'de> Deserialize<'de>>(text: &str) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::{KEYS, ValueKind};
+    use crate::config::keys::{CHANNELS, KEYS, ValueKind};
     use crate::feature::FeatureKind;
 
     #[test]
@@ -311,6 +300,7 @@ mod tests {
             let ValueKind::Choice(words) = key.kind else { continue };
             for word in words {
                 let has_variant = match key.path.rsplit('.').next().unwrap_or_default() {
+                    "tls" => chosen::<Tls>(word).is_some(),
                     "mode" => chosen::<SignalMode>(word).is_some(),
                     "rule" => chosen::<Rule>(word).is_some(),
                     "anchor" => chosen::<Anchor>(word).is_some(),

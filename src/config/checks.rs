@@ -2,6 +2,8 @@
 //!
 //! A check is left out where one of its keys was refused: the value that stands there is not what was meant.
 
+mod channels;
+
 use std::collections::BTreeSet;
 
 use super::keys::{SIGNALS, dotted};
@@ -17,7 +19,7 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     roles(layers, config);
     overrides(layers, config);
     signals(layers);
-    channels(layers);
+    channels::check(layers, config);
     report_copy(layers);
     if config.window.anchor == Anchor::Latest
         && config.logs.timestamp.is_none()
@@ -159,27 +161,6 @@ fn signals(layers: &mut Layers) {
     }
 }
 
-fn channels(layers: &mut Layers) {
-    let mut require = |key: &str, when: &[&str]| {
-        let is_set = |key: &str| match layers.entries.get(key).map(|entry| &entry.value) {
-            Some(Value::Text(text)) => !text.is_empty(),
-            Some(Value::List(items)) => !items.is_empty(),
-            _ => false,
-        };
-        let Some(cause) = when.iter().find(|cause| is_set(cause)) else { return };
-        if !is_set(key) && sound(layers, &[key]) {
-            let origin = latest_origin(layers, &[cause, key]);
-            layers.problem(origin, key, format!("is not set, and `{cause}` needs it"), format!("set it, or remove `{cause}`"));
-        }
-    };
-    require("channels.email.smtp", &["channels.email.from", "channels.email.to", "channels.email.username"]);
-    require("channels.email.from", &["channels.email.smtp"]);
-    require("channels.email.to", &["channels.email.smtp"]);
-    require("channels.email.password", &["channels.email.username"]);
-    require("channels.email.username", &["channels.email.password"]);
-    require("channels.webhook.url", &["channels.webhook.secret"]);
-}
-
 /// The copy is written into a folder of this machine; in the bucket there is `latest.html`.
 fn report_copy(layers: &mut Layers) {
     let key = "report.path";
@@ -244,13 +225,6 @@ mod tests {
                 "x.toml:3: signals.no-data.channels: is empty, so \"notify\" would tell nobody; name a channel, or write mode = \"shadow\""
             ]
         );
-    }
-
-    #[test]
-    fn a_channel_is_complete_or_absent() {
-        assert_eq!(problems("channels.email.smtp = \"localhost:25\"\n").len(), 2);
-        assert_eq!(problems("channels.email.to = [\"a@b.example\"]\n").len(), 1);
-        assert_eq!(problems("channels.webhook.secret = \"env:S\"\n").len(), 1);
     }
 
     #[test]

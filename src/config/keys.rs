@@ -52,6 +52,8 @@ pub enum ValueKind {
     Subset(&'static [&'static str]),
     /// A list of texts, possibly empty.
     Texts,
+    /// `true` or `false`.
+    Switch,
     /// `env:NAME` or `file:/path`, never the secret itself, or empty.
     Secret,
 }
@@ -137,13 +139,18 @@ pub const KEYS: &[Key] = &[
     key("signals.storage.max_logs_bytes", SIZE_BYTES),
     key("signals.storage.max_feedback_bytes", SIZE_BYTES),
     key("signals.storage.channels", SENT_TO),
+    key("channels.timeout", ValueKind::Length),
+    key("channels.ca_file", ValueKind::Text),
     key("channels.slack.webhook", ValueKind::Secret),
     key("channels.email.smtp", ValueKind::Host),
+    key("channels.email.tls", ValueKind::Choice(&["starttls", "implicit", "none"])),
     key("channels.email.from", ValueKind::Text),
     key("channels.email.to", ValueKind::Texts),
     key("channels.email.username", ValueKind::Text),
     key("channels.email.password", ValueKind::Secret),
+    key("channels.email.attach_report", ValueKind::Switch),
     key("channels.pagerduty.key", ValueKind::Secret),
+    key("channels.pagerduty.endpoint", ValueKind::Url),
     key("channels.webhook.url", ValueKind::Secret),
     key("channels.webhook.secret", ValueKind::Secret),
     key("store.kind", ValueKind::Choice(&["sqlite", "firestore"])),
@@ -287,6 +294,6 @@ mod tests {
             assert!(matches!(at(&["signals", name, "channels"]), Node::Leaf(_)), "{name}");
         }
         assert_eq!(children(&["signals"]), SIGNALS.map(|(name, _)| name));
-        assert_eq!(children(&["channels"]), CHANNELS);
+        assert_eq!(children(&["channels"])[2..], *CHANNELS);
     }
 }

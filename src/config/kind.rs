@@ -27,6 +27,7 @@ fn fault(message: impl Into<String>, hint: impl Into<String>) -> Fault {
 pub(super) fn from_plain(kind: ValueKind, text: &str) -> Raw {
     match kind {
         ValueKind::Number(..) | ValueKind::Integer(..) => Raw::number_in(text),
+        ValueKind::Switch => Raw::switch_in(text),
         ValueKind::Features if text == AUTO => Raw::Text(AUTO.to_owned()),
         ValueKind::Features | ValueKind::Subset(_) | ValueKind::Texts => Raw::list_in(text),
         _ => Raw::Text(text.to_owned()),
@@ -53,6 +54,9 @@ fn accept_one(kind: ValueKind, raw: &Raw) -> Result<Value, Fault> {
     match (kind, raw) {
         (ValueKind::Number(low, high), Raw::Float(_) | Raw::Integer(_)) => number(low, high, raw),
         (ValueKind::Integer(least, most), Raw::Integer(number)) => integer(least, most, *number),
+        (ValueKind::Switch, Raw::Switch(value)) => Ok(Value::Switch(*value)),
+        (ValueKind::Switch, Raw::Text(text)) => Err(fault(format!("{} is neither true nor false", shown(text)), wanted(kind))),
+        (ValueKind::Switch, other) => Err(fault(format!("is {}, neither true nor false", other.what()), wanted(kind))),
         (ValueKind::Features, Raw::Text(text)) if text == AUTO => Ok(Value::Text(text.clone())),
         (ValueKind::Number(..) | ValueKind::Integer(..) | ValueKind::Features | ValueKind::Subset(_) | ValueKind::Texts, _) => {
             Err(fault(format!("is {}", described(kind, raw)), wanted(kind)))
@@ -95,6 +99,7 @@ pub(super) fn wanted(kind: ValueKind) -> String {
         ValueKind::Features => "write \"auto\" or a list of column names, such as [\"age\", \"dose\"]".to_owned(),
         ValueKind::Subset(of) => format!("write a list of {}", of.join(", ")),
         ValueKind::Texts => "write a list of texts, such as [\"a\", \"b\"]".to_owned(),
+        ValueKind::Switch => "write true or false".to_owned(),
         ValueKind::Secret => "write where the secret is kept, \"env:NAME\" or \"file:/path\", never the secret itself".to_owned(),
     }
 }

@@ -82,6 +82,7 @@ fn of_kind(kind: ValueKind) -> Map<String, Json> {
         ] }),
         ValueKind::Subset(of) => json!({ "type": "array", "items": { "enum": of }, "uniqueItems": true }),
         ValueKind::Texts => json!({ "type": "array", "items": texts, "uniqueItems": true }),
+        ValueKind::Switch => json!({ "type": "boolean" }),
         ValueKind::Secret => json!({ "type": "string", "pattern": "^$|^env:[A-Za-z_][A-Za-z0-9_]*$|^file:/.*[^/]$" }),
     };
     match schema {

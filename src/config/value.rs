@@ -12,6 +12,7 @@ pub(super) enum Raw {
     Integer(i64),
     Float(f64),
     List(Vec<Raw>),
+    Switch(bool),
     /// Anything that no key takes: what it is called.
     Other(&'static str),
 }
@@ -28,7 +29,7 @@ impl Raw {
                 Ok(number) => Self::Float(number),
                 Err(_) => Self::Other("a malformed number"),
             },
-            DeValue::Boolean(_) => Self::Other("a boolean"),
+            DeValue::Boolean(value) => Self::Switch(*value),
             DeValue::Datetime(_) => Self::Other("a date"),
             DeValue::Array(items) => Self::list(items),
             DeValue::Table(_) => Self::Other("a section"),
@@ -44,6 +45,11 @@ impl Raw {
         let integer = text.parse().map(Self::Integer);
         let number = integer.or_else(|_| text.parse().map(Self::Float));
         number.unwrap_or_else(|_| Self::Text(text.to_owned()))
+    }
+
+    /// True or false where the text says so, else the text.
+    pub(super) fn switch_in(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Text(text.to_owned()), Self::Switch)
     }
 
     /// A list in TOML's and JSON's brackets, or the parts between commas.
@@ -66,6 +72,7 @@ impl Raw {
             Self::Integer(_) => "an integer",
             Self::Float(_) => "a number",
             Self::List(_) => "a list",
+            Self::Switch(_) => "a boolean",
             Self::Other(what) => what,
         }
     }
@@ -79,6 +86,7 @@ pub enum Value {
     /// Finite.
     Number(f64),
     List(Vec<String>),
+    Switch(bool),
 }
 
 impl Value {
@@ -88,6 +96,7 @@ impl Value {
             Self::Integer(number) => (*number).into(),
             Self::Number(number) => (*number).into(),
             Self::List(items) => items.iter().map(String::as_str).collect(),
+            Self::Switch(value) => (*value).into(),
         }
     }
 }
@@ -104,6 +113,7 @@ impl fmt::Display for Value {
                 let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
                 write!(f, "[{}]", items.join(", "))
             }
+            Self::Switch(value) => write!(f, "{value}"),
         }
     }
 }
@@ -150,6 +160,7 @@ mod tests {
             Value::Number(1e-9),
             Value::Number(5.0),
             Value::List(vec!["x".to_owned(), "y, z".to_owned()]),
+            Value::Switch(true),
         ];
         for value in values {
             let text = value.to_string();
@@ -159,6 +170,7 @@ mod tests {
                 Value::Integer(number) => Raw::Integer(number),
                 Value::Number(number) => Raw::Float(number),
                 Value::List(items) => Raw::List(items.into_iter().map(Raw::Text).collect()),
+                Value::Switch(value) => Raw::Switch(value),
             };
             assert_eq!(read, expected, "{text}");
         }
