@@ -10,6 +10,8 @@
 )]
 
 mod architecture;
+#[path = "support/authority.rs"]
+mod authority;
 mod bad_input;
 mod browser;
 mod bucket_contract;
@@ -33,8 +35,18 @@ mod firestore;
 mod fixtures;
 mod golden;
 mod growing;
+#[path = "support/mail_server.rs"]
+mod mail_server;
+#[path = "support/message_server.rs"]
+mod message_server;
+mod notify_channels;
+mod notify_email;
+mod notify_http;
+mod notify_messages;
 mod power;
 mod rendering;
+#[path = "support/sample_notification.rs"]
+mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
 mod simulation;
