@@ -16,7 +16,7 @@ use crate::config::Flag;
         drift-check --config prod.toml --as-of 2026-01-31T18:00:00Z  the same for an earlier moment\n  \
         drift-check profile --config prod.toml                       build the reference profile\n\n\
         Exit codes: 0 ran to its end, whatever the verdict; 2 usage; 3 configuration; 4 input unusable; 5 bucket or store failed;\n\
-        10 drift and 11 inconclusive, only with --fail-on; 143 stopped by SIGTERM; 1 anything else."
+        6 report written, but a message could not be delivered; 10 drift and 11 inconclusive, only with --fail-on; 143 stopped by SIGTERM; 1 anything else."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -35,6 +35,18 @@ pub enum Command {
         /// Where in the bucket the profile is put [default: profile.json in the reference's folder]
         #[arg(long, value_name = "KEY")]
         output: Option<String>,
+    },
+    /// Show past runs and silences; silence a signal for a while
+    History {
+        /// Tell nobody of a signal for a length of time, such as `--silence data-drift 24h`
+        #[arg(long, num_args = 2, value_names = ["SIGNAL", "LENGTH"], requires = "reason")]
+        silence: Option<Vec<String>>,
+        /// End the silence of a signal
+        #[arg(long, value_name = "SIGNAL", conflicts_with = "silence")]
+        unsilence: Option<String>,
+        /// Why; it is recorded, and shown in the report
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
     /// Show the effective configuration and where each value came from
     Config {

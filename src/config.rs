@@ -29,7 +29,7 @@ pub use secret::{Secret, SecretSource};
 pub use value::Value;
 
 use crate::decision::policy::Policy;
-use crate::decision::signal::{SignalMode, SignalName};
+use crate::decision::signal::{Predictions, SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::timestamp::NaiveTimestamps;
 use crate::notify;
@@ -57,8 +57,6 @@ pub struct Config {
     pub feedback: Feedback,
     pub report: ReportSettings,
     pub run: RunSettings,
-    /// Keys and sections that are set and accepted, but have no effect in this version. The job says so.
-    pub not_yet: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,31 +135,46 @@ pub struct Prediction {
     pub confidence: Option<String>,
 }
 
-/// The signals that this version evaluates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The signals: what each has in common with the others, and what is its own.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Signals {
-    pub data_drift: SignalSettings,
-    pub broken_input: SignalSettings,
-    pub no_data: SignalSettings,
+    /// One for each of [`SignalName::ALL`], in that order.
+    pub settings: Vec<SignalSettings>,
     /// `no-data` also fires when the newest row is older than this.
     pub no_data_max_age: Option<Length>,
+    pub low_confidence: Predictions,
+    /// The accuracy below which `accuracy` fires, in (0, 1).
+    pub accuracy_threshold: f64,
+    /// How far back from the end of the window feedback counts.
+    pub accuracy_period: Length,
+    pub max_logs_bytes: u64,
+    pub max_feedback_bytes: u64,
 }
 
 impl Signals {
-    pub fn of(&self, name: SignalName) -> &SignalSettings {
-        match name {
-            SignalName::DataDrift => &self.data_drift,
-            SignalName::BrokenInput => &self.broken_input,
-            SignalName::NoData => &self.no_data,
-        }
+    /// The signals that are not off.
+    pub fn evaluated(&self) -> impl Iterator<Item = &SignalSettings> {
+        self.settings.iter().filter(|settings| settings.mode != SignalMode::Off)
+    }
+
+    /// Whether a signal is not off.
+    pub fn is_evaluated(&self, name: SignalName) -> bool {
+        self.evaluated().any(|settings| settings.name == name)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalSettings {
+    pub name: SignalName,
     pub mode: SignalMode,
     /// Each is configured, and there is at least one, when the mode is `notify`.
     pub channels: Vec<ChannelName>,
+    /// Firing runs in a row that open it, at least 1.
+    pub open_after: u32,
+    /// Quiet runs in a row that resolve it, at least 1.
+    pub close_after: u32,
+    /// How long after the last message an open signal is told of again; `None`: never.
+    pub repeat: Option<Length>,
 }
 
 /// The channels that are configured.
@@ -229,6 +242,8 @@ pub struct ReportSettings {
     pub prefix: String,
     /// Where an extra copy of `report.html` is written.
     pub path: Option<String>,
+    /// Where the runbooks are, as messages link them; ends in `/`.
+    pub runbooks: String,
     /// How many earlier windows are computed from the logs for the trend where the store does not know them.
     pub backfill_windows: u32,
     pub trend_windows: u32,

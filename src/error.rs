@@ -19,6 +19,8 @@ pub enum ExitCode {
     InputUnusable = 4,
     /// The bucket or the state store failed.
     StorageFailed = 5,
+    /// The report was written, but a message could not be delivered.
+    Undelivered = 6,
     Drift = 10,
     Inconclusive = 11,
     /// Stopped by SIGTERM.
@@ -35,6 +37,12 @@ pub enum JobError {
     /// The message names what cannot be used, and the remedy.
     #[error("{0}")]
     Input(String),
+    /// The logs of a window cannot be used: what is wrong with them, and the remedy.
+    #[error("{0}")]
+    Logs(String),
+    /// The command line asks for something that there is not.
+    #[error("{0}")]
+    Usage(String),
     #[error(transparent)]
     Bucket(#[from] BucketError),
     #[error(transparent)]
@@ -50,8 +58,9 @@ impl JobError {
         match self {
             Self::ConfigFile { .. } | Self::Config(_) => ExitCode::Config,
             Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
-            Self::Input(_) => ExitCode::InputUnusable,
+            Self::Input(_) | Self::Logs(_) => ExitCode::InputUnusable,
             Self::Bucket(_) | Self::Store(_) | Self::Write { .. } => ExitCode::StorageFailed,
+            Self::Usage(_) => ExitCode::Usage,
             Self::Encode { .. } => ExitCode::Unexpected,
         }
     }

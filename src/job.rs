@@ -6,17 +6,23 @@
 pub mod channels;
 mod check;
 mod current;
+mod deliver;
 mod findings;
+mod history;
 mod input;
 mod measure;
 mod moment;
+mod notify;
 mod profile;
 mod publish;
+mod readings;
 mod reference;
 mod relations;
+mod sections;
 mod show_config;
 mod signals;
 mod trend;
+mod unusable;
 
 use chrono::{DateTime, Utc};
 
@@ -42,6 +48,8 @@ pub struct Invocation {
     pub execution: Option<String>,
     /// 1 for the first attempt.
     pub attempt: u32,
+    /// Where the log of the run can be read, where the platform tells.
+    pub logs: Option<String>,
     pub terminal: Terminal,
     pub progress: Progress,
 }
@@ -68,8 +76,12 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
     }
     let (config, effective) = load_config(&invocation)?;
     match command {
-        Command::Check => check::check(&config, &effective, &invocation).await,
+        Command::Check => Box::pin(check::check(&config, &effective, &invocation)).await,
         Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
+        Command::History { silence, unsilence, reason } => {
+            let wish = history::Wish::of(silence.as_deref(), unsilence, reason)?;
+            history::history(&config, &invocation, wish).await
+        }
         Command::Config { .. } => show_config::show(&effective, &invocation),
     }
 }

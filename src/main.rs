@@ -54,6 +54,7 @@ fn main() -> ProcessExitCode {
         clock: Utc::now,
         run_id,
         trigger: platform.trigger.to_owned(),
+        logs: platform.logs_link(),
         execution: platform.execution,
         attempt: platform.attempt,
     };

@@ -4,6 +4,7 @@
 //! retries. Decides neither whether a message is due nor what becomes of one that could not be delivered: the outbox does.
 
 mod attempt;
+pub mod compose;
 pub mod email;
 mod error;
 mod hidden;

@@ -43,6 +43,15 @@ impl Platform {
         }
     }
 
+    /// Where the log of the run can be read, on Google Cloud.
+    pub fn logs_link(&self) -> Option<String> {
+        let (project, execution) = (self.project.as_ref()?, self.execution.as_ref()?);
+        // Both are names of letters, digits and `-`.
+        let query = format!("labels.execution%3D%22{execution}%22");
+        (self.trigger == "cloud-run")
+            .then(|| format!("https://console.cloud.google.com/logs/query;query={query}?project={project}"))
+    }
+
     /// The fields that Cloud Logging files every line of a run under: its labels, and one trace for all lines of one run, whatever the
     /// attempt. Other readers find plain fields.
     pub fn log_fields(&self, run_id: &str) -> Map<String, Value> {

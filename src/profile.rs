@@ -12,6 +12,7 @@ pub mod grid;
 pub mod joint;
 pub mod moments;
 pub mod placed;
+pub mod recent;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -121,6 +122,10 @@ pub struct ReferenceProfile {
     pub features: Vec<(FeatureName, FeatureProfile)>,
     /// How the numeric features move together; `None` where that is not asked for.
     pub joint: Option<JointProfile>,
+    /// Which of `features` are what the model said (class, confidence): they are compared too, and never count among the features. The
+    /// configuration says so, not the stored profile.
+    #[serde(skip)]
+    pub predictions: Vec<FeatureName>,
 }
 
 /// Why a stored profile cannot be used.
@@ -220,8 +225,8 @@ impl ReferenceProfile {
             FeatureProfile::Numeric { reference, .. } => reference.largest_tie() <= joint::LARGEST_TIE,
             FeatureProfile::Categorical { .. } => false,
         };
-        let names: Vec<FeatureName> =
-            self.features.iter().filter(|(_, feature)| untied(feature)).map(|(name, _)| name.clone()).collect();
+        let candidates = self.features.iter().filter(|(name, feature)| untied(feature) && !self.predictions.contains(name));
+        let names: Vec<FeatureName> = candidates.map(|(name, _)| name.clone()).collect();
         (2..=most).contains(&names.len()).then_some(names)
     }
 

@@ -24,7 +24,8 @@ use crate::feature::{FeatureKind, FeatureName};
 
 use histogram::histogram;
 pub use number::{format_count, format_p_value, format_percent, format_value};
-pub use story::visible as printable;
+pub use story::{cause_sentence, window as window_in_words};
+pub use story::{change_in_words, visible as printable};
 
 /// The version of the report's schema. A reader refuses a higher one; new optional fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -40,6 +41,9 @@ pub struct Report {
     pub decision: DecisionSection,
     /// Every configured feature, the worst first.
     pub features: Vec<FeatureReport>,
+    /// What the model said (class, confidence), compared like features and never counted among them; empty where the reference or the
+    /// configuration has no such columns.
+    pub predictions: Vec<FeatureReport>,
     /// Drifted features that move together in the reference, each group as one probable cause.
     pub causes: Vec<CauseSection>,
     /// Whether features still move together as in the reference; null where that was not compared (`policy.joint_features`).

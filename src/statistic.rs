@@ -8,6 +8,7 @@ pub mod jensen_shannon;
 pub mod joint;
 pub mod kolmogorov;
 pub mod ks;
+pub mod mean;
 pub mod power;
 pub mod proportions;
 pub mod psi;

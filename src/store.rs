@@ -17,11 +17,11 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::blocking::run as blocking;
-use crate::decision::signal::{Reading, SignalName, Transition};
+use crate::decision::signal::{Moved, Reading, Rules, SignalName};
 use crate::report::PastRun;
 use firestore::{FirestoreError, FirestoreStore};
-use lifecycle::to_micros;
-use outbox::{Claim, ClaimRequest, Draft};
+pub use lifecycle::to_micros;
+use outbox::{Claim, ClaimRequest, Draft, MessageKey, MessageStatus};
 use sqlite::SqliteStore;
 
 /// Why the store could not do what was asked.
@@ -97,8 +97,19 @@ pub struct Step {
     pub series: Series,
     pub name: SignalName,
     pub reading: Reading,
+    pub rules: Rules,
     pub window_end: DateTime<Utc>,
     pub now: DateTime<Utc>,
+}
+
+/// Somebody's word that nobody is to be told of a signal for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    pub scope: Scope,
+    pub signal: SignalName,
+    pub created_at: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+    pub reason: String,
 }
 
 /// A store of one of the supported kinds.
@@ -144,22 +155,64 @@ impl StateStore {
         }
     }
 
-    /// Moves a signal on by the reading of a window, and puts the messages of the transition into the outbox: both or neither.
+    /// Moves a signal on by the reading of a window, and puts the messages that follow into the outbox: both or neither.
     ///
-    /// The same window again gives the same transition and changes nothing more; an older window changes nothing. A message that exists
-    /// already stays as it is. `messages` can be called more than once, and must give the same for the same transition.
+    /// The same window again gives the same answer and changes nothing more; an older window changes nothing. A message that exists
+    /// already stays as it is, unless it was in shadow and is to be sent now. `messages` is called when something is to be told, perhaps
+    /// more than once, and must give the same for the same move.
     pub async fn advance_signal(
         &self,
         step: Step,
-        messages: impl Fn(Transition) -> Vec<Draft> + Send + Sync + 'static,
-    ) -> Result<Transition, StoreError> {
+        messages: impl Fn(&Moved) -> Vec<Draft> + Send + Sync + 'static,
+    ) -> Result<Moved, StoreError> {
         match self {
             Self::Sqlite(store) => locked(store, move |store| store.advance_signal(&step, &messages)).await,
             Self::Firestore(store) => store.advance_signal(&step, &messages).await,
         }
     }
 
-    /// Messages that are due, the longest due first, each given to one claimer only until the lease has run out.
+    /// What [`Self::advance_signal`] would answer; nothing is written.
+    pub async fn preview_signal(&self, step: Step) -> Result<Moved, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.preview_signal(&step)).await,
+            Self::Firestore(store) => store.preview_signal(&step).await,
+        }
+    }
+
+    /// The messages about a window of a series, as they stand.
+    pub async fn messages_about(&self, series: Series, window_end: DateTime<Utc>) -> Result<Vec<MessageStatus>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.messages_about(&series, window_end)).await,
+            Self::Firestore(store) => store.messages_about(&series, window_end).await,
+        }
+    }
+
+    /// The messages that are neither delivered nor in shadow nor expired, whoever holds them.
+    pub async fn undelivered(&self, scope: Scope, now: DateTime<Utc>) -> Result<Vec<MessageKey>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.undelivered(&scope, now)).await,
+            Self::Firestore(store) => store.undelivered(&scope, now).await,
+        }
+    }
+
+    /// Records a silence; it stays on record when it is over.
+    pub async fn silence(&self, silence: Silence) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.silence(&silence)).await,
+            Self::Firestore(store) => store.silence(&silence).await,
+        }
+    }
+
+    /// All silences on record, the newest first: those that are over too.
+    pub async fn silences(&self, scope: Scope) -> Result<Vec<Silence>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.silences(&scope)).await,
+            Self::Firestore(store) => store.silences(&scope).await,
+        }
+    }
+
+    /// Messages that are due, the longest due first, each given to one claimer only until the lease has run out. A message waits for earlier
+    /// ones about its signal on its channel, so that nobody hears of an end before its beginning.
     ///
     /// When the store fails half-way, the messages that were claimed are returned: the failure shows in the next call.
     pub async fn claim_due(&self, request: ClaimRequest) -> Result<Vec<Claim>, StoreError> {

@@ -50,7 +50,6 @@ fn load_file(file: (&str, &str)) -> Result<(Config, Effective), ConfigError> {
 fn the_files_of_this_repository_load() {
     let (defaults, _) = config::load(None, [], &[]).unwrap();
     assert_eq!(load_file(BUILT_IN).unwrap().0, defaults);
-    assert_eq!(defaults.not_yet, [""; 0]);
 
     let (local, _) = load_file(LOCAL).unwrap();
     assert_eq!(local.bucket.uri, "file:./fixtures/bucket");
@@ -58,19 +57,16 @@ fn the_files_of_this_repository_load() {
     assert!(local.logs.date_slack.is_zero());
     assert!(matches!(&local.features.include, Include::Named(names) if names.len() == 16));
     assert_eq!(local.store, Store::Sqlite { path: "drift-check.db".to_owned() });
-    assert_eq!(local.not_yet, ["prediction.class", "prediction.confidence"]);
 
     let (production, _) = load_file(PRODUCTION).unwrap();
-    assert_eq!(production.signals.data_drift.mode, SignalMode::Notify);
+    let notifying: Vec<String> =
+        production.signals.settings.iter().filter(|s| s.mode == SignalMode::Notify).map(|s| s.name.to_string()).collect();
+    assert_eq!(notifying, ["data-drift", "low-confidence", "broken-input", "no-data"]);
     assert_eq!(production.signals.no_data_max_age.map(|age| age.to_string()).as_deref(), Some("12h"));
     let Store::Firestore(settings) = &production.store else { panic!("{:?}", production.store) };
     assert_eq!((settings.project.as_str(), settings.database.as_str()), ("dtu-mlops-data-482907", "(default)"));
     assert_eq!((settings.endpoint.as_deref(), settings.timeout), (None, std::time::Duration::from_secs(20)));
     assert_eq!(production.features, local.features);
-    assert_eq!(
-        production.not_yet,
-        ["prediction.class", "prediction.confidence", "signals.low-confidence.mode", "signals.accuracy.mode",]
-    );
 }
 
 #[test]
@@ -186,18 +182,18 @@ fn what_is_shown_is_in_the_order_of_the_defaults() {
     let (_, effective) = load_file(file).unwrap();
     let text: Vec<String> = effective.to_text().lines().skip(13).take(12).map(str::to_owned).collect();
     insta::assert_snapshot!(text.join("\n"), @r#"
-    logs.max_rejected_fraction         = 0.05                        # default
-    logs.max_row_bytes                 = 1048576                     # default
-    window.length                      = "24h"                       # default
-    window.anchor                      = "now"                       # default
-    features.include                   = ["dose", "age"]             # file a.toml:2
-    features.override.age.kind         = "numeric"                   # file a.toml:4
-    features.override.dose.psi_drift   = 0.2                         # file a.toml:3
-    prediction.class                   = ""                          # default
-    prediction.confidence              = ""                          # default
-    policy.share                       = 0.3                         # default
-    policy.alpha                       = 0.05                        # default
-    policy.psi_drift                   = 0.1                         # default
+    logs.max_rejected_fraction           = 0.05                        # default
+    logs.max_row_bytes                   = 1048576                     # default
+    window.length                        = "24h"                       # default
+    window.anchor                        = "now"                       # default
+    features.include                     = ["dose", "age"]             # file a.toml:2
+    features.override.age.kind           = "numeric"                   # file a.toml:4
+    features.override.dose.psi_drift     = 0.2                         # file a.toml:3
+    prediction.class                     = ""                          # default
+    prediction.confidence                = ""                          # default
+    policy.share                         = 0.3                         # default
+    policy.alpha                         = 0.05                        # default
+    policy.psi_drift                     = 0.1                         # default
     "#);
 }
 

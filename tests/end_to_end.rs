@@ -165,8 +165,10 @@ fn past_windows_become_the_trend_and_signals_live_across_runs() {
     let later = workspace.run(&["--config", "config.toml", "--as-of", "2026-01-31T19:00:00Z", "--format", "json"]).json();
     assert_eq!(transition(&later), "ongoing");
     workspace.logs(400, 0.0);
-    let resolved = workspace.run(&["--config", "config.toml", "--as-of", "2026-01-31T20:00:00Z", "--format", "json"]).json();
-    assert_eq!(transition(&resolved), "resolved");
+    // Two quiet windows in a row resolve it (signals.data-drift.close_after).
+    let quiet = |as_of| workspace.run(&["--config", "config.toml", "--as-of", as_of, "--format", "json"]).json();
+    assert_eq!(transition(&quiet("2026-01-31T20:00:00Z")), "ongoing");
+    assert_eq!(transition(&quiet("2026-01-31T21:00:00Z")), "resolved");
 }
 
 #[test]

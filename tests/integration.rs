@@ -53,5 +53,7 @@ mod simulation;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
+mod telling;
+mod thirty_days;
 #[path = "support/workspace.rs"]
 mod workspace;

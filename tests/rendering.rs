@@ -175,7 +175,7 @@ fn no_name_becomes_markup_in_markdown() {
         let text = line.replace("<details><summary>", "").replace("</summary>", "").replace("</details>", "");
         assert!(!text.contains('<') && !text.contains("](") && !text.contains("://"), "{line}");
     }
-    assert_eq!(shown.lines().filter(|line| line.starts_with('#')).count(), 2);
+    assert_eq!(shown.lines().filter(|line| line.starts_with('#')).count(), 3);
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_check::decision::DatasetVerdict;
-use drift_check::decision::signal::{Reading, SignalName, SignalState, Transition};
+use drift_check::decision::signal::{DeliveryStatus, Moved, Reading, Rules, SignalName, SignalState, Telling, Transition};
 use drift_check::report::PastRun;
-use drift_check::store::outbox::{Claim, ClaimRequest, Draft};
-use drift_check::store::{FirestoreSettings, RunRecord, Scope, Series, StateStore, Step};
+use drift_check::store::outbox::{Claim, ClaimRequest, Draft, LastAttempt};
+use drift_check::store::{FirestoreSettings, RunRecord, Scope, Series, Silence, StateStore, Step};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -67,6 +67,13 @@ contract!(
     a_claim_that_has_run_out_cannot_take_the_message_from_the_next,
     messages_are_claimed_in_the_order_they_are_due_and_not_more_than_asked_for,
     an_expired_message_is_not_sent,
+    a_claim_knows_how_the_attempt_before_it_ended,
+    a_message_in_shadow_is_kept_and_never_due_until_it_is_to_be_sent,
+    the_messages_of_a_window_are_told_as_they_stand,
+    a_preview_answers_and_changes_nothing,
+    a_window_that_has_not_ended_yet_does_not_make_the_next_ones_old,
+    silences_are_on_record_and_the_newest_comes_first,
+    a_message_waits_for_the_earlier_ones_about_its_signal_on_its_channel,
 );
 
 fn series() -> Series {
@@ -133,12 +140,14 @@ async fn the_same_window_is_recorded_once_and_the_newest_record_counts(place: Pl
 }
 
 fn step(day: i64, state: SignalState, value: f64) -> Step {
-    let reading = Reading { state, value: Some(value), threshold: Some(0.3), n: 16 };
-    Step { series: series(), name: SignalName::DataDrift, reading, window_end: moment(day), now: moment(day) }
+    let reading = Reading { state, value: Some(value), threshold: Some(0.3), n: 16, interval: None };
+    // A message a day while it is open.
+    let rules = Rules { open_after: 1, close_after: 1, repeat: Some(TimeDelta::hours(1)), telling: Telling::Send };
+    Step { series: series(), name: SignalName::DataDrift, reading, rules, window_end: moment(day), now: moment(day) }
 }
 
 async fn advance(store: &StateStore, step: Step) -> Transition {
-    store.advance_signal(step, |_| Vec::new()).await.unwrap()
+    store.advance_signal(step, |_| Vec::new()).await.unwrap().transition
 }
 
 async fn a_signal_lives_from_opened_to_resolved(place: Place) {
@@ -164,7 +173,8 @@ async fn a_window_seen_twice_moves_a_signal_once(place: Place) {
     assert_eq!(advance(&store, firing(1, 0.4)).await, Transition::Opened);
     assert_eq!(advance(&store, firing(1, 0.4)).await, Transition::Opened);
     assert_eq!(advance(&store, firing(2, 0.4)).await, Transition::Ongoing);
-    assert_eq!(advance(&store, firing(1, 0.9)).await, Transition::None, "an older window");
+    let older = Step { now: moment(3), ..firing(1, 0.9) };
+    assert_eq!(advance(&store, older).await, Transition::None, "an older window");
     assert_eq!(advance(&store, firing(3, 0.9)).await, Transition::Worsened);
 }
 
@@ -182,12 +192,17 @@ fn scope() -> Scope {
 }
 
 fn draft(channel: &str) -> Draft {
-    Draft { channel: channel.to_owned(), payload: json!({ "text": "Drift: 5 of 16 \u{1f4c8}", "n": 16 }), payload_version: 3 }
+    Draft {
+        channel: channel.to_owned(),
+        payload: json!({ "text": "Drift: 5 of 16 \u{1f4c8}", "n": 16 }),
+        payload_version: 3,
+        is_shadow: false,
+    }
 }
 
 /// Opens a signal with messages for these channels.
 async fn open_with(store: &StateStore, step: Step, channels: &'static [&'static str]) -> Transition {
-    store.advance_signal(step, move |_| channels.iter().map(|channel| draft(channel)).collect()).await.unwrap()
+    store.advance_signal(step, move |_| channels.iter().map(|channel| draft(channel)).collect()).await.unwrap().transition
 }
 
 fn firing(day: i64) -> Step {
@@ -237,11 +252,12 @@ async fn runs_over_another_length_move_no_signal_of_the_regular_ones(place: Plac
     let claims = claim(&store, "a", moment(6)).await;
     let mut keys: Vec<_> = claims.iter().map(|claim| (claim.key.length_s, claim.key.transition)).collect();
     keys.sort_by_key(|(length, transition)| (*length, transition.to_string()));
-    assert_eq!(keys, [(3_600, Transition::Opened), (3_600, Transition::Resolved), (86_400, Transition::Opened)]);
+    // The resolution of the other one waits for its opening.
+    assert_eq!(keys, [(3_600, Transition::Opened), (86_400, Transition::Opened)]);
     // One of the two is delivered, and the other is due again when the lease has run out.
     let regular = claims.into_iter().find(|claim| claim.key.length_s == 86_400).unwrap();
     store.mark_delivered(regular, moment(6)).await.unwrap();
-    assert_eq!(claim(&store, "b", moment(7)).await.len(), 2);
+    assert_eq!(claim(&store, "b", moment(7)).await.len(), 1);
 }
 
 async fn a_signal_that_nobody_heard_of_for_90_days_is_forgotten(place: Place) {
@@ -253,14 +269,17 @@ async fn a_signal_that_nobody_heard_of_for_90_days_is_forgotten(place: Place) {
 
 async fn a_message_is_created_with_its_transition_and_once(place: Place) {
     let store = place.open().await;
-    let of_transition = |transition| match transition {
+    let of_transition = |moved: &Moved| match moved.transition {
         Transition::Opened | Transition::Resolved => vec![draft("slack")],
         _ => Vec::new(),
     };
     for step in [firing(1), firing(1), firing(2), firing(1), step(3, SignalState::Quiet, 0.0)] {
         store.advance_signal(step, of_transition).await.unwrap();
     }
-    let claims = claim(&store, "a", moment(4)).await;
+    let mut claims = claim(&store, "a", moment(4)).await;
+    // The second waits for the first.
+    store.mark_delivered(claims[0].clone(), moment(4)).await.unwrap();
+    claims.extend(claim(&store, "a", moment(4)).await);
     let keys: Vec<_> = claims.iter().map(|claim| (claim.key.transition, claim.key.window_end.timestamp_micros())).collect();
     assert_eq!(keys, [(Transition::Opened, moment(1).timestamp_micros()), (Transition::Resolved, moment(3).timestamp_micros())]);
     let first = &claims[0];
@@ -274,8 +293,10 @@ async fn a_message_is_created_with_its_transition_and_once(place: Place) {
 
 async fn of_many_claimers_one_gets_each_message(place: Place) {
     let store = place.open().await;
+    // Messages about one signal on one channel wait for one another: each day has channels of its own.
     for day in 1..=10 {
-        open_with(&store, firing(day), &["slack", "email"]).await;
+        let drafts = move |_: &Moved| vec![draft(&format!("slack {day}")), draft(&format!("email {day}"))];
+        store.advance_signal(firing(day), drafts).await.unwrap();
     }
     let mut at_once = Vec::new();
     for claimer in 0..6 {
@@ -343,7 +364,7 @@ async fn a_claim_that_has_run_out_cannot_take_the_message_from_the_next(place: P
 async fn messages_are_claimed_in_the_order_they_are_due_and_not_more_than_asked_for(place: Place) {
     let store = place.open().await;
     for day in [1, 2, 3] {
-        open_with(&store, firing(day), &["slack"]).await;
+        store.advance_signal(firing(day), move |_| vec![draft(&format!("slack {day}"))]).await.unwrap();
     }
     let two = store.claim_due(ClaimRequest { limit: 2, ..request("a", moment(4)) }).await.unwrap();
     let days: Vec<_> = two.iter().map(|claim| claim.key.window_end.timestamp()).collect();
@@ -358,4 +379,124 @@ async fn an_expired_message_is_not_sent(place: Place) {
     open_with(&store, Step { now: moment(60), name: SignalName::NoData, ..firing(1) }, &["email"]).await;
     let claims = claim(&store, "a", moment(92)).await;
     assert_eq!(claims.iter().map(|claim| claim.key.channel.as_str()).collect::<Vec<_>>(), ["email"]);
+}
+
+async fn a_claim_knows_how_the_attempt_before_it_ended(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    let now = moment(1);
+    assert_eq!(claim(&store, "a", now).await[0].last_attempt, LastAttempt::None);
+    let second = claim(&store, "b", now + TimeDelta::minutes(11)).await;
+    assert_eq!(second[0].last_attempt, LastAttempt::NoReceipt);
+    store.mark_failed(second[0].clone(), now + TimeDelta::minutes(12), "status 500".to_owned()).await.unwrap();
+    let third = claim(&store, "c", now + TimeDelta::minutes(13)).await;
+    assert_eq!(third[0].last_attempt, LastAttempt::Failed("status 500".to_owned()));
+    assert_eq!(claim(&store, "d", now + TimeDelta::minutes(30)).await[0].last_attempt, LastAttempt::NoReceipt);
+}
+
+async fn a_message_in_shadow_is_kept_and_never_due_until_it_is_to_be_sent(place: Place) {
+    let store = place.open().await;
+    let in_mode = |telling| {
+        let mut step = firing(1);
+        step.rules.telling = telling;
+        step
+    };
+    let in_shadow = |_: &Moved| vec![Draft { is_shadow: true, ..draft("slack") }];
+    store.advance_signal(in_mode(Telling::Shadow), in_shadow).await.unwrap();
+    assert_eq!(claim(&store, "a", moment(2)).await, []);
+    let about = || store.messages_about(series(), moment(1));
+    assert_eq!(about().await.unwrap()[0].status, DeliveryStatus::Shadowed);
+    assert_eq!(store.undelivered(scope(), moment(2)).await.unwrap(), []);
+    // The same window again, now to be sent.
+    open_with(&store, in_mode(Telling::Send), &["slack"]).await;
+    assert_eq!(about().await.unwrap()[0].status, DeliveryStatus::Pending);
+    assert_eq!(store.undelivered(scope(), moment(2)).await.unwrap().len(), 1);
+    let claims = claim(&store, "a", moment(2)).await;
+    store.mark_delivered(claims[0].clone(), moment(2)).await.unwrap();
+    // And in shadow once more: what was delivered stays so.
+    store.advance_signal(in_mode(Telling::Shadow), in_shadow).await.unwrap();
+    assert_eq!(about().await.unwrap()[0].status, DeliveryStatus::Delivered);
+}
+
+async fn the_messages_of_a_window_are_told_as_they_stand(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack", "email"]).await;
+    open_with(&store, firing(2), &["slack"]).await;
+    let mut of_an_hour = firing(1);
+    of_an_hour.series.length_s = 3_600;
+    open_with(&store, of_an_hour, &["webhook"]).await;
+    let email = claim(&store, "a", moment(1)).await.into_iter().find(|claim| claim.key.channel == "email").unwrap();
+    store.mark_delivered(email, moment(1)).await.unwrap();
+    let mut found = store.messages_about(series(), moment(1)).await.unwrap();
+    found.sort_by(|a, b| a.channel.cmp(&b.channel));
+    let told: Vec<_> = found.iter().map(|message| (message.channel.as_str(), message.transition, message.status)).collect();
+    assert_eq!(
+        told,
+        [("email", Transition::Opened, DeliveryStatus::Delivered), ("slack", Transition::Opened, DeliveryStatus::Pending)]
+    );
+    assert_eq!(store.undelivered(scope(), moment(3)).await.unwrap().len(), 3, "claimed ones are not delivered either");
+    assert_eq!(store.undelivered(scope(), moment(200)).await.unwrap(), [], "nobody waits for what has expired");
+}
+
+async fn a_preview_answers_and_changes_nothing(place: Place) {
+    let store = place.open().await;
+    for _ in 0..2 {
+        let moved = store.preview_signal(firing(1)).await.unwrap();
+        assert_eq!((moved.transition, moved.tells), (Transition::Opened, true));
+    }
+    assert_eq!(advance(&store, firing(1)).await, Transition::Opened);
+    let moved = store.preview_signal(step(2, SignalState::Quiet, 0.0)).await.unwrap();
+    assert_eq!((moved.transition, moved.since.map(|since| since.timestamp())), (Transition::Resolved, Some(moment(1).timestamp())));
+    assert_eq!(advance(&store, firing(2)).await, Transition::Ongoing);
+}
+
+async fn a_window_that_has_not_ended_yet_does_not_make_the_next_ones_old(place: Place) {
+    let store = place.open().await;
+    // A clock that was a year ahead.
+    assert_eq!(advance(&store, firing(365)).await, Transition::Opened);
+    assert_eq!(advance(&store, firing(1)).await, Transition::Ongoing);
+    assert_eq!(advance(&store, step(2, SignalState::Quiet, 0.0)).await, Transition::Resolved);
+}
+
+async fn silences_are_on_record_and_the_newest_comes_first(place: Place) {
+    let store = place.open().await;
+    let silence = |signal, day, until, reason: &str| Silence {
+        scope: scope(),
+        signal,
+        created_at: drift_check::store::to_micros(moment(day)),
+        until: drift_check::store::to_micros(moment(until)),
+        reason: reason.to_owned(),
+    };
+    assert_eq!(store.silences(scope()).await.unwrap(), []);
+    let first = silence(SignalName::DataDrift, 1, 3, "a new scanner; see <ticket> \"7\"");
+    let second = silence(SignalName::NoData, 2, 4, "maintenance");
+    // It is taken back by one that ends when it begins.
+    let third = silence(SignalName::DataDrift, 3, 3, "it is over");
+    for silence in [&first, &second, &third, &third] {
+        store.silence(silence.clone()).await.unwrap();
+    }
+    assert_eq!(place.open().await.silences(scope()).await.unwrap(), [third, second, first]);
+    let other = Scope { job: "other".to_owned(), ..scope() };
+    assert_eq!(store.silences(other).await.unwrap(), []);
+}
+
+async fn a_message_waits_for_the_earlier_ones_about_its_signal_on_its_channel(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack", "email"]).await;
+    open_with(&store, step(2, SignalState::Quiet, 0.0), &["slack", "email"]).await;
+    let opened = claim(&store, "a", moment(2)).await;
+    let transitions: Vec<_> = opened.iter().map(|claim| claim.key.transition).collect();
+    assert_eq!(transitions, [Transition::Opened, Transition::Opened]);
+    let on = |channel: &str| opened.iter().find(|claim| claim.key.channel == channel).unwrap().clone();
+    store.mark_delivered(on("slack"), moment(2)).await.unwrap();
+    // Not due before tomorrow, and in nobody's hands: the resolution waits all the same.
+    store.mark_failed(on("email"), moment(4), "timeout".to_owned()).await.unwrap();
+    let next = claim(&store, "b", moment(3)).await;
+    assert_eq!(next.len(), 1);
+    assert_eq!((next[0].key.channel.as_str(), next[0].key.transition), ("slack", Transition::Resolved));
+    // An earlier one that has expired holds nothing up.
+    assert_eq!(
+        claim(&store, "c", moment(91) + TimeDelta::hours(12)).await.iter().map(|c| c.key.transition).collect::<Vec<_>>(),
+        [Transition::Resolved; 2]
+    );
 }

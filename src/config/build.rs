@@ -10,7 +10,6 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as DeserializeError;
 
-use super::keys::SIGNALS;
 use super::layer::Layers;
 use super::value::Value;
 use super::{
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
-use crate::decision::signal::SignalMode;
+use crate::decision::signal::{Predictions, SignalMode, SignalName};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::notify::email::Tls;
 use crate::store::FirestoreSettings;
@@ -29,7 +28,7 @@ use crate::window::Length;
 /// The typed configuration; a key that has no usable value adds a problem.
 pub(super) fn config(layers: &mut Layers) -> Config {
     let mut read = Reader { layers };
-    let mut config = Config {
+    Config {
         job: Job { name: read.text("job.name"), environment: read.text("job.environment") },
         bucket: BucketSettings {
             uri: read.text("bucket.uri"),
@@ -45,18 +44,14 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         features: Features { include: read.include(), kinds: read.kinds() },
         prediction: Prediction { class: read.optional("prediction.class"), confidence: read.optional("prediction.confidence") },
         policy: read.policy(),
-        signals: Signals {
-            data_drift: read.signal("data-drift"),
-            broken_input: read.signal("broken-input"),
-            no_data: read.signal("no-data"),
-            no_data_max_age: read.optional("signals.no-data.max_age").and_then(|text| text.parse().ok()),
-        },
+        signals: read.signals(),
         channels: read.channels(),
         store: read.store(),
         feedback: Feedback { path: read.optional("feedback.path"), collection: read.text("feedback.collection") },
         report: ReportSettings {
             prefix: read.text("report.prefix"),
             path: read.optional("report.path"),
+            runbooks: format!("{}/", read.text("report.runbooks").trim_end_matches('/')),
             backfill_windows: read.integer("report.backfill_windows"),
             trend_windows: read.integer("report.trend_windows"),
         },
@@ -64,31 +59,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
             concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0),
             max_download_bytes: read.integer("run.max_download_bytes"),
         },
-        not_yet: Vec::new(),
-    };
-    config.not_yet = not_yet(layers, &config);
-    config
-}
-
-/// What is set and has no effect in this version.
-fn not_yet(layers: &Layers, config: &Config) -> Vec<String> {
-    let value = |key: &str| layers.entries.get(key).map(|entry| &entry.value);
-    let is_set = |key: &str| value(key).is_some_and(|value| *value != Value::Text(String::new()));
-    let mut keys = Vec::new();
-    // With `auto` these columns do have an effect: they are kept out of the features.
-    if matches!(config.features.include, Include::Named(_)) {
-        keys.extend(["prediction.class", "prediction.confidence"].map(str::to_owned).into_iter().filter(|key| is_set(key)));
     }
-    for (name, evaluated) in SIGNALS {
-        let mode = format!("signals.{name}.mode");
-        if !evaluated && value(&mode) != Some(&Value::Text("off".to_owned())) {
-            keys.push(mode);
-        }
-    }
-    if is_set("feedback.path") {
-        keys.push("feedback.path".to_owned());
-    }
-    keys
 }
 
 struct Reader<'a> {
@@ -236,11 +207,31 @@ impl Reader<'_> {
         })
     }
 
-    fn signal(&mut self, name: &str) -> SignalSettings {
-        let channels = self.list(&format!("signals.{name}.channels"));
+    fn signals(&mut self) -> Signals {
+        Signals {
+            settings: SignalName::ALL.map(|name| self.signal(name)).to_vec(),
+            no_data_max_age: self.optional("signals.no-data.max_age").and_then(|text| text.parse().ok()),
+            low_confidence: Predictions {
+                threshold: self.number("signals.low-confidence.threshold"),
+                last: self.integer("signals.low-confidence.last"),
+            },
+            accuracy_threshold: self.number("signals.accuracy.threshold"),
+            accuracy_period: self.parsed("signals.accuracy.period", Length::from_hours(24)),
+            max_logs_bytes: self.integer("signals.storage.max_logs_bytes"),
+            max_feedback_bytes: self.integer("signals.storage.max_feedback_bytes"),
+        }
+    }
+
+    fn signal(&mut self, name: SignalName) -> SignalSettings {
+        let key = |last: &str| format!("signals.{name}.{last}");
+        let channels = self.list(&key("channels"));
         SignalSettings {
-            mode: self.choice(&format!("signals.{name}.mode"), SignalMode::Off),
+            name,
+            mode: self.choice(&key("mode"), SignalMode::Off),
             channels: channels.iter().filter_map(|channel| chosen::<ChannelName>(channel)).collect(),
+            open_after: self.integer(&key("open_after")),
+            close_after: self.integer(&key("close_after")),
+            repeat: self.optional(&key("repeat")).and_then(|text| text.parse().ok()),
         }
     }
 

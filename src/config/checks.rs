@@ -10,7 +10,7 @@ use super::keys::{SIGNALS, dotted};
 use super::layer::Layers;
 use super::problem::Origin;
 use super::value::{Value, shown};
-use super::{Anchor, Config, Include};
+use super::{Anchor, Config, Include, Store};
 use crate::decision::policy::Materiality;
 
 /// Adds every problem between keys.
@@ -19,6 +19,7 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     roles(layers, config);
     overrides(layers, config);
     signals(layers);
+    signals_need(layers, config);
     channels::check(layers, config);
     report_copy(layers);
     if config.window.anchor == Anchor::Latest
@@ -143,7 +144,7 @@ fn overrides(layers: &mut Layers, config: &Config) {
 }
 
 fn signals(layers: &mut Layers) {
-    for (signal, _) in SIGNALS {
+    for signal in SIGNALS {
         let (mode, sent_to) = (format!("signals.{signal}.mode"), format!("signals.{signal}.channels"));
         if text(layers, &mode) != "notify" || !sound(layers, &[&mode, &sent_to]) {
             continue;
@@ -159,6 +160,32 @@ fn signals(layers: &mut Layers) {
             );
         }
     }
+}
+
+/// A signal that is computed has what it is computed from.
+fn signals_need(layers: &mut Layers, config: &Config) {
+    let mut need = |signal: &str, keys: &[&str], is_there: bool, what: &str| {
+        let mode = format!("signals.{signal}.mode");
+        if text(layers, &mode) == "off" || is_there || !sound(layers, keys) || !sound(layers, &[&mode]) {
+            return;
+        }
+        let origin = latest_origin(layers, &[&mode]);
+        let hint = format!("set `{}`, or write mode = \"off\"", keys.join("` or `"));
+        layers.problem(origin, &mode, what, hint);
+    };
+    let prediction = &config.prediction;
+    let confidence = prediction.confidence.is_some();
+    need("low-confidence", &["prediction.confidence"], confidence, "needs the column of the confidence");
+    need(
+        "low-confidence",
+        &["logs.timestamp"],
+        config.logs.timestamp.is_some(),
+        "needs the time of each row, to tell the last ones",
+    );
+    let either = ["prediction.class", "prediction.confidence"];
+    need("prediction-drift", &either, confidence || prediction.class.is_some(), "needs the columns of the predictions");
+    let feedback = !matches!(config.store, Store::Sqlite { .. }) || config.feedback.path.is_some();
+    need("accuracy", &["feedback.path"], feedback, "needs the users' feedback");
 }
 
 /// The copy is written into a folder of this machine; in the bucket there is `latest.html`.
@@ -225,6 +252,20 @@ mod tests {
                 "x.toml:3: signals.no-data.channels: is empty, so \"notify\" would tell nobody; name a channel, or write mode = \"shadow\""
             ]
         );
+    }
+
+    #[test]
+    fn a_signal_has_what_it_is_computed_from() {
+        assert_eq!(
+            problems("[signals.accuracy]\nmode = \"shadow\"\n"),
+            ["x.toml:2: signals.accuracy.mode: needs the users' feedback; set `feedback.path`, or write mode = \"off\""]
+        );
+        assert_eq!(problems("signals.accuracy.mode = \"shadow\"\nstore.kind = \"firestore\"\n"), [""; 0]);
+        assert_eq!(problems("signals.low-confidence.mode = \"shadow\"\n").len(), 2);
+        let complete = "prediction.confidence = \"c\"\nlogs.timestamp = \"t\"\n";
+        assert_eq!(problems(&format!("{complete}signals.low-confidence.mode = \"shadow\"\n")), [""; 0]);
+        assert_eq!(problems(&format!("{complete}signals.prediction-drift.mode = \"shadow\"\n")), [""; 0]);
+        assert_eq!(problems("signals.prediction-drift.mode = \"shadow\"\n").len(), 1);
     }
 
     #[test]

@@ -61,17 +61,12 @@ pub enum ValueKind {
 /// The channels, as they are written.
 pub const CHANNELS: &[&str] = &["slack", "email", "pagerduty", "webhook"];
 
-/// The signals, as they are written, and whether this version evaluates them.
-pub const SIGNALS: [(&str, bool); 7] = [
-    ("data-drift", true),
-    ("broken-input", true),
-    ("no-data", true),
-    ("low-confidence", false),
-    ("accuracy", false),
-    ("prediction-drift", false),
-    ("storage", false),
-];
+/// The signals, as they are written.
+pub const SIGNALS: [&str; 7] =
+    ["data-drift", "low-confidence", "accuracy", "prediction-drift", "broken-input", "no-data", "storage"];
 
+/// Runs in a row; a year of them at six-hour steps.
+const RUNS: ValueKind = ValueKind::Integer(1, 1_460);
 const MODE: ValueKind = ValueKind::Choice(&["notify", "shadow", "off"]);
 const SENT_TO: ValueKind = ValueKind::Subset(CHANNELS);
 /// Strictly between 0 and 1.
@@ -121,24 +116,46 @@ pub const KEYS: &[Key] = &[
     key("policy.joint_features", ValueKind::Integer(0, 128)),
     key("signals.data-drift.mode", MODE),
     key("signals.data-drift.channels", SENT_TO),
-    key("signals.broken-input.mode", MODE),
-    key("signals.broken-input.channels", SENT_TO),
-    key("signals.no-data.mode", MODE),
-    key("signals.no-data.max_age", ValueKind::OptionalLength),
-    key("signals.no-data.channels", SENT_TO),
+    key("signals.data-drift.open_after", RUNS),
+    key("signals.data-drift.close_after", RUNS),
+    key("signals.data-drift.repeat", ValueKind::OptionalLength),
     key("signals.low-confidence.mode", MODE),
     key("signals.low-confidence.threshold", PROBABILITY),
     key("signals.low-confidence.last", ValueKind::Integer(1, 1_000_000)),
     key("signals.low-confidence.channels", SENT_TO),
+    key("signals.low-confidence.open_after", RUNS),
+    key("signals.low-confidence.close_after", RUNS),
+    key("signals.low-confidence.repeat", ValueKind::OptionalLength),
     key("signals.accuracy.mode", MODE),
     key("signals.accuracy.threshold", PROBABILITY),
+    key("signals.accuracy.period", ValueKind::Length),
     key("signals.accuracy.channels", SENT_TO),
+    key("signals.accuracy.open_after", RUNS),
+    key("signals.accuracy.close_after", RUNS),
+    key("signals.accuracy.repeat", ValueKind::OptionalLength),
     key("signals.prediction-drift.mode", MODE),
     key("signals.prediction-drift.channels", SENT_TO),
+    key("signals.prediction-drift.open_after", RUNS),
+    key("signals.prediction-drift.close_after", RUNS),
+    key("signals.prediction-drift.repeat", ValueKind::OptionalLength),
+    key("signals.broken-input.mode", MODE),
+    key("signals.broken-input.channels", SENT_TO),
+    key("signals.broken-input.open_after", RUNS),
+    key("signals.broken-input.close_after", RUNS),
+    key("signals.broken-input.repeat", ValueKind::OptionalLength),
+    key("signals.no-data.mode", MODE),
+    key("signals.no-data.max_age", ValueKind::OptionalLength),
+    key("signals.no-data.channels", SENT_TO),
+    key("signals.no-data.open_after", RUNS),
+    key("signals.no-data.close_after", RUNS),
+    key("signals.no-data.repeat", ValueKind::OptionalLength),
     key("signals.storage.mode", MODE),
     key("signals.storage.max_logs_bytes", SIZE_BYTES),
     key("signals.storage.max_feedback_bytes", SIZE_BYTES),
     key("signals.storage.channels", SENT_TO),
+    key("signals.storage.open_after", RUNS),
+    key("signals.storage.close_after", RUNS),
+    key("signals.storage.repeat", ValueKind::OptionalLength),
     key("channels.timeout", ValueKind::Length),
     key("channels.ca_file", ValueKind::Text),
     key("channels.slack.webhook", ValueKind::Secret),
@@ -164,6 +181,7 @@ pub const KEYS: &[Key] = &[
     key("feedback.collection", ValueKind::Label),
     key("report.prefix", ValueKind::Folder),
     key("report.path", ValueKind::Text),
+    key("report.runbooks", ValueKind::Path),
     key("report.backfill_windows", ValueKind::Integer(0, 366)),
     key("report.trend_windows", ValueKind::Integer(1, 1_000)),
     key("run.concurrency", ValueKind::Integer(0, 1_024)),
@@ -289,11 +307,11 @@ mod tests {
 
     #[test]
     fn every_signal_has_a_mode_and_channels() {
-        for (name, _) in SIGNALS {
+        for name in SIGNALS {
             assert!(matches!(at(&["signals", name, "mode"]), Node::Leaf(_)), "{name}");
             assert!(matches!(at(&["signals", name, "channels"]), Node::Leaf(_)), "{name}");
         }
-        assert_eq!(children(&["signals"]), SIGNALS.map(|(name, _)| name));
+        assert_eq!(children(&["signals"]), SIGNALS);
         assert_eq!(children(&["channels"])[2..], *CHANNELS);
     }
 }

@@ -63,8 +63,10 @@ pub enum FindingCode {
     ClustersSampled,
     /// The profile was built from other reference objects than those beside it now.
     ProfileStale,
-    /// A message could not be delivered: this version has no such channel.
-    DeliveryUnavailable,
+    /// A message could not be delivered, or nobody could be told at all.
+    DeliveryFailed,
+    /// The users' feedback could not be read.
+    FeedbackUnavailable,
     /// Something that is configured has no effect in this version.
     SettingWithoutEffect,
     /// Past runs could not be read, so there is no trend.

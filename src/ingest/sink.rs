@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::decode::{Batch, MISSING_CLUSTER};
+use super::decode::{Batch, Column, MISSING_CLUSTER};
 use crate::feature::FeatureName;
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::Ranks;
 use crate::profile::joint::Scores;
 use crate::profile::placed::{CellTable, Placed};
+use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::{FeatureProfile, ReferenceProfile, WindowCounts};
 
 /// Takes batches of rows; parts that took different rows merge.
@@ -32,6 +33,9 @@ pub struct Counter {
     /// Whether rows without a timestamp are in time order as they stand.
     in_time_order: bool,
     pub counts: WindowCounts,
+    /// Which requested column's newest values are kept.
+    recent_column: Option<usize>,
+    pub recent: Recent,
 }
 
 impl Counter {
@@ -41,7 +45,7 @@ impl Counter {
         let table =
             |(position, (_, feature)): (usize, &(FeatureName, FeatureProfile))| CellTable::of(feature, joint.contains(&position));
         let tables = Arc::new(profile.features.par_iter().enumerate().map(table).collect());
-        Self { profile, tables, joint, in_time_order: false, counts }
+        Self { profile, tables, joint, in_time_order: false, counts, recent_column: None, recent: Recent::default() }
     }
 
     /// Takes the order of the rows in the objects for that of time.
@@ -49,10 +53,19 @@ impl Counter {
     pub fn in_time_order(self) -> Self {
         Self { in_time_order: true, ..self }
     }
+
+    /// Keeps the newest values of one requested column, at most `capacity`.
+    #[must_use]
+    pub fn with_recent(self, column: usize, capacity: usize) -> Self {
+        Self { recent_column: Some(column), recent: Recent::new(capacity), ..self }
+    }
 }
 
 impl Sink for Counter {
     fn update(&mut self, batch: &Batch) {
+        if let Some(column) = self.recent_column {
+            keep_recent(&mut self.recent, batch, column);
+        }
         let sides = self.profile.features.par_iter().zip(self.tables.par_iter()).zip(&batch.columns);
         let features = self.counts.features.par_iter_mut().zip(sides);
         let placed: Vec<Placed> = features
@@ -80,6 +93,29 @@ impl Sink for Counter {
 
     fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
+        self.recent.merge(&other.recent);
+    }
+}
+
+/// The newest values of the first requested column, and nothing else.
+impl Sink for Recent {
+    fn update(&mut self, batch: &Batch) {
+        keep_recent(self, batch, 0);
+    }
+
+    fn merge(&mut self, other: Self) {
+        Self::merge(self, &other);
+    }
+}
+
+/// Keeps the finite values of a numeric column. Rows without a time are not newer or older than any other: none is kept.
+fn keep_recent(recent: &mut Recent, batch: &Batch, column: usize) {
+    let Some(Column::Numeric(values)) = batch.columns.get(column) else { return };
+    let group = |row: usize| batch.clusters.as_ref().and_then(|clusters| clusters.get(row)).copied().unwrap_or(MISSING_CLUSTER);
+    for (row, (value, moment_us)) in values.iter().zip(&batch.timestamps_us).enumerate() {
+        if value.is_finite() {
+            recent.push(RecentRow { moment_us: *moment_us, value: *value, group: group(row) });
+        }
     }
 }
 

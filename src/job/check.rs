@@ -3,26 +3,29 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
 use super::current::{Current, Logs};
-use super::measure::measure;
+use super::measure::{Measured, measure};
+use super::readings::Readings;
 use super::relations::{self, relate};
-use super::{Invocation, Outcome, findings, input, moment, publish, reference, signals, trend};
-use crate::bucket::BucketError;
+use super::signals::Loose;
+use super::{
+    Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, trend, unusable,
+};
+use crate::bucket::{Bucket, BucketError};
 use crate::cli::{FailOn, Format};
-use crate::config::{Config, Effective, Include, Origin, Store, Value};
+use crate::config::{Config, Effective, Include, Origin, Store};
 use crate::decision::DatasetVerdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::{ExitCode, JobError, with_causes};
 use crate::feature::FeatureName;
-use crate::ingest::account::Account;
+use crate::notify::compose::compose;
 use crate::profile::ReferenceProfile;
-use crate::report::{
-    CurrentSection, FeatureReport, ObjectSection, PastRun, ReferenceSection, Report, Run, SCHEMA_VERSION, WindowSection, assemble,
-    markdown, text,
-};
+use crate::report::{PastRun, Report, SCHEMA_VERSION, assemble, markdown, text};
+use crate::store::feedback::FeedbackError;
 use crate::store::{Series, StateStore, StoreError};
+use crate::window::Window;
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
     let bucket = input::bucket(config)?;
@@ -31,102 +34,190 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
     let now = moment::of(config, &bucket, invocation).await?;
     let window = logs.window(invocation, now).await?;
-    let mut current = logs.count(&reference.profile, window, &invocation.progress).await?;
+    let mut current = match logs.count(&reference.profile, window, &invocation.progress).await {
+        Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason).await,
+        current => current?,
+    };
     let mut found = reference.findings;
     let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
 
     let computing = invocation.progress.step("computing");
     let policy = &config.policy;
     let rows = current.account.rows_used;
-    let (judged, decision) = measure(&profile, &current.counts, rows, policy);
+    let Measured { features: judged, predictions, decision } = measure(&profile, &current.counts, rows, policy);
     let relations = relate(&profile, &current.counts, &judged, policy);
     drop(computing);
 
     // Without timestamps the run's own moment names the report.
     let window_end = window.map_or(now, |window| window.end);
-    let series = Series {
-        job: config.job.name.clone(),
-        environment: config.job.environment.clone(),
-        length_s: window.map_or(0, |_| config.window.length.seconds()),
-    };
+    let series = sections::series(config, window);
     let profile_id = profile.id().map_err(|source| JobError::Encode { what: "profile", source })?;
     let context = trend::Context { config, effective, invocation, series: &series, policy, profile_id: &profile_id };
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
-    let mut store_error = None;
-    // Without a window there is no "before": runs over whole files are not a series.
-    let store = match window {
-        Some(_) => keep(open_store(config, invocation).await, &mut store_error),
-        None => None,
+    let mut failures = Failures::default();
+    // Without a window there is no trend to keep; but whoever is told must be told once.
+    let is_needed = window.is_some() || notify::somebody_is_told(config);
+    let store = if is_needed { failures.keep(open_store(config, invocation).await) } else { None };
+    let history = past(&context, &logs, &profile, window, store.as_ref(), &mut found, &mut failures).await?;
+    found.extend(findings::of_features(&judged));
+    found.extend(findings::of_features(&predictions));
+    let outcome = trend::remember(window, window_end, rows, &decision, &judged);
+    let features = assemble::features(judged);
+    let predictions = assemble::features(predictions);
+    let sources = readings::Found {
+        config,
+        logs: &logs,
+        current: &current,
+        decision: &decision,
+        predictions: &predictions,
+        window,
+        window_end,
     };
-    let mut history: Vec<PastRun> = match &store {
-        Some(store) => keep(trend::known(&context, store, window_end).await, &mut store_error).unwrap_or_default(),
-        None => Vec::new(),
-    };
-    if let Some(window) = window {
-        let failures = trend::backfill(&context, &logs, &profile, window, store.as_ref(), &mut history).await?;
-        found.extend(failures.finding());
-        store_error = store_error.or(failures.store);
-    }
-    let newest = current.account.newest_us.and_then(DateTime::from_timestamp_micros);
-    let (signals, failure) = signals::evaluate(config, invocation, store.as_ref(), &series, window_end, &decision, newest).await;
-    store_error = store_error.or(failure);
+    let Readings { read, failure, findings: of_signals } = readings::read(&sources).await;
+    failures.feedback = failure;
 
     found.extend(findings::of_account(&current.account, "the window"));
-    found.extend(findings::of_features(&judged));
     found.extend(relations::finding(relations.joint.as_ref()));
     found.extend(of_window(config, effective, window.is_some(), &current));
     found.extend(findings::of_dependence(config, &current));
-    found.extend(signals::not_available(config, &signals));
-    found.extend(store_error.as_ref().map(no_history));
-    found.sort_by_key(|finding| finding.severity);
+    found.extend(of_signals);
 
-    let outcome = trend::remember(window, window_end, rows, &decision, &judged);
-    let features = assemble::features(judged);
-    let report = Report {
+    let folder = publish::folder(config, window, window_end);
+    let mut report = Report {
         schema_version: SCHEMA_VERSION,
-        run: run_section(config, effective, invocation, window.map(|window| window.end), history),
-        window: WindowSection {
-            start: window.map(|window| window.start),
-            end: window.map(|window| window.end),
-            length_s: window.map(|_| config.window.length.seconds()),
-        },
-        reference: reference_section(&profile, profile_id.clone(), &features),
-        current: current_section(&current, &features),
+        run: sections::run(config, effective, invocation, window.map(|window| window.end), history),
+        window: sections::window(config, window),
+        reference: sections::reference(&profile, profile_id.clone(), &features),
+        current: sections::current(&current, &features),
         decision: assemble::decision(&decision, policy, &features),
         features,
+        predictions: predictions.clone(),
         causes: assemble::causes(&relations.causes),
         joint: relations.joint.as_ref().map(assemble::joint),
-        findings: found,
-        signals,
+        findings: Vec::new(),
+        signals: signals::readings(&read),
     };
-    let mut copy_failure = None;
-    let location = if invocation.options.dry_run {
-        None
+    let uri = bucket.uri(&format!("{folder}report.html"));
+    let moving = signals::Context { config, invocation, series: &series, window_end, report_uri: Some(uri) };
+    let compose: signals::Compose = {
+        let report = report.clone();
+        Arc::new(move |signal, setting| compose(&report, signal, setting))
+    };
+    let moved = signals::move_on(&moving, store.as_ref(), compose, &read).await;
+    report.signals = moved.signals;
+    failures.store = failures.store.or(moved.failure);
+    found.extend(failures.store.as_ref().map(no_history));
+    found.sort_by_key(|finding| finding.severity);
+    report.findings = found;
+
+    let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
+    let Told { location, preview } = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
+    if let Some(store) = store.as_ref().filter(|_| window.is_some())
+        && let Some(uri) = &location
+    {
+        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
+        failures.keep(store.record_run(record).await);
+    }
+    say(&report, location.as_deref());
+    failures.tell();
+    let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
+    let mut output = render(&report, invocation, location)?;
+    // JSON stands alone on stdout.
+    if invocation.options.format == Format::Json && !preview.is_empty() {
+        tracing::info!("{}", preview.trim());
     } else {
-        let folder = publish::folder(config, window, window_end);
-        let published = publish::publish(config, &bucket, &folder, window_end, &report).await?;
-        let uri = published.uri;
-        copy_failure = published.copy_failure;
-        if let Some(store) = &store {
-            let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
-            keep(store.record_run(record).await, &mut store_error);
-        }
-        Some(uri)
-    };
+        output.push_str(&preview);
+    }
+    Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
+}
+
+/// One line in the log for each check; metrics and alerts read its fields.
+fn say(report: &Report, location: Option<&str>) {
     tracing::info!(
         run.id = report.run.id,
         decision.verdict = %report.decision.verdict,
         decision.share = report.decision.share,
-        current.rows = rows,
-        report.uri = location.as_deref().unwrap_or(""),
+        current.rows = report.current.rows,
+        report.uri = location.unwrap_or(""),
         "{}",
         report.decision.conclusion
     );
-    let is_stored = tell_failures(store_error.as_ref(), copy_failure.as_ref());
-    let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
-    let exit_code = if is_stored { by_verdict } else { ExitCode::StorageFailed };
-    Ok(Outcome { exit_code, output: render(&report, invocation, location)? })
+}
+
+/// The windows before this one: what the store knows, and what the logs tell where it does not.
+async fn past(
+    context: &trend::Context<'_>,
+    logs: &Logs<'_>,
+    profile: &Arc<ReferenceProfile>,
+    window: Option<Window>,
+    store: Option<&StateStore>,
+    found: &mut Vec<Finding>,
+    failures: &mut Failures,
+) -> Result<Vec<PastRun>, JobError> {
+    // Without a window there is no "before": runs over whole files are no series.
+    let Some(window) = window else { return Ok(Vec::new()) };
+    let mut history = match store {
+        Some(store) => failures.keep(trend::known(context, store, window.end).await).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let filled = trend::backfill(context, logs, profile, window, store, &mut history).await?;
+    found.extend(filled.finding());
+    if let Some(error) = filled.store {
+        failures.store.get_or_insert(error);
+    }
+    Ok(history)
+}
+
+/// What a run is about, when its report is there.
+struct Run<'a> {
+    config: &'a Config,
+    invocation: &'a Invocation,
+    bucket: &'a Bucket,
+    series: &'a Series,
+    window_end: DateTime<Utc>,
+    /// Of the report.
+    folder: &'a str,
+}
+
+/// What became of the report and its messages.
+struct Told {
+    /// Where `report.html` is; nowhere after a dry run.
+    location: Option<String>,
+    /// What a dry run would have sent.
+    preview: String,
+}
+
+impl Run<'_> {
+    /// Publishes the report, sends what is due, and publishes again what has become of the messages.
+    ///
+    /// People are told even when the report cannot be put where it belongs: what fired did fire.
+    async fn publish_and_tell(
+        &self,
+        report: &mut Report,
+        store: Option<&StateStore>,
+        loose: &[Loose],
+        failures: &mut Failures,
+    ) -> Result<Told, JobError> {
+        let Self { config, invocation, series, window_end, .. } = *self;
+        let telling = notify::Telling { config, invocation, store, series, window_end, loose };
+        if invocation.options.dry_run {
+            return Ok(Told { location: None, preview: telling.preview() });
+        }
+        telling.take_statuses(report, &mut failures.store).await;
+        let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end };
+        let published = place.publish(report).await;
+        failures.undelivered = telling.tell(Some(report), &mut failures.store).await;
+        let mut published = published?;
+        let is_news = telling.take_statuses(report, &mut failures.store).await;
+        if is_news || !failures.undelivered.is_empty() {
+            report.findings.extend(failures.undelivered.iter().map(|failure| not_delivered(failure)));
+            report.findings.sort_by_key(|finding| finding.severity);
+            published = place.publish(report).await?;
+        }
+        failures.copy = published.copy_failure;
+        Ok(Told { location: Some(published.uri), preview: String::new() })
+    }
 }
 
 /// With `auto`, drops the features that the logs do not have, and says so.
@@ -141,6 +232,7 @@ async fn shared(
         return Ok(profile);
     }
     let known: BTreeSet<&str> = profile.features.iter().map(|(name, _)| name.as_str()).collect();
+    let is_prediction = |name: &FeatureName| profile.predictions.contains(name);
     let left_out: BTreeSet<String> =
         found.iter().filter_map(|finding| finding.feature.as_ref()).map(|name| name.as_str().to_owned()).collect();
     let roles = config.columns_with_a_role();
@@ -157,7 +249,7 @@ async fn shared(
     // A column that the logs had before this window did not leave the check: it broke.
     let in_logs = |name: &FeatureName| columns.iter().any(|column| column == name.as_str());
     let seen = profile.features.iter().zip(&current.account.columns_seen);
-    let keep: Vec<bool> = seen.map(|((name, _), seen)| *seen || in_logs(name)).collect();
+    let keep: Vec<bool> = seen.map(|((name, _), seen)| *seen || is_prediction(name) || in_logs(name)).collect();
     let gone: BTreeSet<&FeatureName> =
         profile.features.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|((name, _), _)| name).collect();
     for name in &gone {
@@ -204,122 +296,63 @@ fn no_history(error: &StoreError) -> Finding {
     Finding::new(FindingCode::HistoryUnavailable, Severity::Error, message)
 }
 
-/// Says what could not be kept although the report was published; whether there is nothing to say.
-fn tell_failures(store: Option<&StoreError>, copy: Option<&BucketError>) -> bool {
-    if let Some(error) = store {
-        tracing::error!("The state store failed, so signals and trend were not kept: {}", with_causes(error));
-    }
-    if let Some(error) = copy {
-        tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
-    }
-    store.is_none() && copy.is_none()
+fn not_delivered(failure: &str) -> Finding {
+    let message = format!("A message could not be delivered, and is tried again by the next run: {failure}.");
+    Finding::new(FindingCode::DeliveryFailed, Severity::Error, message)
 }
 
-/// Keeps a value, or the first error.
-fn keep<T>(result: Result<T, StoreError>, first: &mut Option<StoreError>) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) => {
-            first.get_or_insert(error);
-            None
+/// What failed while the rest of the run went on; the first of each kind.
+#[derive(Default)]
+struct Failures {
+    store: Option<StoreError>,
+    feedback: Option<FeedbackError>,
+    copy: Option<BucketError>,
+    /// One text for each message.
+    undelivered: Vec<String>,
+}
+
+impl Failures {
+    /// Keeps a value, or the first error.
+    fn keep<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.store.get_or_insert(error);
+                None
+            }
         }
     }
+
+    /// Says what could not be done although the report was published.
+    fn tell(&self) {
+        if let Some(error) = &self.store {
+            tracing::error!("The state store failed, so signals and trend were not kept: {}", with_causes(error));
+        }
+        if let Some(error) = &self.feedback {
+            tracing::error!("The feedback could not be read, so what it tells is not known: {}", with_causes(error));
+        }
+        if let Some(error) = &self.copy {
+            tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
+        }
+        for failure in &self.undelivered {
+            tracing::error!("A message could not be delivered: {failure}");
+        }
+    }
+
+    fn exit_code(&self) -> Option<ExitCode> {
+        if self.store.is_some() || self.feedback.is_some() || self.copy.is_some() {
+            return Some(ExitCode::StorageFailed);
+        }
+        (!self.undelivered.is_empty()).then_some(ExitCode::Undelivered)
+    }
 }
 
-async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {
+pub async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {
     match &config.store {
         Store::Sqlite { path } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone()).await,
         Store::Sqlite { path } => StateStore::sqlite(path.clone()).await,
         // Opening it writes nothing, and a dry run only reads.
         Store::Firestore(settings) => StateStore::firestore(settings.clone()).await,
-    }
-}
-
-fn run_section(
-    config: &Config,
-    effective: &Effective,
-    invocation: &Invocation,
-    end: Option<DateTime<Utc>>,
-    history: Vec<PastRun>,
-) -> Run {
-    Run {
-        id: invocation.run_id.clone(),
-        job: config.job.name.clone(),
-        environment: config.job.environment.clone(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        attempt: invocation.attempt,
-        trigger: invocation.trigger.clone(),
-        started_at: invocation.now,
-        finished_at: (invocation.clock)(),
-        config_digest: effective.digest(),
-        command: command(config, effective, invocation, end),
-        history,
-    }
-}
-
-/// The command that reproduces the report.
-fn command(config: &Config, effective: &Effective, invocation: &Invocation, end: Option<DateTime<Utc>>) -> String {
-    let options = &invocation.options;
-    let mut words = vec!["drift-check".to_owned()];
-    words.extend(options.config.iter().flat_map(|file| ["--config".to_owned(), quoted(file)]));
-    for (flag, key) in [("--bucket", "bucket.uri"), ("--reference", "reference.path"), ("--current", "logs.path")] {
-        // What came from elsewhere than the file would be missing when the command is run again.
-        let set = effective.get(key).filter(|setting| matches!(setting.origin, Origin::Environment { .. } | Origin::Flag { .. }));
-        if let Some(Value::Text(value)) = set.map(|setting| &setting.value) {
-            words.extend([flag.to_owned(), quoted(value)]);
-        }
-    }
-    if let Some(end) = end {
-        words.extend(["--window".to_owned(), config.window.length.to_string()]);
-        words.extend(["--as-of".to_owned(), end.to_rfc3339_opts(SecondsFormat::AutoSi, true)]);
-    }
-    words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
-fn reference_section(profile: &ReferenceProfile, profile_id: String, features: &[FeatureReport]) -> ReferenceSection {
-    let objects = profile.objects.iter().map(|object| ObjectSection {
-        uri: object.uri.clone(),
-        generation: object.generation.clone(),
-        size_bytes: object.size_bytes,
-        rows: object.rows,
-    });
-    ReferenceSection {
-        rows: profile.rows,
-        effective_rows: effective_rows(profile.rows, features, |feature| feature.design_effect.reference),
-        profile_id,
-        objects: objects.collect(),
-    }
-}
-
-/// Rows by the median design effect of the features: what a side as a whole is worth.
-fn effective_rows(rows: u64, features: &[FeatureReport], design_effect: impl Fn(&FeatureReport) -> f64) -> f64 {
-    let mut effects: Vec<f64> = features.iter().map(design_effect).collect();
-    effects.sort_by(f64::total_cmp);
-    rows as f64 / effects.get(effects.len() / 2).copied().unwrap_or(1.0)
-}
-
-fn current_section(current: &Current, features: &[FeatureReport]) -> CurrentSection {
-    let account: &Account = &current.account;
-    let objects = account.readable().map(|(object, tally)| ObjectSection {
-        uri: object.uri.clone(),
-        generation: object.generation.clone(),
-        size_bytes: object.size_bytes,
-        rows: tally.rows_used,
-    });
-    CurrentSection {
-        rows: account.rows_used,
-        effective_rows: effective_rows(account.rows_used, features, |feature| feature.design_effect.current),
-        rows_read: account.rows_read,
-        rows_outside_window: account.rows_outside_window,
-        rows_rejected: account.rows_rejected,
-        objects: objects.collect(),
-        objects_skipped: current.objects_skipped,
     }
 }
 

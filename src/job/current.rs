@@ -9,6 +9,7 @@ use super::reference::concurrency;
 use super::{Invocation, findings};
 use crate::bucket::{Bucket, ObjectMeta};
 use crate::config::{Anchor, Config, Effective};
+use crate::decision::signal::SignalName;
 use crate::error::JobError;
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::account::Account;
@@ -16,6 +17,7 @@ use crate::ingest::decode::{Request, TimestampColumn};
 use crate::ingest::select::Selection;
 use crate::ingest::sink::{Counter, Discard};
 use crate::ingest::{self, BATCH_ROWS, Source};
+use crate::profile::recent::Recent;
 use crate::profile::{ReferenceProfile, WindowCounts};
 use crate::progress::Progress;
 use crate::window::Window;
@@ -31,10 +33,15 @@ pub struct Logs<'a> {
     source: Source,
 }
 
+/// The last look back for predictions is as many windows long; all looks together are twice that less one.
+const LOOKING_BACK: i32 = 16;
+
 /// What a window holds.
 #[derive(Debug)]
 pub struct Current {
     pub counts: WindowCounts,
+    /// The newest confidences; empty where they are not asked for.
+    pub recent: Recent,
     pub account: Account,
     /// Objects that cannot hold rows of the window and were not read.
     pub objects_skipped: u64,
@@ -130,22 +137,64 @@ impl<'a> Logs<'a> {
         let objects_skipped = (self.source.objects.len() - objects.len()) as u64;
         let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
         let source = Source { bucket: self.source.bucket.clone(), objects };
-        let columns = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
-        let counter = Counter::new(Arc::clone(profile));
+        let mut columns: Vec<_> = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
+        let mut counter = Counter::new(Arc::clone(profile));
+        if let Some((name, capacity)) = self.recent_wanted() {
+            let position = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+                // The reference may lack what the logs have.
+                columns.push((name, FeatureKind::Numeric));
+                columns.len() - 1
+            });
+            counter = counter.with_recent(position, capacity);
+        }
         let request = self.request(columns, window);
         let (counter, account) =
             ingest::read(&source, request, counter, concurrency(self.config, &source.bucket), &|bytes| step.advance(bytes)).await?;
         self.check_usable(&account)?;
-        Ok(Current { counts: counter.counts, account, objects_skipped })
+        Ok(Current { counts: counter.counts, recent: counter.recent, account, objects_skipped })
+    }
+
+    /// The column of confidences, and how many of the newest are asked for.
+    fn recent_wanted(&self) -> Option<(FeatureName, usize)> {
+        let wanted = self.config.signals.is_evaluated(SignalName::LowConfidence);
+        let column = self.config.prediction.confidence.as_deref().filter(|_| wanted)?;
+        Some((FeatureName::new(column), self.config.signals.low_confidence.last))
+    }
+
+    /// Adds confidences from before the window where it holds fewer than are asked for: from twice as far back each time, at most
+    /// [`LOOKING_BACK`] windows.
+    pub async fn recent_before(&self, window: Window, recent: &mut Recent) -> Result<(), JobError> {
+        let Some((name, capacity)) = self.recent_wanted() else { return Ok(()) };
+        let length = window.end - window.start;
+        let mut windows = 1;
+        let mut end = window.start;
+        while !recent.is_full() && windows <= LOOKING_BACK {
+            let earlier = Window { start: end - length * windows, end };
+            let selection = self.selection();
+            let objects = self.source.objects.iter().filter(|object| selection.may_hold(object, earlier)).cloned().collect();
+            let source = Source { bucket: self.source.bucket.clone(), objects };
+            let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
+            let (found, _) =
+                ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
+            recent.merge(&found);
+            end = earlier.start;
+            windows *= 2;
+        }
+        Ok(())
+    }
+
+    /// How many bytes the logs take, in all.
+    pub fn size_bytes(&self) -> u64 {
+        self.source.objects.iter().map(|object| object.size_bytes).sum()
     }
 
     /// Fails when there are objects and none could be read, or when too much was rejected.
     fn check_usable(&self, account: &Account) -> Result<(), JobError> {
         if !account.objects.is_empty() && account.readable().next().is_none() {
             let why = findings::why_nothing_was_read(account);
-            return Err(JobError::Input(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
+            return Err(JobError::Logs(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
         }
-        findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Input)
+        findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Logs)
     }
 
     /// The columns of the newest objects of the logs, in the window or before it.

@@ -33,26 +33,31 @@ pub struct Published {
     pub copy_failure: Option<BucketError>,
 }
 
-/// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window, and last the copy
-/// at `report.path`, which tells of the same run as `latest.html`.
-pub async fn publish(
-    config: &Config,
-    bucket: &Bucket,
-    folder: &str,
-    end: DateTime<Utc>,
-    report: &Report,
-) -> Result<Published, JobError> {
-    let json = Bytes::from(report.to_json().map_err(|source| JobError::Encode { what: "report", source })?);
-    let html = Bytes::from(html::render(report).into_bytes());
-    let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
-    let uri = bucket.uri(&html_key);
-    let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
-    // Without a window nothing is older or newer.
-    let copy_failure = match &config.report.path {
-        Some(path) if is_latest || report.window.end.is_none() => write_copy(path.clone(), html).await.err(),
-        _ => None,
-    };
-    Ok(Published { uri, copy_failure })
+/// Where a run puts its report.
+pub struct Place<'a> {
+    pub config: &'a Config,
+    pub bucket: &'a Bucket,
+    pub folder: &'a str,
+    pub end: DateTime<Utc>,
+}
+
+impl Place<'_> {
+    /// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window, and last the copy
+    /// at `report.path`, which tells of the same run as `latest.html`.
+    pub async fn publish(&self, report: &Report) -> Result<Published, JobError> {
+        let Self { config, bucket, folder, end } = *self;
+        let json = Bytes::from(report.to_json().map_err(|source| JobError::Encode { what: "report", source })?);
+        let html = Bytes::from(html::render(report).into_bytes());
+        let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
+        let uri = bucket.uri(&html_key);
+        let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
+        // Without a window nothing is older or newer.
+        let copy_failure = match &config.report.path {
+            Some(path) if is_latest || report.window.end.is_none() => write_copy(path.clone(), html).await.err(),
+            _ => None,
+        };
+        Ok(Published { uri, copy_failure })
+    }
 }
 
 /// Puts both parts of the report in their places; whether this run became the latest.

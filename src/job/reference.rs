@@ -189,7 +189,16 @@ fn requested(
             columns
         }
     };
+    let mut columns = columns;
+    columns.extend(predictions(config).filter(|(name, _)| found.iter().any(|(column, _)| column == name.as_str())));
     Ok(columns)
+}
+
+/// What the model said of each row, as the configuration names it: compared like features where the reference has it.
+fn predictions(config: &Config) -> impl Iterator<Item = (FeatureName, FeatureKind)> {
+    let class = config.prediction.class.as_deref().map(|name| (FeatureName::new(name), FeatureKind::Categorical));
+    let confidence = config.prediction.confidence.as_deref().map(|name| (FeatureName::new(name), FeatureKind::Numeric));
+    class.into_iter().chain(confidence)
 }
 
 fn kind_of(guess: Option<ColumnGuess>) -> FeatureKind {
@@ -226,6 +235,7 @@ fn profile_objects(account: &Account) -> Vec<ProfileObject> {
 
 /// Keeps the features that are to be compared, in their configured order.
 fn choose(config: &Config, mut profile: ReferenceProfile, findings: &mut Vec<Finding>) -> Result<ReferenceProfile, JobError> {
+    let predictions = known_predictions(config, &profile);
     match &config.features.include {
         Include::Named(names) => {
             let mut kept = Vec::with_capacity(names.len());
@@ -250,9 +260,20 @@ fn choose(config: &Config, mut profile: ReferenceProfile, findings: &mut Vec<Fin
             findings.extend(identifiers.into_iter().map(|(_, finding)| finding));
         }
     }
+    profile.predictions = predictions.iter().map(|(name, _)| name.clone()).collect();
+    profile.features.extend(predictions);
     // A profile that was built with another setting.
     profile.joint = profile.joint.filter(|joint| joint.features.len() <= config.policy.joint_features);
     Ok(profile)
+}
+
+/// The predictions that the profile holds, as what they are to be read.
+fn known_predictions(config: &Config, profile: &ReferenceProfile) -> Vec<(FeatureName, FeatureProfile)> {
+    let known = predictions(config).filter_map(|(name, kind)| {
+        let feature = profile.feature(name.as_str()).filter(|feature| feature.kind() == kind)?;
+        Some((name, feature.clone()))
+    });
+    known.collect()
 }
 
 fn with_configured_kind(config: &Config, name: &FeatureName, feature: &FeatureProfile) -> Result<FeatureProfile, JobError> {

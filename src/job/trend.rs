@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Invocation;
 use super::current::Logs;
-use super::measure::measure;
+use super::measure::{Measured, measure};
 use crate::bucket::BucketError;
 use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
@@ -112,7 +112,7 @@ pub async fn backfill(
         }
         let current = match logs.count(profile, Some(earlier), &context.invocation.progress).await {
             Ok(current) => current,
-            Err(JobError::Input(reason)) => {
+            Err(JobError::Input(reason) | JobError::Logs(reason)) => {
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
                 continue;
             }
@@ -128,8 +128,8 @@ pub async fn backfill(
             // Before the logs began there is no trend.
             break;
         }
-        let (judged, decision) = measure(profile, &current.counts, rows, context.policy);
-        let outcome = remember(Some(earlier), earlier.end, rows, &decision, &judged);
+        let Measured { features, decision, .. } = measure(profile, &current.counts, rows, context.policy);
+        let outcome = remember(Some(earlier), earlier.end, rows, &decision, &features);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
             let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new())).await;
             failures.store = failures.store.or(recorded.err());

@@ -73,7 +73,7 @@ impl ProfileBuilder {
     pub fn finish(self, objects: Vec<ProfileObject>) -> ReferenceProfile {
         let rows = objects.iter().map(|object| object.rows).sum();
         let features = self.columns.into_par_iter().map(Column::finish).collect();
-        ReferenceProfile { version: PROFILE_VERSION, rows, objects, features, joint: None }
+        ReferenceProfile { version: PROFILE_VERSION, rows, objects, features, joint: None, predictions: Vec::new() }
     }
 }
 

@@ -40,6 +40,8 @@ struct Page {
     /// Inconclusive and stable: small multiples.
     small: Vec<FeatureView>,
     small_folded: bool,
+    /// Class and confidence.
+    predictions: Vec<FeatureView>,
     relations: Option<RelationsView>,
     trend: Option<TrendView>,
     quality: QualityView,
@@ -51,11 +53,14 @@ struct Page {
 pub fn render(report: &Report) -> String {
     let views = report.features.iter().enumerate().map(|(index, feature)| FeatureView::new(report, feature, index));
     let (large, small): (Vec<FeatureView>, Vec<FeatureView>) = views.partition(|view| view.verdict_order <= Verdict::Warning);
+    let predictions = report.predictions.iter().zip(report.features.len()..);
+    let predictions = predictions.map(|(prediction, index)| FeatureView::new(report, prediction, index));
     let page = Page {
         header: HeaderView::new(report),
         changed: ChangedView::all(report),
         nothing_changed: nothing_changed(report),
         causes: report.causes.iter().map(|cause| story::cause_sentence(cause) + ".").collect(),
+        predictions: predictions.collect(),
         relations: RelationsView::new(report),
         small_folded: small.len() > MOST_STABLE_IN_THE_OPEN,
         large,

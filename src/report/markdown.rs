@@ -5,6 +5,7 @@
 use super::story::{self, Story};
 use super::{FeatureReport, Report, format_count, format_p_value};
 use crate::decision::Verdict;
+use crate::decision::signal::{SignalReport, SignalState, Transition};
 
 /// As many rows as a step summary stays readable with; the others are counted.
 const MOST_ROWS: usize = 100;
@@ -30,6 +31,10 @@ pub fn render(report: &Report) -> String {
         let inconclusive = rest.iter().filter(|feature| feature.verdict == Verdict::Inconclusive).count();
         let summary = format!("{} stable and {inconclusive} inconclusive features", rest.len() - inconclusive);
         out.push(format!("<details><summary>{summary}</summary>\n\n{}\n\n</details>", table(report, &rest)));
+    }
+    let signals = signals(report);
+    if !signals.is_empty() {
+        out.push(signals);
     }
     if !report.findings.is_empty() {
         out.push(findings(report));
@@ -95,6 +100,20 @@ fn what_moved(feature: &FeatureReport, told: &Story) -> String {
         _ if sentence.is_empty() => feature.reason.clone(),
         _ => sentence,
     }
+}
+
+/// The signals that fire or have just changed.
+fn signals(report: &Report) -> String {
+    let is_news = |signal: &&SignalReport| {
+        signal.state == SignalState::Firing || !matches!(signal.transition, None | Some(Transition::None | Transition::Ongoing))
+    };
+    let line = |signal: &SignalReport| {
+        let transition = signal.transition.filter(|transition| *transition != Transition::None);
+        let transition = transition.map(|transition| format!(", {transition}")).unwrap_or_default();
+        format!("- **{}** ({}{transition}): {}", signal.name, signal.mode, escape(&signal.reason))
+    };
+    let lines: Vec<String> = report.signals.iter().filter(is_news).map(line).collect();
+    if lines.is_empty() { String::new() } else { format!("### Signals\n\n{}", lines.join("\n")) }
 }
 
 fn findings(report: &Report) -> String {

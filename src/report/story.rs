@@ -13,7 +13,7 @@ pub use history::{dataset_since, feature_since};
 pub use moves::{Move, Story, tell, telling_cells};
 pub use relations::cause_sentence;
 
-use super::{CurrentSection, PsiCellSection, WindowSection};
+use super::{CurrentSection, FeatureReport, PsiCellSection, WindowSection};
 use crate::decision::finding::Severity;
 use crate::decision::signal::SignalState;
 use crate::decision::{DatasetVerdict, Verdict};
@@ -66,6 +66,18 @@ pub fn signal_words(state: SignalState) -> Words {
         SignalState::Quiet => Words { key: "stable", word: "Quiet", glyph: "✓" },
         SignalState::Inconclusive => Words { key: "inconclusive", word: "Inconclusive", glyph: "?" },
     }
+}
+
+/// What moved in a feature that has a verdict to tell of, in one line; why it has that verdict where nothing moved.
+pub fn change_in_words(feature: &FeatureReport) -> String {
+    let told = tell(feature);
+    let sentence = told.sentence("→");
+    if sentence.is_empty() || matches!(feature.verdict, Verdict::Broken | Verdict::Inconclusive) {
+        return visible(&feature.reason);
+    }
+    let arrow = told.direction.arrow();
+    let psi = feature.psi.as_ref().map_or_else(String::new, |psi| format!(", PSI {:.2}", psi.adjusted));
+    format!("{arrow} {sentence}{psi}").trim_start().to_owned()
 }
 
 /// A name, label or message from outside, made visible: control characters and those that reorder or hide text become U+FFFD, so

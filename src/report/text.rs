@@ -7,6 +7,7 @@ mod layout;
 use super::story;
 use super::{FeatureReport, Report, format_count, format_p_value};
 use crate::decision::finding::Severity;
+use crate::decision::signal::{SignalState, Transition};
 use crate::decision::{DatasetVerdict, Verdict};
 use layout::{Align, Column, Paint, columns_of, fit, wrap};
 
@@ -44,7 +45,12 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     let mut lines = header(report, &options, width);
     if !report.features.is_empty() {
         lines.push(String::new());
-        lines.extend(table(report, &options, width));
+        lines.extend(table(&report.features, &options, width));
+    }
+    let others = [predictions(report, &options, width), signals(report, &options, width)];
+    for lines_of_it in others.into_iter().filter(|lines| !lines.is_empty()) {
+        lines.push(String::new());
+        lines.extend(lines_of_it);
     }
     let findings = findings(report, &options, width);
     if !findings.is_empty() {
@@ -99,15 +105,55 @@ fn header(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
     lines
 }
 
-fn table(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
-    let shown: Vec<&FeatureReport> = report
-        .features
+/// What the model said, where it changed or everything is asked for.
+fn predictions(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
+    let is_shown = |prediction: &&FeatureReport| options.verbose || prediction.verdict < Verdict::Inconclusive;
+    let shown: Vec<FeatureReport> = report.predictions.iter().filter(is_shown).cloned().collect();
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["Predictions, not counted among the features:".to_owned()];
+    lines.extend(table(&shown, options, width));
+    lines
+}
+
+/// The signals that fire or are open, and all of them where everything is asked for.
+fn signals(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    for signal in &report.signals {
+        let is_open = signal.state == SignalState::Firing || !matches!(signal.transition, None | Some(Transition::None));
+        if !is_open && !options.verbose {
+            continue;
+        }
+        let words = story::signal_words(signal.state);
+        let paint = match signal.state {
+            SignalState::Firing => Paint::Drift,
+            SignalState::Quiet => Paint::Stable,
+            SignalState::Inconclusive => Paint::Faint,
+        };
+        let word = format!("{} {}", words.glyph, words.word.to_lowercase());
+        let mut facts = vec![signal.mode.to_string()];
+        facts.extend(
+            signal.transition.filter(|transition| *transition != Transition::None).map(|transition| transition.to_string()),
+        );
+        facts.extend(signal.since.map(|since| format!("since {}", story::moment(since))));
+        facts.extend(signal.silenced.as_ref().map(|silence| format!("silenced until {}", story::moment(silence.until))));
+        facts.extend(signal.deliveries.iter().map(|sent| format!("{} {}", story::visible(&sent.channel), sent.status)));
+        lines.push(format!("{} {}", paint.apply(&word, options.color), signal.name));
+        lines.extend(wrap(&facts.join(", "), width, "  "));
+        lines.extend(wrap(&story::visible(&signal.reason), width, "  "));
+    }
+    lines
+}
+
+fn table(features: &[FeatureReport], options: &TextOptions, width: usize) -> Vec<String> {
+    let shown: Vec<&FeatureReport> = features
         .iter()
         .enumerate()
         .filter(|(index, feature)| options.verbose || feature.verdict < Verdict::Stable || *index < ROWS_BEFORE_FOLDING)
         .map(|(_, feature)| feature)
         .collect();
-    let folded = report.features.len() - shown.len();
+    let folded = features.len() - shown.len();
     let columns = columns(&shown, width);
     let titles: Vec<String> = columns.iter().map(|column| column.cell(column.title)).collect();
     let mut lines = vec![Paint::Faint.apply(titles.join("  ").trim_end(), options.color)];

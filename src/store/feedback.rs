@@ -71,6 +71,9 @@ pub struct FeedbackCounts {
     pub correct: u64,
 }
 
+/// A document of feedback with its image statistics and its index entries takes about as much.
+const BYTES_OF_A_DOCUMENT: u64 = 1_024;
+
 /// Where the feedback is.
 #[derive(Clone, Debug)]
 pub enum FeedbackSource {
@@ -97,6 +100,17 @@ impl FeedbackSource {
                 blocking(move || feedback.counts(period)).await
             }
             Self::Firestore(feedback) => feedback.counts(period).await,
+        }
+    }
+
+    /// How much room the feedback takes in bytes: the size of the SQLite file; for Firestore an estimate, [`BYTES_OF_A_DOCUMENT`] a document.
+    pub async fn size_bytes(&self) -> Result<u64, FeedbackError> {
+        match self {
+            Self::Sqlite(feedback) => {
+                let feedback = feedback.clone();
+                blocking(move || feedback.size_bytes()).await
+            }
+            Self::Firestore(feedback) => Ok(feedback.documents().await?.saturating_mul(BYTES_OF_A_DOCUMENT)),
         }
     }
 

@@ -4,6 +4,7 @@
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-runs/{window end}
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-signals/{signal}
 //! {prefix}-jobs/{job~environment}/{prefix}-outbox/{length_s~signal~window end~transition~channel}
+//! {prefix}-jobs/{job~environment}/{prefix}-silences/{signal~created at}
 //! ```
 //! Ids come from the keys, so that writing twice is writing once. Runs and signals lie in sub-collections of their series, messages of their
 //! job, so that every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
@@ -17,14 +18,15 @@ mod document;
 mod fault;
 mod feedback;
 mod outbox;
+mod silence;
 
 use chrono::{DateTime, Utc};
-use firestore::FirestoreDb;
+use firestore::{FirestoreDb, FirestoreDocument};
 
-use super::lifecycle::replay;
+use super::lifecycle::{StoredSignal, replay};
 use super::outbox::{Draft, MessageKey};
 use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
-use crate::decision::signal::Transition;
+use crate::decision::signal::Moved;
 use crate::report::PastRun;
 use client::Client;
 use document::{MessageDocument, RunDocument, SignalDocument, comparable, id, moment, unchanged};
@@ -88,8 +90,8 @@ impl FirestoreStore {
     pub async fn advance_signal(
         &self,
         step: &Step,
-        messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
-    ) -> Result<Transition, StoreError> {
+        messages: &(dyn Fn(&Moved) -> Vec<Draft> + Send + Sync),
+    ) -> Result<Moved, StoreError> {
         let advance = || async {
             match self.try_to_advance(step, messages).await {
                 // Another run wrote in between: what it wrote is the state to go on from.
@@ -100,41 +102,59 @@ impl FirestoreStore {
         Ok(self.client.call("move a signal on in", advance).await?)
     }
 
+    pub async fn preview_signal(&self, step: &Step) -> Result<Moved, StoreError> {
+        let read = || async {
+            let stored = self.read_signal(step).await?.as_ref().map(stored_signal).transpose()?.flatten();
+            Ok(replay(stored, step).map_or(Moved::NOWHERE, |(moved, _)| moved))
+        };
+        Ok(self.client.call("read a signal from", read).await?)
+    }
+
+    async fn read_signal(&self, step: &Step) -> Result<Option<FirestoreDocument>, Fault> {
+        let query = self.client.db.fluent().select().by_id_in(self.collection("signals"));
+        Ok(query.parent(self.of_series(&step.series)).one(step.name.to_string()).await?)
+    }
+
     /// Reads outside of the transaction, and writes in it on the condition that what was read is still so. A transaction that reads
     /// takes locks, and when its connection breaks they outlive it by up to a minute: no rerun could get past them in time.
-    async fn try_to_advance(
-        &self,
-        step: &Step,
-        messages: &(dyn Fn(Transition) -> Vec<Draft> + Send + Sync),
-    ) -> Result<Transition, Fault> {
+    async fn try_to_advance(&self, step: &Step, messages: &(dyn Fn(&Moved) -> Vec<Draft> + Send + Sync)) -> Result<Moved, Fault> {
         let db = &self.client.db;
         let (of_series, of_scope) = (self.of_series(&step.series), self.of_scope(&step.series.scope()));
         let (signals, outbox) = (self.collection("signals"), self.collection("outbox"));
-        let name = step.name.to_string();
-        let read = db.fluent().select().by_id_in(&signals).parent(&of_series).one(&name).await?;
-        let stored = read.as_ref().map(|document| FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored());
-        let Some((transition, record)) = replay(stored.transpose()?, step) else {
-            return Ok(Transition::None);
+        let read = self.read_signal(step).await?;
+        let stored = read.as_ref().map(stored_signal).transpose()?.flatten();
+        let Some((moved, record)) = replay(stored, step) else {
+            return Ok(Moved::NOWHERE);
         };
         let mut new = Vec::new();
-        for draft in messages(transition) {
-            let key = MessageKey::new(step, transition, &draft.channel);
+        for draft in if moved.tells { messages(&moved) } else { Vec::new() } {
+            let key = MessageKey::new(step, moved.transition, &draft.channel);
             let id = message_id(&key);
-            if db.fluent().select().by_id_in(&outbox).parent(&of_scope).one(&id).await?.is_none() {
-                new.push((id, MessageDocument::new(step, &key, &draft)));
+            let known = db.fluent().select().by_id_in(&outbox).parent(&of_scope).one(&id).await?;
+            // One in shadow is taken out of it when it is to be sent.
+            let is_new = match &known {
+                None => true,
+                Some(known) => FirestoreDb::deserialize_doc_to::<MessageDocument>(known)?.is_shadow() && !draft.is_shadow,
+            };
+            if is_new {
+                new.push((id, MessageDocument::new(step, &key, &draft), unchanged(known.as_ref())?));
             }
         }
         let document = SignalDocument::new(step, &record)?;
         let mut transaction = db.begin_transaction().await?;
         let update = db.fluent().update().in_col(&signals).precondition(unchanged(read.as_ref())?);
-        update.document_id(&name).parent(&of_series).object(&document).add_to_transaction(&mut transaction)?;
-        for (id, document) in &new {
-            let update = db.fluent().update().in_col(&outbox).precondition(unchanged(None)?);
+        update.document_id(step.name.to_string()).parent(&of_series).object(&document).add_to_transaction(&mut transaction)?;
+        for (id, document, condition) in &new {
+            let update = db.fluent().update().in_col(&outbox).precondition(condition.clone());
             update.document_id(id).parent(&of_scope).object(document).add_to_transaction(&mut transaction)?;
         }
         transaction.commit().await?;
-        Ok(transition)
+        Ok(moved)
     }
+}
+
+fn stored_signal(document: &FirestoreDocument) -> Result<Option<StoredSignal>, Fault> {
+    FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored()
 }
 
 fn message_id(key: &MessageKey) -> String {

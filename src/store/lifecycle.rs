@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use crate::decision::signal::{OpenSignal, Transition, advance};
+use crate::decision::signal::{Memory, Moved, advance};
 
 /// How long everything is kept, in days: as long as the logs and the reports of the platform.
 const KEPT_DAYS: i64 = 90;
@@ -26,9 +26,9 @@ pub fn to_micros(moment: DateTime<Utc>) -> DateTime<Utc> {
 #[serde(deny_unknown_fields)]
 pub struct SignalRecord {
     /// Before the last window.
-    before: Option<OpenSignal>,
+    before: Option<Memory>,
     /// After it.
-    after: Option<OpenSignal>,
+    after: Option<Memory>,
 }
 
 /// A signal as a store holds it.
@@ -43,15 +43,20 @@ pub struct StoredSignal {
 /// Where a step takes a signal; `None` when the window is older than the last one, which changes nothing.
 ///
 /// The window of the last step again takes the signal from where it was before that step: the same reading, the same answer. What has
-/// expired counts as absent, whether or not the store has deleted it yet.
-pub fn replay(stored: Option<StoredSignal>, step: &Step) -> Option<(Transition, SignalRecord)> {
+/// expired counts as absent, whether or not the store has deleted it yet. A last window that has not ended yet was written by a clock that
+/// was wrong: it does not make this one old.
+pub fn replay(stored: Option<StoredSignal>, step: &Step) -> Option<(Moved, SignalRecord)> {
     let end = to_micros(step.window_end);
+    let is_possible = |stored: &StoredSignal| stored.window_end <= step.now.max(end) + CLOCKS_APART;
     let before = match stored.filter(|stored| stored.expire_at > step.now) {
-        Some(stored) if stored.window_end > end => return None,
+        Some(stored) if stored.window_end > end && is_possible(&stored) => return None,
         Some(stored) if stored.window_end == end => stored.record.before,
         Some(stored) => stored.record.after,
         None => None,
     };
-    let (transition, after) = advance(before.clone(), &step.reading);
-    Some((transition, SignalRecord { before, after }))
+    let (moved, after) = advance(step.name, before.clone(), &step.reading, end, &step.rules);
+    Some((moved, SignalRecord { before, after }))
 }
+
+/// Clocks of one platform may be this far apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Scope, Step};
-use crate::decision::signal::{SignalName, Transition};
+use crate::decision::signal::{DeliveryStatus, SignalName, Transition};
 
 /// What makes a message the same message, whoever creates it and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,12 @@ impl MessageKey {
             channel: channel.to_owned(),
         }
     }
+
+    /// Whether both are about one signal on one channel, and the other one about an earlier window: this one waits for it.
+    pub fn comes_after(&self, other: &Self) -> bool {
+        let incident = |key: &Self| (key.length_s, key.signal, key.channel.clone());
+        incident(self) == incident(other) && other.window_end < self.window_end
+    }
 }
 
 /// A message to be created, once its key is known.
@@ -43,6 +49,51 @@ pub struct Draft {
     pub payload: serde_json::Value,
     /// Of the payload. A sender that finds a newer one leaves the message alone.
     pub payload_version: u32,
+    /// Kept to be looked at, and never due.
+    pub is_shadow: bool,
+}
+
+/// A message as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageStatus {
+    pub signal: SignalName,
+    pub transition: Transition,
+    pub channel: String,
+    /// Delivered, pending or shadowed.
+    pub status: DeliveryStatus,
+}
+
+impl MessageStatus {
+    /// What a message is by its two moments: one that is neither due nor delivered is in shadow.
+    pub(super) fn status(is_due: bool, is_delivered: bool) -> DeliveryStatus {
+        match (is_delivered, is_due) {
+            (true, _) => DeliveryStatus::Delivered,
+            (false, true) => DeliveryStatus::Pending,
+            (false, false) => DeliveryStatus::Shadowed,
+        }
+    }
+}
+
+/// How the attempt before a claim ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastAttempt {
+    /// There was none.
+    None,
+    /// It was claimed, and nothing was heard of it since: it may have been delivered.
+    NoReceipt,
+    /// It failed; a word or two for people.
+    Failed(String),
+}
+
+impl LastAttempt {
+    /// `attempts` before this one, and what the last of them left behind: empty when a claim was its last sign of life.
+    pub(super) fn of(attempts: u32, error_kind: &str) -> Self {
+        match (attempts, error_kind) {
+            (0, _) => Self::None,
+            (_, "") => Self::NoReceipt,
+            (_, kind) => Self::Failed(kind.to_owned()),
+        }
+    }
 }
 
 /// Which messages are asked for, by whom, and for how long.
@@ -74,5 +125,6 @@ pub struct Claim {
     pub payload_version: u32,
     /// How often the message has been claimed, this time included: 1 the first time. Tells this claim from later ones.
     pub attempt: u32,
+    pub last_attempt: LastAttempt,
     pub created_at: DateTime<Utc>,
 }

@@ -2,6 +2,7 @@
 
 mod feedback;
 mod outbox;
+mod silence;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -11,18 +12,21 @@ use std::time::Duration;
 use super::lifecycle::{StoredSignal, expiry, replay};
 use super::outbox::Draft;
 use super::{RunRecord, Series, Step, StoreError};
-use crate::decision::signal::Transition;
+use crate::decision::signal::Moved;
 use crate::report::PastRun;
 pub use feedback::SqliteFeedback;
 
 /// The version of the tables. A newer file is refused, an older one is brought up to date.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// How long another process may hold the file before we give up.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Pages of an older file that are copied at a time.
+const PAGES_AT_A_TIME: i32 = 1_024;
+
 /// What leads from each version to the next, from an empty file on. Moments are UTC in RFC 3339 with microseconds.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE TABLE run (
     job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, window_end TEXT NOT NULL,
@@ -56,6 +60,15 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
 ",
+    // Until now no message was ever sent, so that nobody knows of an open signal: signals begin anew, in a form that remembers who was told.
+    "
+DELETE FROM signal;
+CREATE TABLE silence (
+    job TEXT NOT NULL, environment TEXT NOT NULL, signal TEXT NOT NULL, created_at TEXT NOT NULL, until TEXT NOT NULL,
+    reason TEXT NOT NULL, expire_at TEXT NOT NULL,
+    PRIMARY KEY (job, environment, signal, created_at)
+) STRICT;
+",
 ];
 
 /// A connection to the file.
@@ -74,9 +87,9 @@ impl SqliteStore {
     pub fn open_read_only(path: &str) -> Result<Self, StoreError> {
         if std::fs::exists(path).unwrap_or(false) {
             let store = Self::connect(path, Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-            // A file without tables yet is as good as none; what a dry run reads is in the tables of every version.
+            // An older file is read by a copy of it in memory that is brought up to date: nothing is written where it lies.
             if store.version()? > 0 {
-                return Ok(store);
+                return store.upgraded_copy();
             }
         }
         Self::prepare(path, Connection::open_in_memory())
@@ -99,6 +112,19 @@ impl SqliteStore {
             migrate(&mut store.connection).map_err(|source| store.failed("create", source))?;
         }
         Ok(store)
+    }
+
+    /// Itself when it is up to date; a copy in memory that is, when not.
+    fn upgraded_copy(self) -> Result<Self, StoreError> {
+        if self.version()? == VERSION {
+            return Ok(self);
+        }
+        let copy = || -> rusqlite::Result<Connection> {
+            let mut copy = Connection::open_in_memory()?;
+            rusqlite::backup::Backup::new(&self.connection, &mut copy)?.run_to_completion(PAGES_AT_A_TIME, Duration::ZERO, None)?;
+            Ok(copy)
+        };
+        Self::prepare(&self.path, copy())
     }
 
     fn failed(&self, action: &'static str, source: rusqlite::Error) -> StoreError {
@@ -148,7 +174,7 @@ impl SqliteStore {
             ],
         );
         written.map_err(failed)?;
-        for table in ["run", "signal", "outbox"] {
+        for table in ["run", "signal", "outbox", "silence"] {
             let deleted =
                 transaction.execute(&format!("DELETE FROM {table} WHERE expire_at <= ?1"), params![sortable(run.finished_at)]);
             deleted.map_err(failed)?;
@@ -171,46 +197,56 @@ impl SqliteStore {
         runs.collect()
     }
 
-    pub fn advance_signal(&mut self, step: &Step, messages: &dyn Fn(Transition) -> Vec<Draft>) -> Result<Transition, StoreError> {
+    pub fn advance_signal(&mut self, step: &Step, messages: &dyn Fn(&Moved) -> Vec<Draft>) -> Result<Moved, StoreError> {
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
         let damaged = |source| StoreError::Damaged { path: path.clone(), source };
         let Series { job, environment, length_s } = &step.series;
-        let name = step.name.to_string();
         let transaction = self.begin()?;
-        let stored: Option<(String, String, String)> = transaction
-            .query_row(
-                "SELECT window_end, state, expire_at FROM signal WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND name = ?4",
-                params![job, environment, length_s, name],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .optional()
-            .map_err(failed)?;
-        let stored = stored.map(|(window_end, state, expire_at)| {
-            Ok(StoredSignal {
-                window_end: from_text(window_end)?,
-                record: serde_json::from_str(&state)?,
-                expire_at: from_text(expire_at)?,
-            })
-        });
-        let Some((transition, record)) = replay(stored.transpose().map_err(damaged)?, step) else {
-            return Ok(Transition::None);
-        };
+        let stored = stored_signal(&transaction, step, &path)?;
+        let Some((moved, record)) = replay(stored, step) else { return Ok(Moved::NOWHERE) };
         let state = serde_json::to_string(&record).map_err(damaged)?;
         let (end, expire_at) = (sortable(step.window_end), sortable(expiry(step.window_end, step.now)));
         transaction
             .execute(
                 "INSERT OR REPLACE INTO signal (job, environment, length_s, name, window_end, state, expire_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![job, environment, length_s, name, end, state, expire_at],
+                params![job, environment, length_s, step.name.to_string(), end, state, expire_at],
             )
             .map_err(failed)?;
-        for draft in messages(transition) {
-            outbox::create(&transaction, step, transition, &draft).map_err(failed)?;
+        if moved.tells {
+            for draft in messages(&moved) {
+                outbox::create(&transaction, step, moved.transition, &draft).map_err(failed)?;
+            }
         }
         transaction.commit().map_err(failed)?;
-        Ok(transition)
+        Ok(moved)
     }
+
+    pub fn preview_signal(&mut self, step: &Step) -> Result<Moved, StoreError> {
+        let stored = stored_signal(&self.connection, step, &self.path)?;
+        Ok(replay(stored, step).map_or(Moved::NOWHERE, |(moved, _)| moved))
+    }
+}
+
+fn stored_signal(connection: &Connection, step: &Step, path: &str) -> Result<Option<StoredSignal>, StoreError> {
+    let Series { job, environment, length_s } = &step.series;
+    let stored: Option<(String, String, String)> = connection
+        .query_row(
+            "SELECT window_end, state, expire_at FROM signal WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND name = ?4",
+            params![job, environment, length_s, step.name.to_string()],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()
+        .map_err(|source| StoreError::Sqlite { action: "read", path: path.to_owned(), source })?;
+    let stored = stored.map(|(window_end, state, expire_at)| {
+        Ok(StoredSignal {
+            window_end: from_text(window_end)?,
+            record: serde_json::from_str(&state)?,
+            expire_at: from_text(expire_at)?,
+        })
+    });
+    stored.transpose().map_err(|source| StoreError::Damaged { path: path.to_owned(), source })
 }
 
 /// Brings the tables up to date, from whatever version they are of.
@@ -241,7 +277,7 @@ fn sortable(moment: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::signal::{Reading, SignalName, SignalState};
+    use crate::decision::signal::{Reading, Rules, SignalName, SignalState, Telling, Transition};
 
     #[test]
     fn a_newer_file_is_refused_and_reading_creates_none() {
@@ -252,7 +288,7 @@ mod tests {
         let store = SqliteStore::open(&path).unwrap();
         store.connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { found: 3, .. })));
+        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { found: 4, .. })));
         assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Newer { .. })));
     }
 
@@ -273,18 +309,19 @@ mod tests {
         drop(old);
         let series = Series { job: "j".to_owned(), environment: "e".to_owned(), length_s: 60 };
         let later = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        assert_eq!(SqliteStore::open_read_only(&path).unwrap().past_runs(&series, later, 9).unwrap().len(), 1, "read as it is");
+        assert_eq!(SqliteStore::open_read_only(&path).unwrap().past_runs(&series, later, 9).unwrap().len(), 1, "without a change");
+        assert_eq!(Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(1));
         let mut store = SqliteStore::open(&path).unwrap();
         assert_eq!(store.past_runs(&series, later, 9).unwrap().len(), 1);
         let expire_at: String = store.connection.query_row("SELECT expire_at FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(expire_at, "2026-05-01T18:00:00.000000Z");
         assert_eq!(store.version().unwrap(), VERSION);
         let window_end = DateTime::from_timestamp(1_769_968_800, 0).unwrap();
-        let reading = Reading { state: SignalState::Firing, value: Some(0.4), threshold: Some(0.3), n: 16 };
-        let step = |series| Step { series, name: SignalName::DataDrift, reading, window_end, now: window_end };
-        let other = Series { length_s: 61, ..series.clone() };
-        assert_eq!(store.advance_signal(&step(series), &|_| Vec::new()).unwrap(), Transition::Ongoing);
-        assert_eq!(store.advance_signal(&step(other), &|_| Vec::new()).unwrap(), Transition::Opened);
+        let reading = Reading { state: SignalState::Firing, value: Some(0.4), threshold: Some(0.3), n: 16, interval: None };
+        let rules = Rules { open_after: 1, close_after: 1, repeat: None, telling: Telling::Send };
+        let step = Step { series, name: SignalName::DataDrift, reading, rules, window_end, now: window_end };
+        let moved = store.advance_signal(&step, &|_| Vec::new()).unwrap();
+        assert_eq!(moved.transition, Transition::Opened, "nobody was told before");
     }
 
     #[test]

@@ -242,6 +242,7 @@ impl<'a> Bench<'a> {
             run_id: "simulation".to_owned(),
             execution: None,
             trigger: "manual".to_owned(),
+            logs: None,
             attempt: 1,
             terminal: Terminal { color: false, width: 100 },
             progress: Progress::new(MultiProgress::new(), false),

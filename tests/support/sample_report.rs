@@ -262,6 +262,7 @@ pub fn assemble(mut features: Vec<FeatureReport>, history: Vec<PastRun>) -> Repo
             conclusion,
         },
         features,
+        predictions: Vec::new(),
         causes: Vec::new(),
         joint: None,
         findings: Vec::new(),
@@ -363,9 +364,9 @@ fn findings() -> Vec<Finding> {
         )
         .about_object(bucket),
         Finding::new(
-            FindingCode::DeliveryUnavailable,
-            Severity::Info,
-            "This version has no channel `slack`; the message was kept.",
+            FindingCode::DeliveryFailed,
+            Severity::Error,
+            "A message could not be delivered, and is tried again by the next run: data-drift by slack: status 503.",
         ),
     ]
 }
@@ -375,15 +376,18 @@ fn signals(report: &Report) -> Vec<SignalReport> {
         name,
         mode: SignalMode::Notify,
         state,
+        reason: format!("It reads {value}."),
         value: Some(value),
         threshold: Some(threshold),
         n,
         interval: None,
         transition: Some(transition),
+        since: (transition != Transition::None).then(|| window_end() - TimeDelta::hours(18)),
+        silenced: None,
         deliveries,
     };
     let slack = vec![
-        Delivery { channel: "slack".to_owned(), status: DeliveryStatus::Unavailable },
+        Delivery { channel: "slack".to_owned(), status: DeliveryStatus::Pending },
         Delivery { channel: "email".to_owned(), status: DeliveryStatus::Delivered },
     ];
     vec![

@@ -60,7 +60,11 @@ struct Server {
     requests: Vec<String>,
     /// Sessions of resumable uploads.
     sessions: Vec<upload::Session>,
+    /// Told of every request before it is carried out; what it says yes to is not, and gets no answer.
+    witness: Option<Witness>,
 }
+
+pub type Witness = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 type Shared = Arc<Mutex<Server>>;
 
@@ -148,6 +152,11 @@ impl StorageServer {
         self
     }
 
+    /// Asks this of every request from now on.
+    pub fn witnessed(&self, witness: Witness) {
+        self.server().witness = Some(witness);
+    }
+
     pub fn requests(&self, part: &str) -> usize {
         self.server().requests.iter().filter(|request| request.contains(part)).count()
     }
@@ -198,6 +207,10 @@ async fn answer(shared: Shared, address: SocketAddr, request: Request) -> Respon
         method: head.method,
     };
     let line = format!("{} {}", asked.method, decoded(&head.uri.to_string()));
+    let witness = shared.lock().unwrap().witness.clone();
+    if witness.is_some_and(|witness| witness(&line)) {
+        return std::future::pending().await;
+    }
     let trouble = {
         let mut server = shared.lock().unwrap();
         server.requests.push(line.clone());

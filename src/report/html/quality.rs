@@ -150,6 +150,11 @@ pub struct SignalView {
     pub name: String,
     pub mode: String,
     pub state: Words,
+    pub reason: String,
+    /// Since when it is open; empty when it is not.
+    pub since: String,
+    /// Until when and why nobody is told; empty when nobody silenced it.
+    pub silenced: String,
     pub value: String,
     pub threshold: String,
     pub n: String,
@@ -160,12 +165,24 @@ pub struct SignalView {
 
 impl SignalView {
     pub fn new(signal: &SignalReport) -> Self {
-        let show = |value: f64| if signal.name == SignalName::DataDrift { format_percent(value) } else { format_value(value) };
+        let show = |value: f64| match signal.name {
+            SignalName::DataDrift | SignalName::Accuracy => format_percent(value),
+            SignalName::Storage => format!("{} MB", format_value(value / 1e6)),
+            SignalName::NoData => format!("{} h", format_value(value)),
+            SignalName::LowConfidence | SignalName::PredictionDrift | SignalName::BrokenInput => format_value(value),
+        };
         let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), show);
         Self {
             name: signal.name.to_string(),
             mode: signal.mode.to_string(),
             state: story::signal_words(signal.state),
+            reason: story::visible(&signal.reason),
+            since: signal.since.map(story::moment).unwrap_or_default(),
+            silenced: signal
+                .silenced
+                .as_ref()
+                .map(|silence| format!("until {}: {}", story::moment(silence.until), story::visible(&silence.reason)))
+                .unwrap_or_default(),
             value: or_dash(signal.value),
             threshold: or_dash(signal.threshold),
             n: format_count(signal.n),

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Fault, FaultKind};
 use crate::report::PastRun;
 use crate::store::lifecycle::{SignalRecord, StoredSignal, expiry, to_micros};
-use crate::store::outbox::{Claim, Draft, MessageKey};
-use crate::store::{RunRecord, Scope, Step};
+use crate::store::outbox::{Claim, Draft, LastAttempt, MessageKey, MessageStatus};
+use crate::store::{RunRecord, Scope, Series, Silence, Step};
 
 /// The version of the documents. A document of a newer one is an error, never a guess; there is no older one.
 const VERSION: i64 = 1;
+
+/// The version of a signal's document: the first one did not remember who was told, because nobody ever was; it counts as absent.
+const SIGNAL_VERSION: i64 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,7 +64,7 @@ impl RunDocument {
     }
 
     pub(super) fn outcome(&self) -> Result<PastRun, Fault> {
-        supported(self.version)?;
+        supported(self.version, VERSION)?;
         Ok(serde_json::from_str(&self.outcome)?)
     }
 }
@@ -84,7 +87,7 @@ pub(super) struct SignalDocument {
 impl SignalDocument {
     pub(super) fn new(step: &Step, record: &SignalRecord) -> Result<Self, Fault> {
         Ok(Self {
-            version: VERSION,
+            version: SIGNAL_VERSION,
             name: step.name.to_string(),
             window_end: to_micros(step.window_end),
             state: serde_json::to_string(record)?,
@@ -93,9 +96,13 @@ impl SignalDocument {
         })
     }
 
-    pub(super) fn stored(&self) -> Result<StoredSignal, Fault> {
-        supported(self.version)?;
-        Ok(StoredSignal { window_end: self.window_end, record: serde_json::from_str(&self.state)?, expire_at: self.expire_at })
+    pub(super) fn stored(&self) -> Result<Option<StoredSignal>, Fault> {
+        supported(self.version, SIGNAL_VERSION)?;
+        if self.version < SIGNAL_VERSION {
+            return Ok(None);
+        }
+        let record = serde_json::from_str(&self.state)?;
+        Ok(Some(StoredSignal { window_end: self.window_end, record, expire_at: self.expire_at }))
     }
 }
 
@@ -138,7 +145,7 @@ impl MessageDocument {
             payload: draft.payload.to_string(),
             payload_version: draft.payload_version,
             created_at: step.now,
-            due_at: Some(step.now),
+            due_at: (!draft.is_shadow).then_some(step.now),
             attempts: 0,
             claimed_by: String::new(),
             error_kind: String::new(),
@@ -147,30 +154,92 @@ impl MessageDocument {
         }
     }
 
-    /// The message as the holder of the latest claim has it.
-    pub(super) fn claim(&self, scope: &Scope) -> Result<Claim, Fault> {
-        supported(self.version)?;
-        let word = |text: &String| serde_json::Value::String(text.clone());
+    /// Whether it is kept to be looked at only.
+    pub(super) fn is_shadow(&self) -> bool {
+        self.due_at.is_none() && self.delivered_at.is_none()
+    }
+
+    pub(super) fn is_of(&self, series: &Series) -> bool {
+        self.length_s == series.length_s
+    }
+
+    pub(super) fn status(&self) -> Result<MessageStatus, Fault> {
+        supported(self.version, VERSION)?;
+        Ok(MessageStatus {
+            signal: serde_json::from_value(self.signal.clone().into())?,
+            transition: serde_json::from_value(self.transition.clone().into())?,
+            channel: self.channel.clone(),
+            status: MessageStatus::status(self.due_at.is_some(), self.delivered_at.is_some()),
+        })
+    }
+
+    pub(super) fn key(&self, scope: &Scope) -> Result<MessageKey, Fault> {
+        Ok(MessageKey {
+            scope: scope.clone(),
+            length_s: self.length_s,
+            signal: serde_json::from_value(self.signal.clone().into())?,
+            window_end: self.window_end,
+            transition: serde_json::from_value(self.transition.clone().into())?,
+            channel: self.channel.clone(),
+        })
+    }
+
+    /// The message as the holder of the latest claim has it; `last_attempt` is how the one before ended.
+    pub(super) fn claim(&self, scope: &Scope, last_attempt: LastAttempt) -> Result<Claim, Fault> {
+        supported(self.version, VERSION)?;
         Ok(Claim {
-            key: MessageKey {
-                scope: scope.clone(),
-                length_s: self.length_s,
-                signal: serde_json::from_value(word(&self.signal))?,
-                window_end: self.window_end,
-                transition: serde_json::from_value(word(&self.transition))?,
-                channel: self.channel.clone(),
-            },
+            key: self.key(scope)?,
             payload: serde_json::from_str(&self.payload)?,
             payload_version: self.payload_version,
             attempt: self.attempts,
+            last_attempt,
             created_at: self.created_at,
         })
     }
 }
 
-fn supported(version: i64) -> Result<(), Fault> {
-    if version > VERSION {
-        let what = format!("a document is of version {version}, newer than this drift-check (version {VERSION})");
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SilenceDocument {
+    version: i64,
+    signal: String,
+    #[serde(with = "timestamp")]
+    created_at: DateTime<Utc>,
+    #[serde(with = "timestamp")]
+    until: DateTime<Utc>,
+    reason: String,
+    #[serde(with = "timestamp")]
+    expire_at: DateTime<Utc>,
+}
+
+impl SilenceDocument {
+    pub(super) fn new(silence: &Silence) -> Self {
+        let Silence { signal, created_at, until, reason, .. } = silence;
+        Self {
+            version: VERSION,
+            signal: signal.to_string(),
+            created_at: to_micros(*created_at),
+            until: to_micros(*until),
+            reason: reason.clone(),
+            expire_at: expiry(*until, *created_at),
+        }
+    }
+
+    pub(super) fn silence(&self, scope: &Scope) -> Result<Silence, Fault> {
+        supported(self.version, VERSION)?;
+        Ok(Silence {
+            scope: scope.clone(),
+            signal: serde_json::from_value(self.signal.clone().into())?,
+            created_at: self.created_at,
+            until: self.until,
+            reason: self.reason.clone(),
+        })
+    }
+}
+
+fn supported(version: i64, known: i64) -> Result<(), Fault> {
+    if version > known {
+        let what = format!("a document is of version {version}, newer than this drift-check (version {known})");
         return Err(Fault::new(FaultKind::Newer, what));
     }
     Ok(())
@@ -264,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_document_of_a_newer_version_is_refused() {
-        assert_eq!(supported(VERSION + 1).unwrap_err().kind, FaultKind::Newer);
-        assert!(supported(VERSION).is_ok());
+        assert_eq!(supported(VERSION + 1, VERSION).unwrap_err().kind, FaultKind::Newer);
+        assert!(supported(VERSION, VERSION).is_ok());
     }
 }

@@ -47,6 +47,17 @@ impl FirestoreFeedback {
         Ok(self.client.call(ACTION, || self.mean(&range)).await?)
     }
 
+    /// How many rows there are in all.
+    pub async fn documents(&self) -> Result<u64, FeedbackError> {
+        let count = || async {
+            let query = self.client.db.fluent().select().from(self.collection.as_str());
+            let counted: Vec<Counted> =
+                query.aggregate(|result| result.fields([result.field("count").count()])).obj().query().await?;
+            Ok(counted.first().map_or(0, |counted| counted.count))
+        };
+        Ok(self.client.call(ACTION, count).await?)
+    }
+
     /// The period as texts, after a look at what they are compared with.
     async fn comparable(&self, period: Period) -> Result<[String; 2], FeedbackError> {
         use FirestoreQueryDirection::{Ascending, Descending};

@@ -7,8 +7,9 @@ use firestore::{FirestoreDocument, FirestoreWritePrecondition};
 use super::document::{MessageDocument, comparable, unchanged};
 use super::fault::{Fault, FaultKind, FirestoreError};
 use super::{FirestoreStore, message_id};
-use crate::store::StoreError;
-use crate::store::outbox::{Claim, ClaimRequest};
+use crate::store::lifecycle::to_micros;
+use crate::store::outbox::{Claim, ClaimRequest, LastAttempt, MessageKey, MessageStatus};
+use crate::store::{Scope, Series, StoreError};
 
 /// A message, its id, and when it was last written, as the condition of the next write.
 struct Read {
@@ -45,19 +46,35 @@ impl FirestoreStore {
     }
 
     async fn due(&self, request: &ClaimRequest) -> Result<Vec<Read>, Box<FirestoreError>> {
-        let (collection, parent) = (self.collection("outbox"), self.of_scope(&request.scope));
-        let read = || async {
-            let now = comparable(request.now)?;
-            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
-            let query = query.filter(|filter| filter.for_all([filter.field("dueAt").less_than_or_equal(now.clone())]));
-            let query = query.order(|order| order.fields([order.field("dueAt").asc()])).limit(request.limit);
-            let documents = query.query().await?;
-            documents.iter().map(Read::of).collect::<Result<Vec<Read>, Fault>>()
+        let waiting = self.waiting(&request.scope, request.now).await?;
+        let is_next = |(key, read): &(MessageKey, Read)| {
+            let is_due = read.message.due_at.is_some_and(|due_at| due_at <= request.now);
+            is_due && !waiting.iter().any(|(earlier, _)| key.comes_after(earlier))
         };
-        let mut due = self.client.call("look for messages in", read).await?;
+        let next: Vec<bool> = waiting.iter().map(is_next).collect();
+        let due = waiting.into_iter().zip(next).filter(|(_, is_next)| *is_next).map(|((_, read), _)| read);
+        Ok(due.take(request.limit as usize).collect())
+    }
+
+    /// What is not delivered yet, the longest due first. There are few: a message is delivered, or expires.
+    async fn waiting(&self, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<(MessageKey, Read)>, Box<FirestoreError>> {
+        let (collection, parent) = (self.collection("outbox"), self.of_scope(scope));
+        let read = || async {
+            let ever = comparable(DateTime::UNIX_EPOCH)?;
+            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
+            let query = query.filter(|filter| filter.for_all([filter.field("dueAt").greater_than(ever.clone())]));
+            let query = query.order(|order| order.fields([order.field("dueAt").asc()]));
+            let documents = query.query().await?;
+            let reads = documents.iter().map(|document| {
+                let read = Read::of(document)?;
+                Ok((read.message.key(scope)?, read))
+            });
+            reads.collect::<Result<Vec<_>, Fault>>()
+        };
+        let mut waiting = self.client.call("look for messages in", read).await?;
         // The time-to-live policy may take a day to delete.
-        due.retain(|candidate| candidate.message.expire_at > request.now);
-        Ok(due)
+        waiting.retain(|(_, read)| read.message.expire_at > now);
+        Ok(waiting)
     }
 
     /// `None` when somebody else was faster.
@@ -66,6 +83,8 @@ impl FirestoreStore {
         claimed.due_at = Some(request.until());
         claimed.attempts = claimed.attempts.saturating_add(1);
         claimed.claimed_by.clone_from(&request.claimer);
+        let last_attempt = LastAttempt::of(candidate.message.attempts, &claimed.error_kind);
+        claimed.error_kind.clear();
         let parent = self.of_scope(&request.scope);
         let attempt = || async {
             match self.write(&parent, &candidate.id, &claimed, candidate.unchanged.clone()).await {
@@ -82,9 +101,25 @@ impl FirestoreStore {
                 }
                 Err(fault) => return Err(fault),
             }
-            claimed.claim(&request.scope).map(Some)
+            claimed.claim(&request.scope, last_attempt.clone()).map(Some)
         };
         self.client.call("claim a message in", attempt).await
+    }
+
+    pub async fn messages_about(&self, series: &Series, window_end: DateTime<Utc>) -> Result<Vec<MessageStatus>, StoreError> {
+        let (collection, parent) = (self.collection("outbox"), self.of_scope(&series.scope()));
+        let read = || async {
+            let end = comparable(to_micros(window_end))?;
+            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
+            let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").equal(end.clone())]));
+            let documents: Vec<MessageDocument> = query.obj().query().await?;
+            documents.iter().filter(|message| message.is_of(series)).map(MessageDocument::status).collect()
+        };
+        Ok(self.client.call("read messages from", read).await?)
+    }
+
+    pub async fn undelivered(&self, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<MessageKey>, StoreError> {
+        Ok(self.waiting(scope, now).await?.into_iter().map(|(key, _)| key).collect())
     }
 
     pub async fn mark_delivered(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {

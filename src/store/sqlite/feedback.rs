@@ -34,6 +34,11 @@ impl SqliteFeedback {
         self.select(mean, period, |row| row.get(0))
     }
 
+    pub fn size_bytes(&self) -> Result<u64, FeedbackError> {
+        let no_file = |_| FeedbackError::NoFile { path: self.path.clone() };
+        std::fs::metadata(&self.path).map(|metadata| metadata.len()).map_err(no_file)
+    }
+
     fn select<T>(
         &self,
         what: &str,

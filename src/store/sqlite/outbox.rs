@@ -6,16 +6,18 @@ use rusqlite::{Transaction, params};
 use super::{SqliteStore, from_text, sortable};
 use crate::decision::signal::Transition;
 use crate::store::lifecycle::expiry;
-use crate::store::outbox::{Claim, ClaimRequest, Draft, MessageKey};
-use crate::store::{Scope, Step, StoreError};
+use crate::store::outbox::{Claim, ClaimRequest, Draft, LastAttempt, MessageKey, MessageStatus};
+use crate::store::{Scope, Series, Step, StoreError};
 
-/// Creates the message, unless it exists.
+/// Creates the message, unless it exists; one in shadow is taken out of it when it is to be sent.
 pub(super) fn create(transaction: &Transaction<'_>, step: &Step, transition: Transition, draft: &Draft) -> rusqlite::Result<()> {
     let key = MessageKey::new(step, transition, &draft.channel);
     let now = sortable(step.now);
     transaction.execute(
-        "INSERT OR IGNORE INTO outbox (job, environment, length_s, signal, window_end, transition, channel, payload, payload_version,
-         created_at, due_at, attempts, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0, ?11)",
+        "INSERT INTO outbox (job, environment, length_s, signal, window_end, transition, channel, payload, payload_version,
+         created_at, due_at, attempts, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?12, 0, ?11)
+         ON CONFLICT DO UPDATE SET payload = excluded.payload, payload_version = excluded.payload_version, due_at = excluded.due_at
+         WHERE outbox.due_at IS NULL AND outbox.delivered_at IS NULL",
         params![
             key.scope.job,
             key.scope.environment,
@@ -27,7 +29,8 @@ pub(super) fn create(transaction: &Transaction<'_>, step: &Step, transition: Tra
             draft.payload.to_string(),
             draft.payload_version,
             now,
-            sortable(expiry(step.window_end, step.now))
+            sortable(expiry(step.window_end, step.now)),
+            (!draft.is_shadow).then_some(&now)
         ],
     )?;
     Ok(())
@@ -45,6 +48,7 @@ struct Row {
     payload_version: u32,
     attempts: u32,
     created_at: String,
+    error_kind: Option<String>,
 }
 
 impl Row {
@@ -61,6 +65,7 @@ impl Row {
             payload: serde_json::from_str(&self.payload)?,
             payload_version: self.payload_version,
             attempt: self.attempts.saturating_add(1),
+            last_attempt: LastAttempt::of(self.attempts, &self.error_kind.unwrap_or_default()),
             created_at: from_text(self.created_at)?,
         })
     }
@@ -76,7 +81,7 @@ impl SqliteStore {
             let id = row.id;
             let claim = row.claim(&request.scope).map_err(|source| StoreError::Damaged { path: path.clone(), source })?;
             let claimed = transaction.execute(
-                "UPDATE outbox SET due_at = ?2, attempts = ?3, claimed_by = ?4 WHERE rowid = ?1",
+                "UPDATE outbox SET due_at = ?2, attempts = ?3, claimed_by = ?4, error_kind = NULL WHERE rowid = ?1",
                 params![id, sortable(request.until()), claim.attempt, request.claimer],
             );
             claimed.map_err(failed)?;
@@ -84,6 +89,47 @@ impl SqliteStore {
         }
         transaction.commit().map_err(failed)?;
         Ok(claims)
+    }
+
+    pub fn messages_about(&mut self, series: &Series, window_end: DateTime<Utc>) -> Result<Vec<MessageStatus>, StoreError> {
+        type Columns = (String, String, String, bool, bool);
+        let query = || -> rusqlite::Result<Vec<Columns>> {
+            let mut statement = self.connection.prepare(
+                "SELECT signal, transition, channel, due_at IS NOT NULL, delivered_at IS NOT NULL FROM outbox
+                 WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND window_end = ?4 ORDER BY rowid",
+            )?;
+            let Series { job, environment, length_s } = series;
+            let rows = statement.query_map(params![job, environment, length_s, sortable(window_end)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?;
+            rows.collect()
+        };
+        let rows = query().map_err(|source| self.failed("read", source))?;
+        let statuses = rows.into_iter().map(|(signal, transition, channel, is_due, is_delivered)| {
+            let (signal, transition) = (from_text(signal)?, from_text(transition)?);
+            Ok(MessageStatus { signal, transition, channel, status: MessageStatus::status(is_due, is_delivered) })
+        });
+        statuses.collect::<Result<_, _>>().map_err(|source| self.damaged(source))
+    }
+
+    pub fn undelivered(&mut self, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<MessageKey>, StoreError> {
+        type Columns = (i64, String, String, String, String);
+        let query = || -> rusqlite::Result<Vec<Columns>> {
+            let mut statement = self.connection.prepare(
+                "SELECT length_s, signal, window_end, transition, channel FROM outbox
+                 WHERE job = ?1 AND environment = ?2 AND due_at IS NOT NULL AND expire_at > ?3 ORDER BY due_at",
+            )?;
+            let rows = statement.query_map(params![scope.job, scope.environment, sortable(now)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            })?;
+            rows.collect()
+        };
+        let rows = query().map_err(|source| self.failed("read", source))?;
+        let keys = rows.into_iter().map(|(length_s, signal, window_end, transition, channel)| {
+            let (signal, window_end, transition) = (from_text(signal)?, from_text(window_end)?, from_text(transition)?);
+            Ok(MessageKey { scope: scope.clone(), length_s, signal, window_end, transition, channel })
+        });
+        keys.collect::<Result<_, _>>().map_err(|source| self.damaged(source))
     }
 
     pub fn mark_delivered(&mut self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
@@ -120,8 +166,14 @@ impl SqliteStore {
 
 fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Result<Vec<Row>> {
     let mut statement = transaction.prepare(
-        "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at, length_s FROM outbox
-         WHERE job = ?1 AND environment = ?2 AND due_at <= ?3 AND expire_at > ?3 ORDER BY due_at LIMIT ?4",
+        "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at, length_s,
+         error_kind FROM outbox
+         WHERE job = ?1 AND environment = ?2 AND due_at <= ?3 AND expire_at > ?3 AND NOT EXISTS (
+             SELECT 1 FROM outbox AS earlier
+             WHERE earlier.job = outbox.job AND earlier.environment = outbox.environment AND earlier.length_s = outbox.length_s
+             AND earlier.signal = outbox.signal AND earlier.channel = outbox.channel AND earlier.window_end < outbox.window_end
+             AND earlier.due_at IS NOT NULL AND earlier.expire_at > ?3
+         ) ORDER BY due_at LIMIT ?4",
     )?;
     let Scope { job, environment } = &request.scope;
     let rows = statement.query_map(params![job, environment, sortable(request.now), request.limit], |row| {
@@ -136,6 +188,7 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
             attempts: row.get(7)?,
             created_at: row.get(8)?,
             length_s: row.get(9)?,
+            error_kind: row.get(10)?,
         })
     })?;
     rows.collect()

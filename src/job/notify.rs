@@ -1,0 +1,100 @@
+//! Telling people, as one step of a run: what is due goes out, the report learns what became of it, and a dry run shows what would be sent.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use super::deliver::{Attachment, Delivered, Senders, deliver, deliver_loose};
+use super::signals::{self, Loose};
+use super::{Invocation, channels};
+use crate::config::Config;
+use crate::decision::signal::SignalMode;
+use crate::notify::Envelope;
+use crate::report::{Report, html};
+use crate::store::{Series, StateStore, StoreError};
+
+/// Whether any signal notifies.
+pub fn somebody_is_told(config: &Config) -> bool {
+    config.signals.settings.iter().any(|settings| settings.mode == SignalMode::Notify)
+}
+
+/// What a run has at hand to tell people with.
+pub struct Telling<'a> {
+    pub config: &'a Config,
+    pub invocation: &'a Invocation,
+    pub store: Option<&'a StateStore>,
+    pub series: &'a Series,
+    pub window_end: DateTime<Utc>,
+    /// Messages that are in no outbox.
+    pub loose: &'a [Loose],
+}
+
+impl Telling<'_> {
+    /// Sends what is due, of this run and of earlier ones; why messages could not be delivered, one text each.
+    pub async fn tell(&self, report: Option<&Report>, failure: &mut Option<StoreError>) -> Vec<String> {
+        if self.invocation.options.no_notify {
+            return Vec::new();
+        }
+        let senders = self.senders();
+        let mut failures = Vec::new();
+        let html = report.map(|report| Bytes::from(html::render(report).into_bytes()));
+        if let Some(store) = self.store {
+            let window_end = crate::store::to_micros(self.window_end);
+            let attachment = html.clone().map(|html| Attachment { window_end, html });
+            let scope = self.series.scope();
+            let Delivered { failures: undelivered, store: error, sent } =
+                deliver(self.config, self.invocation, &senders, store, &scope, attachment.as_ref()).await;
+            if sent > 0 {
+                tracing::info!(messages.sent = sent, "messages were delivered");
+            }
+            failures.extend(undelivered);
+            if let Some(error) = error {
+                failure.get_or_insert(error);
+            }
+        }
+        if !self.loose.is_empty() {
+            let key = self.window_end.to_rfc3339();
+            failures.extend(deliver_loose(&senders, self.loose, &key, html.as_ref()).await.failures);
+        }
+        failures
+    }
+
+    /// Puts what the outbox knows of this window's messages into the report; whether that changed anything.
+    pub async fn take_statuses(&self, report: &mut Report, failure: &mut Option<StoreError>) -> bool {
+        let Some(store) = self.store else { return false };
+        match store.messages_about(self.series.clone(), self.window_end).await {
+            Ok(statuses) => signals::take_statuses(&mut report.signals, &statuses),
+            Err(error) => {
+                failure.get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    /// Exactly what would be sent to whom.
+    pub fn preview(&self) -> String {
+        let mut text = String::new();
+        if self.loose.is_empty() {
+            return text;
+        }
+        let senders = self.senders();
+        for Loose { channel, notification } in self.loose {
+            let found = senders.channels.iter().find(|(name, _)| name == channel).map(|(_, channel)| channel);
+            let envelope = Envelope { message_id: "(set when it is sent)".to_owned(), may_be_repeated: false, report: None };
+            match found {
+                Some(Ok(channel)) => text.push_str(&format!(
+                    "\nWould be sent to {}:\n{}\n",
+                    channel.receiver(),
+                    channel.preview(notification, &envelope).trim_end()
+                )),
+                Some(Err(problem)) => text.push_str(&format!("\nCould not be sent by {}: {problem}\n", channel.as_str())),
+                None => text.push_str(&format!("\nCould not be sent: channels.{} is not configured\n", channel.as_str())),
+            }
+        }
+        text
+    }
+
+    fn senders(&self) -> Senders {
+        let built = channels::build(self.config, &self.invocation.environment).into_iter();
+        Senders { channels: built.map(|(name, channel)| (name, channel.map_err(|problem| problem.to_string()))).collect() }
+    }
+}

@@ -1,0 +1,100 @@
+//! The newest rows: a value of each, in bounded memory. Which rows are kept does not depend on the order in which they come.
+
+/// One row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RecentRow {
+    /// In microseconds since the epoch.
+    pub moment_us: i64,
+    /// Finite.
+    pub value: f64,
+    /// Rows of one group are not independent; 0 where nothing tells.
+    pub group: u64,
+}
+
+impl RecentRow {
+    /// The newest first; rows of one moment by what they hold, so that merging gives the same in any order.
+    fn order(&self, other: &Self) -> std::cmp::Ordering {
+        let newer = other.moment_us.cmp(&self.moment_us);
+        newer.then(self.value.total_cmp(&other.value)).then(self.group.cmp(&other.group))
+    }
+}
+
+/// At most `capacity` rows, the newest that were given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recent {
+    capacity: usize,
+    /// Up to twice the capacity, so that sorting is rare.
+    rows: Vec<RecentRow>,
+}
+
+impl Recent {
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, rows: Vec::new() }
+    }
+
+    pub fn push(&mut self, row: RecentRow) {
+        if self.capacity == 0 {
+            return;
+        }
+        if self.rows.len() >= 2 * self.capacity {
+            self.shrink();
+        }
+        self.rows.push(row);
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for row in &other.rows {
+            self.push(*row);
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.rows.sort_unstable_by(RecentRow::order);
+        self.rows.truncate(self.capacity);
+    }
+
+    /// The rows that are kept, the newest first.
+    pub fn newest_first(&self) -> Vec<RecentRow> {
+        let mut kept = self.clone();
+        kept.shrink();
+        kept.rows
+    }
+
+    /// Whether as many rows are kept as asked for.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_newest_rows_are_kept_however_they_are_split(
+            moments in prop::collection::vec((0_i64..50, 0_u8..4), 0..60), capacity in 0_usize..12, split in 0_usize..60,
+        ) {
+            let rows: Vec<RecentRow> = moments
+                .iter()
+                .map(|(moment_us, value)| RecentRow { moment_us: *moment_us, value: f64::from(*value), group: 0 })
+                .collect();
+            let mut sorted = rows.clone();
+            sorted.sort_by(RecentRow::order);
+            sorted.truncate(capacity);
+            let (first, second) = rows.split_at(split.min(rows.len()));
+            let mut parts = [first, second].map(|part| {
+                let mut recent = Recent::new(capacity);
+                for row in part {
+                    recent.push(*row);
+                }
+                recent
+            });
+            let [first, second] = &mut parts;
+            second.merge(first);
+            prop_assert_eq!(second.newest_first(), sorted);
+        }
+    }
+}
