@@ -184,10 +184,21 @@ fn a_copy_that_cannot_be_written_costs_nothing_but_the_exit_code() {
 }
 
 #[test]
-fn a_copy_into_a_bucket_is_refused_before_anything_is_done() {
+fn the_copy_can_be_an_object_of_another_bucket() {
+    let setup = Setup::cloud();
+    setup.data(400, 0.0);
+    let endpoint = setup.server.as_ref().unwrap().endpoint();
+    let variables = [(COPY, "gs://logs/drift/drift_report.html"), ("STORAGE_EMULATOR_HOST", endpoint.as_str())];
+    let ran = setup.workspace.run_with(&["--config", "config.toml", "--as-of", "2026-01-31T18:00:00Z"], &variables);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(setup.get("drift/drift_report.html"), setup.get("reports/test/latest.html"));
+}
+
+#[test]
+fn a_copy_to_nowhere_is_refused_before_anything_is_done() {
     let setup = Setup::folder();
     setup.data(400, 0.0);
-    let ran = setup.workspace.run_with(&["--config", "config.toml"], &[(COPY, "gs://logs/drift_report.html")]);
+    let ran = setup.workspace.run_with(&["--config", "config.toml"], &[(COPY, "s3://logs/drift_report.html")]);
     assert_eq!(ran.code, 3, "{}", ran.stderr);
     assert!(ran.stderr.contains("DRIFT_REPORT_PATH") && ran.stderr.contains("latest.html"), "{}", ran.stderr);
     assert_eq!(setup.keys("reports/"), [""; 0]);

@@ -188,14 +188,15 @@ fn signals_need(layers: &mut Layers, config: &Config) {
     need("accuracy", &["feedback.path"], feedback, "needs the users' feedback");
 }
 
-/// The copy is written into a folder of this machine; in the bucket there is `latest.html`.
+/// The copy is a file of this machine, or an object of a bucket.
 fn report_copy(layers: &mut Layers) {
     let key = "report.path";
-    if text(layers, key).contains("://") {
+    let path = text(layers, key).to_owned();
+    let is_object = path.strip_prefix("gs://").is_some_and(|object| object.split_once('/').is_some_and(|(_, key)| !key.is_empty()));
+    if path.contains("://") && !is_object || path.ends_with('/') {
         let origin = latest_origin(layers, &[key]);
-        let hint = "name a file in a folder that is mounted here, or leave it out: {report.prefix}{job.name}/latest.html in the bucket is the \
-                    same page";
-        layers.problem(origin, key, "is an address and no file of this machine", hint);
+        let hint = "name a file, \"gs://BUCKET/NAME.html\", or leave it out: {report.prefix}{job.name}/latest.html in the bucket is the same page";
+        layers.problem(origin, key, "is neither a file nor an object of Cloud Storage", hint);
     }
 }
 
@@ -269,10 +270,14 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_of_the_report_is_a_file_of_this_machine() {
-        let found = problems("report.path = \"gs://reports/drift_report.html\"\n");
-        assert!(found[0].starts_with("x.toml:1: report.path: is an address and no file of this machine; name a file"), "{found:?}");
-        assert_eq!(problems("report.path = \"/gcs/drift/drift_report.html\"\n"), [""; 0]);
+    fn the_copy_of_the_report_is_a_file_or_an_object() {
+        for wrong in ["s3://reports/drift_report.html", "gs://reports", "gs://reports/", "reports/"] {
+            let found = problems(&format!("report.path = \"{wrong}\"\n"));
+            assert!(found[0].starts_with("x.toml:1: report.path: is neither a file nor an object"), "{wrong}: {found:?}");
+        }
+        for right in ["/gcs/drift/drift_report.html", "gs://reports/drift/drift_report.html", "report.html"] {
+            assert_eq!(problems(&format!("report.path = \"{right}\"\n")), [""; 0]);
+        }
     }
 
     #[test]

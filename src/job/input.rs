@@ -49,7 +49,8 @@ impl Place {
         Self { bucket: bucket.clone(), path: path.to_owned() }
     }
 
-    fn in_cloud(path: &str, bucket: &Bucket, config: &Config) -> Result<Self, BucketError> {
+    /// An object or a folder of a bucket in the cloud, `BUCKET/KEY`.
+    pub fn in_cloud(path: &str, bucket: &Bucket, config: &Config) -> Result<Self, BucketError> {
         let (name, key) = path.split_once('/').unwrap_or((path, ""));
         let uri = format!("gs://{name}");
         let bucket = match (bucket, BucketUri::parse(&uri)?) {

@@ -53,7 +53,7 @@ impl Place<'_> {
         let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
         // Without a window nothing is older or newer.
         let copy_failure = match &config.report.path {
-            Some(path) if is_latest || report.window.end.is_none() => write_copy(path.clone(), html).await.err(),
+            Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
         Ok(Published { uri, copy_failure })
@@ -176,9 +176,13 @@ fn end_of(json: &[u8]) -> Option<DateTime<Utc>> {
     Some(stored.window.end.unwrap_or(stored.run.started_at))
 }
 
-/// The extra copy that a service may serve from a mounted folder.
-async fn write_copy(path: String, html: Bytes) -> Result<(), BucketError> {
-    let file = Path::new(&path);
+/// The extra copy that a service may serve, from a folder or from a bucket of its own.
+async fn write_copy(config: &Config, bucket: &Bucket, path: &str, html: Bytes) -> Result<(), BucketError> {
+    if let Some(object) = path.strip_prefix("gs://") {
+        let place = super::input::Place::in_cloud(object, bucket, config)?;
+        return place.bucket.put(&place.path, html).await;
+    }
+    let file = Path::new(path);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     // The bucket writes on a thread where it may block: a mounted folder can be slow.

@@ -72,6 +72,17 @@ variable "configuration" {
   default     = {}
 }
 
+variable "service_files" {
+  description = "The service's own files where it keeps them in a bucket that it mounts: the bucket, and the objects of reference, log and report; those that are null are not used."
+  type = object({
+    bucket    = string
+    reference = optional(string)
+    current   = optional(string)
+    report    = optional(string)
+  })
+  default = null
+}
+
 variable "email" {
   description = "The mail that the job sends; `to` is told by Cloud Monitoring too. Null: as in config/production.toml."
   type = object({

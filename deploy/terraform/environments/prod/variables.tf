@@ -78,6 +78,17 @@ variable "configuration" {
   default     = {}
 }
 
+variable "service_files" {
+  description = "The service's own files where it keeps them in a bucket that it mounts: the bucket, and the objects of reference, log and report; those that are null are not used."
+  type = object({
+    bucket    = string
+    reference = optional(string)
+    current   = optional(string)
+    report    = optional(string)
+  })
+  default = null
+}
+
 variable "email" {
   description = "The mail that the job sends; `to` is told by Cloud Monitoring too. Null: as in config/production.toml."
   type = object({
@@ -122,7 +133,7 @@ variable "custom_metrics" {
 variable "ttl_collections" {
   description = "The collections of the job whose documents are deleted at the time in expireAt."
   type        = set(string)
-  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox"]
+  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences"]
 }
 
 variable "billing_account" {

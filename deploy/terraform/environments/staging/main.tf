@@ -17,6 +17,7 @@ module "drift_check" {
   image           = var.image
   schedule_paused = var.schedule_paused
   configuration   = var.configuration
+  service_files   = var.service_files
 
   email          = var.email
   smtp_password  = var.smtp_password

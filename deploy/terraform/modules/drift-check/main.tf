@@ -13,6 +13,8 @@ locals {
   suffix = var.environment == "prod" ? "" : "-${var.environment}"
   name   = "drift-check${local.suffix}"
 
+  runbooks = "https://github.com/${var.github_repository}/blob/main/docs/runbooks"
+
   job_account_id     = "drift-detection${local.suffix}"
   ci_account_id      = "github-actions"
   ci_service_account = "${local.ci_account_id}@${var.project_id}.iam.gserviceaccount.com"
@@ -31,7 +33,14 @@ locals {
       USE_FIRESTORE                 = "1"
       DRIFT_CHECK__JOB__ENVIRONMENT = var.environment
       DRIFT_CHECK__BUCKET__URI      = "gs://${var.bucket}"
+      DRIFT_CHECK__REPORT__RUNBOOKS = "${local.runbooks}/"
     },
+    # The service's own files, where it mounts another bucket than ours: read and written where they lie, without a mount.
+    var.service_files == null ? {} : { for name, object in {
+      DRIFT_REFERENCE_PATH = var.service_files.reference
+      DRIFT_CURRENT_PATH   = var.service_files.current
+      DRIFT_REPORT_PATH    = var.service_files.report
+    } : name => "gs://${var.service_files.bucket}/${object}" if object != null },
     var.email.smtp == null ? {} : { DRIFT_CHECK__CHANNELS__EMAIL__SMTP = var.email.smtp },
     var.email.from == null ? {} : { DRIFT_CHECK__CHANNELS__EMAIL__FROM = var.email.from },
     length(var.email.to) == 0 ? {} : { DRIFT_CHECK__CHANNELS__EMAIL__TO = join(",", var.email.to) },
@@ -105,6 +114,7 @@ module "iam" {
   account_id         = local.job_account_id
   bucket             = var.bucket
   reports_prefix     = "reports/"
+  service_files      = var.service_files
   secret_ids         = toset(values(local.secrets))
   repository_id      = var.repository_id
   ci_service_account = local.ci_service_account
@@ -153,5 +163,5 @@ module "monitoring" {
   slack_channel   = var.slack_channel
   shadow          = var.shadow
   custom_metrics  = var.custom_metrics
-  runbooks        = "https://github.com/${var.github_repository}/blob/main/docs/runbooks"
+  runbooks        = local.runbooks
 }

@@ -106,6 +106,17 @@ variable "configuration" {
   default     = {}
 }
 
+variable "service_files" {
+  description = "The service's own files where it keeps them in a bucket that it mounts: the bucket, and the objects of reference, log and report; those that are null are not used."
+  type = object({
+    bucket    = string
+    reference = optional(string)
+    current   = optional(string)
+    report    = optional(string)
+  })
+  default = null
+}
+
 # --- messages
 
 variable "email" {
@@ -160,7 +171,7 @@ variable "firestore_location" {
 variable "ttl_collections" {
   description = "The collections of the job whose documents are deleted at the time in expireAt. Once a project: empty in its other environments."
   type        = set(string)
-  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox"]
+  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences"]
 }
 
 variable "indexes" {

@@ -42,6 +42,28 @@ resource "google_storage_bucket_iam_member" "job_writes_reports" {
   }
 }
 
+# Reads the service's own reference and log.
+resource "google_storage_bucket_iam_member" "job_reads_service_files" {
+  count  = var.service_files == null ? 0 : 1
+  bucket = var.service_files.bucket
+  role   = "roles/storage.objectViewer"
+  member = local.job
+}
+
+# Replaces the page that the service shows, and nothing else in its bucket.
+resource "google_storage_bucket_iam_member" "job_writes_service_report" {
+  count  = try(var.service_files.report, null) == null ? 0 : 1
+  bucket = var.service_files.bucket
+  role   = "roles/storage.objectUser"
+  member = local.job
+
+  condition {
+    title       = "report-only"
+    description = "The object ${var.service_files.report} only."
+    expression  = "resource.name == \"projects/_/buckets/${var.service_files.bucket}/objects/${var.service_files.report}\""
+  }
+}
+
 # Keeps past runs, the states of signals and undelivered messages in Firestore, and reads the users' feedback.
 resource "google_project_iam_member" "job_store" {
   project = var.project_id

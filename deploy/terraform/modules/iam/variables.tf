@@ -37,3 +37,14 @@ variable "ci_service_account" {
   description = "The address of the identity of continuous integration."
   type        = string
 }
+
+variable "service_files" {
+  description = "The service's own files where it keeps them in a bucket that it mounts: the bucket, and the objects of reference, log and report; those that are null are not used."
+  type = object({
+    bucket    = string
+    reference = optional(string)
+    current   = optional(string)
+    report    = optional(string)
+  })
+  default = null
+}
