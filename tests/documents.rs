@@ -156,6 +156,30 @@ fn every_finding_and_every_rejection_reason_is_documented() {
     }
 }
 
+/// What every message links to, with what a reader at night looks for.
+#[test]
+fn every_signal_has_its_runbook() {
+    let headings = [
+        "What it means",
+        "Confirm in five minutes",
+        "Likely causes",
+        "What to do",
+        "Silence it",
+        "When to retrain",
+        "When it resolves",
+    ];
+    let index = read("docs/runbooks/README.md");
+    for signal in drift_check::decision::signal::SignalName::ALL {
+        let page = read(&format!("docs/runbooks/{signal}.md"));
+        let found: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+        assert_eq!(found, headings, "{signal}");
+        assert!(page.contains(&format!("history --silence {signal} ")), "{signal}: how to silence it");
+        assert!(index.contains(&format!("({signal}.md)")), "{signal} is not in the index");
+        let (shown, is_urgent) = (if signal.is_urgent() { "P1" } else { "P2" }, format!("[{signal}]({signal}.md) | "));
+        assert!(index.contains(&format!("{is_urgent}{shown} |")), "{signal}: its priority in the index");
+    }
+}
+
 /// The examples of the README's configuration section.
 #[test]
 fn the_configuration_of_the_readme_is_valid() {

@@ -49,6 +49,7 @@ mod rendering;
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+mod signals;
 mod simulation;
 #[path = "support/storage_server.rs"]
 mod storage_server;

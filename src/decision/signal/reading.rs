@@ -205,8 +205,15 @@ pub fn prediction_drift(judged: &[(&FeatureName, Verdict, Option<f64>)], psi_dri
         SignalState::Inconclusive
     };
     let words = |(name, verdict, psi): &(&FeatureName, Verdict, Option<f64>)| {
-        let psi = psi.map_or_else(String::new, |psi| format!(", PSI {psi:.2}"));
-        format!("`{name}` is {verdict}{psi}")
+        let psi = psi.map_or_else(String::new, |psi| format!(" (PSI {psi:.2})"));
+        let what = match verdict {
+            Verdict::Broken => "broke",
+            Verdict::Drift => "drifted",
+            Verdict::Warning => "moved a little",
+            Verdict::Inconclusive => "cannot be judged",
+            Verdict::Stable => "is stable",
+        };
+        format!("{name} {what}{psi}")
     };
     let reason = if judged.is_empty() {
         "The reference has none of the columns of [prediction], so there is nothing to compare with.".to_owned()

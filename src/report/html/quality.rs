@@ -168,7 +168,7 @@ impl SignalView {
         let show = |value: f64| match signal.name {
             SignalName::DataDrift | SignalName::Accuracy => format_percent(value),
             SignalName::Storage => format!("{} MB", format_value(value / 1e6)),
-            SignalName::NoData => format!("{} h", format_value(value)),
+            SignalName::NoData => format!("{value:.1} h"),
             SignalName::LowConfidence | SignalName::PredictionDrift | SignalName::BrokenInput => format_value(value),
         };
         let or_dash = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), show);
