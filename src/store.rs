@@ -230,6 +230,14 @@ impl StateStore {
         }
     }
 
+    /// The message of a claim is given up: it is never due again, and holds nothing up. `reason` is a word or two for people.
+    pub async fn abandon(&self, claim: Claim, reason: String) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.abandon(&claim, &reason)).await,
+            Self::Firestore(store) => store.abandon(&claim, &reason).await,
+        }
+    }
+
     /// The message of a claim could not be delivered: it is due again at `next_attempt`. `error_kind` is a word or two for people.
     ///
     /// Nothing changes when the message was delivered or claimed by another meanwhile.

@@ -109,7 +109,14 @@ fn everything_expires_after_90_days_by_a_real_timestamp() {
     runtime.block_on(async {
         let store = filled(&settings, now).await;
         let scope = Series { job: "ct-scan".to_owned(), environment: "prod".to_owned(), length_s: 86_400 }.scope();
-        let request = ClaimRequest { scope, claimer: "a".to_owned(), now, lease: chrono::TimeDelta::minutes(1), limit: 9 };
+        let request = ClaimRequest {
+            scope,
+            claimer: "a".to_owned(),
+            now,
+            lease: chrono::TimeDelta::minutes(1),
+            limit: 9,
+            except: Vec::new(),
+        };
         let claims = store.claim_due(request).await.unwrap();
         let check_all = async |messages_due: bool| {
             for collection in ["drift-check-runs", "drift-check-signals", "drift-check-outbox"] {

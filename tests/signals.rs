@@ -165,3 +165,27 @@ fn logs_that_take_too_much_room_fire() {
     let found = signal(&workspace.report(&[]), "storage");
     assert_eq!((&found["state"], &found["threshold"]), (&"firing".into(), &10_000.0.into()));
 }
+
+#[test]
+fn predictions_before_the_window_that_cannot_be_read_are_not_passed_over() {
+    let workspace = predicting("[window]\nlength = \"1h\"\n");
+    logs(&workspace, 60, |_| 0.95, class);
+    // Ninety minutes before the end, and unreadable as numbers.
+    let line = |i: u32| format!("{},{},low,", stamp(90 + i), class(i));
+    workspace.write("bucket/predictions/earlier.csv", format!("ts,class,conf,a,b\n{}", rows(60, line, |a| a)));
+    let older = |i: u32| format!("{},{},0.99,", stamp(300 + i), class(i));
+    workspace.write("bucket/predictions/oldest.csv", format!("ts,class,conf,a,b\n{}", rows(60, older, |a| a)));
+    let found = signal(&workspace.report(&[]), "low-confidence");
+    assert_eq!(found["state"], "inconclusive", "{found}");
+    assert!(found["reason"].as_str().unwrap().contains("could not be read"), "{found}");
+}
+
+#[test]
+fn one_row_from_a_clock_that_is_ahead_does_not_make_the_others_new() {
+    let workspace = Workspace::new();
+    workspace.config("[signals.no-data]\nmax_age = \"2h\"\n").reference();
+    let lines = rows(300, |i| format!("{},", stamp(240 + i)), |a| a);
+    workspace.write("bucket/predictions/logs.csv", format!("ts,a,b\n{lines}2030-01-01T00:00:00Z,0.5,1\n"));
+    let found = signal(&workspace.report(&[]), "no-data");
+    assert_eq!(found["state"], "firing", "{found}");
+}

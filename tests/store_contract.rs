@@ -74,6 +74,9 @@ contract!(
     a_window_that_has_not_ended_yet_does_not_make_the_next_ones_old,
     silences_are_on_record_and_the_newest_comes_first,
     a_message_waits_for_the_earlier_ones_about_its_signal_on_its_channel,
+    a_window_that_reads_otherwise_moves_the_signal_on_from_where_it_is,
+    an_abandoned_message_is_kept_and_holds_nothing_up,
+    messages_of_silenced_signals_are_not_claimed,
 );
 
 fn series() -> Series {
@@ -210,7 +213,7 @@ fn firing(day: i64) -> Step {
 }
 
 fn request(claimer: &str, now: DateTime<Utc>) -> ClaimRequest {
-    ClaimRequest { scope: scope(), claimer: claimer.to_owned(), now, lease: TimeDelta::minutes(10), limit: 100 }
+    ClaimRequest { scope: scope(), claimer: claimer.to_owned(), now, lease: TimeDelta::minutes(10), limit: 100, except: Vec::new() }
 }
 
 async fn claim(store: &StateStore, claimer: &str, now: DateTime<Utc>) -> Vec<Claim> {
@@ -442,7 +445,7 @@ async fn a_preview_answers_and_changes_nothing(place: Place) {
     let store = place.open().await;
     for _ in 0..2 {
         let moved = store.preview_signal(firing(1)).await.unwrap();
-        assert_eq!((moved.transition, moved.tells), (Transition::Opened, true));
+        assert_eq!((moved.transition, moved.tells), (Transition::Opened, Some(Telling::Send)));
     }
     assert_eq!(advance(&store, firing(1)).await, Transition::Opened);
     let moved = store.preview_signal(step(2, SignalState::Quiet, 0.0)).await.unwrap();
@@ -499,4 +502,51 @@ async fn a_message_waits_for_the_earlier_ones_about_its_signal_on_its_channel(pl
         claim(&store, "c", moment(91) + TimeDelta::hours(12)).await.iter().map(|c| c.key.transition).collect::<Vec<_>>(),
         [Transition::Resolved; 2]
     );
+}
+
+async fn a_window_that_reads_otherwise_moves_the_signal_on_from_where_it_is(place: Place) {
+    let store = place.open().await;
+    let quiet = || step(1, SignalState::Quiet, 0.0);
+    for (step, expected) in [
+        (firing(1), Transition::Opened),
+        (firing(1), Transition::Opened),
+        (quiet(), Transition::Resolved),
+        (quiet(), Transition::Resolved),
+        (firing(1), Transition::Opened),
+    ] {
+        assert_eq!(open_with(&store, step, &["slack"]).await, expected);
+    }
+    // Three messages about one window, one after the other.
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let claims = claim(&store, "a", moment(2)).await;
+        assert_eq!(claims.len(), 1);
+        told.push((claims[0].key.revision, claims[0].key.transition));
+        store.mark_delivered(claims[0].clone(), moment(2)).await.unwrap();
+    }
+    assert_eq!(told, [(0, Transition::Opened), (1, Transition::Resolved), (2, Transition::Opened)]);
+    assert_eq!(claim(&store, "a", moment(2)).await, []);
+}
+
+async fn an_abandoned_message_is_kept_and_holds_nothing_up(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    open_with(&store, step(2, SignalState::Quiet, 0.0), &["slack"]).await;
+    let claims = claim(&store, "a", moment(2)).await;
+    store.abandon(claims[0].clone(), "not configured".to_owned()).await.unwrap();
+    assert_eq!(store.messages_about(series(), moment(1)).await.unwrap()[0].status, DeliveryStatus::Abandoned);
+    // The same window again brings it not back, and what came after it is due.
+    open_with(&store, firing(1), &["slack"]).await;
+    let next = claim(&store, "a", moment(2)).await;
+    assert_eq!(next.iter().map(|claim| claim.key.transition).collect::<Vec<_>>(), [Transition::Resolved]);
+}
+
+async fn messages_of_silenced_signals_are_not_claimed(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    open_with(&store, Step { name: SignalName::NoData, ..firing(1) }, &["slack"]).await;
+    let except = vec![SignalName::DataDrift];
+    let claims = store.claim_due(ClaimRequest { except, ..request("a", moment(2)) }).await.unwrap();
+    assert_eq!(claims.iter().map(|claim| claim.key.signal).collect::<Vec<_>>(), [SignalName::NoData]);
+    assert_eq!(claim(&store, "a", moment(2)).await.len(), 1);
 }

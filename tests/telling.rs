@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::mail_server::{Kind, MailServer};
 use crate::message_server::{MessageServer, SIGNING_SECRET, Trouble};
 use crate::workspace::{AS_OF, Ran, Workspace, rows, stamp, text};
 
@@ -315,4 +316,107 @@ async fn logs_without_timestamps_tell_too_and_once_a_day() {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
     assert_eq!(setup.heard(), ["opened"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_reads_otherwise_the_second_time_tells_what_changed() {
+    let setup = Setup::new().await;
+    setup.check(AS_OF).await;
+    // Late rows, repaired logs: the same window is stable after all, and whoever heard of drift hears of its end.
+    setup.workspace.logs(300, 0.0);
+    let again = setup.check(AS_OF).await;
+    assert_eq!(again.code, 0, "{}", again.stderr);
+    assert_eq!(setup.heard(), ["opened", "resolved"]);
+    setup.check(AS_OF).await;
+    // And drifted in the end, of the same window: nothing that was told before stands in the way.
+    setup.workspace.logs(300, 0.5);
+    setup.check(AS_OF).await;
+    setup.check(AS_OF).await;
+    assert_eq!(setup.heard(), ["opened", "resolved", "opened"]);
+    let ids: std::collections::BTreeSet<String> = setup.received("/hook").iter().map(|body| text(&body["message_id"])).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_know_of_is_not_forgotten_by_a_quieter_rerun() {
+    let setup = Setup::new().await;
+    setup.check(AS_OF).await;
+    setup.run(&["--as-of", AS_OF, "--no-notify"]).await;
+    setup.workspace.logs(300, 0.0);
+    setup.check("2026-01-31T20:00:00Z").await;
+    assert_eq!(setup.heard(), ["opened", "resolved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silence_holds_back_what_is_waiting_too() {
+    let setup = Setup::new().await;
+    setup.server.next([Trouble::Answer(404, "no_service", None), Trouble::Answer(400, "no", None)]);
+    assert_eq!(setup.check(AS_OF).await.code, 6);
+    setup.run(&["history", "--silence", "data-drift", "24h", "--reason", "known"]).await;
+    let silenced = setup.check("2026-01-31T20:00:00Z").await;
+    assert_eq!((silenced.code, setup.server.received().len()), (0, 2), "{}", silenced.stderr);
+    setup.run(&["history", "--unsilence", "data-drift"]).await;
+    setup.check("2026-01-31T21:00:00Z").await;
+    assert_eq!(setup.heard(), ["opened", "opened"], "refused, and then taken");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_was_taken_away_holds_nothing_up() {
+    let setup = Setup::new().await;
+    setup.server.next([Trouble::Answer(404, "no_service", None)]);
+    assert_eq!(setup.check(AS_OF).await.code, 6);
+    let without_slack = NOTIFY.replace("\"slack\", ", "").replace("[channels.slack]\nwebhook = \"env:SLACK\"\n", "");
+    setup.workspace.config(&without_slack);
+    let first = setup.check("2026-01-31T20:00:00Z").await;
+    assert_eq!(first.code, 6, "{}", first.stderr);
+    assert!(first.stderr.contains("not configured any more"), "{}", first.stderr);
+    let second = setup.check("2026-01-31T21:00:00Z").await;
+    assert_eq!(second.code, 0, "said once: {}", second.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_heard_of_the_opening_hears_of_the_end_in_shadow_mode_too() {
+    let setup = Setup::new().await;
+    setup.check(AS_OF).await;
+    setup.workspace.config(&NOTIFY.replace("\"notify\"", "\"shadow\"")).logs(300, 0.0);
+    setup.check("2026-01-31T20:00:00Z").await;
+    assert_eq!(setup.heard(), ["opened", "resolved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_that_cannot_be_written_keeps_nobody_from_being_told() {
+    let setup = Setup::new().await;
+    setup.workspace.write("bucket/reports", "no folder");
+    let ran = setup.check(AS_OF).await;
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert_eq!(setup.heard(), ["opened"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_dead_address_is_said_once_and_sends_the_others_nothing_twice() {
+    let mail = MailServer::start(&Kind { refused: &["gone@example.com"], ..Kind::open() });
+    let setup = Setup::with(&format!(
+        "[signals.data-drift]\nmode = \"notify\"\nchannels = [\"email\"]\nclose_after = 1\n[channels]\ntimeout = \"5s\"\n[channels.email]\n\
+         smtp = \"127.0.0.1:{}\"\ntls = \"none\"\nfrom = \"drift@example.com\"\nto = [\"oncall@example.com\", \"gone@example.com\"]\n",
+        mail.port
+    ))
+    .await;
+    let first = setup.check(AS_OF).await;
+    assert_eq!(first.code, 6, "{}", first.stderr);
+    assert!(first.stderr.contains("receiver 2 of 2") && !first.stderr.contains("gone@"), "{}", first.stderr);
+    assert_eq!(setup.check("2026-01-31T20:00:00Z").await.code, 0);
+    setup.workspace.logs(300, 0.0);
+    // The end is told too.
+    assert_eq!(setup.check("2026-01-31T21:00:00Z").await.code, 6);
+    let received = mail.received();
+    assert_eq!(received.len(), 2, "{received:?}");
+    let header = |message: &Value, name: &str| {
+        let headers = message["headers"].as_array().unwrap();
+        headers.iter().find(|header| header[0] == name).map(|header| text(&header[1])).unwrap_or_default()
+    };
+    let subjects = [header(&received[0], "Subject"), header(&received[1], "Subject")];
+    assert!(subjects[0].contains("opened") && subjects[1].contains("resolved"), "{subjects:?}");
+    let thread = header(&received[0], "References");
+    assert!(!thread.is_empty() && header(&received[1], "References").contains(&thread), "both are of one incident");
+    assert!(received[0]["parts"].as_array().unwrap().iter().any(|part| part["name"] == "report.html"), "the report is attached");
 }

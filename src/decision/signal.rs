@@ -136,4 +136,6 @@ pub enum DeliveryStatus {
     Suppressed,
     /// Somebody has silenced the signal.
     Silenced,
+    /// It could not be delivered, and is not tried again; the finding of that run says why.
+    Abandoned,
 }

@@ -71,8 +71,8 @@ pub struct Tally {
     pub columns_seen: Vec<bool>,
     /// Whether the object has the cluster column.
     pub cluster_seen: bool,
-    /// The oldest and the newest timestamp that could be read, in microseconds since the epoch, in the window or not, whatever
-    /// became of the rest of the row, ragged ones included.
+    /// The oldest timestamp that could be read, in microseconds since the epoch, and the newest one before the end of the window, in the
+    /// window or not, whatever became of the rest of the row.
     pub oldest_us: Option<i64>,
     pub newest_us: Option<i64>,
     /// The object has no bytes, or nothing but blank lines: not even a header.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::current::{Current, Logs};
 use super::measure::{Measured, measure};
+use super::notify::Untold;
 use super::readings::Readings;
 use super::relations::{self, relate};
 use super::signals::Loose;
@@ -200,20 +201,32 @@ impl Run<'_> {
         failures: &mut Failures,
     ) -> Result<Told, JobError> {
         let Self { config, invocation, series, window_end, .. } = *self;
-        let telling = notify::Telling { config, invocation, store, series, window_end, loose };
+        let silenced = notify::silenced(&report.signals);
+        let telling = notify::Telling { config, invocation, store, series, window_end, loose, silenced };
         if invocation.options.dry_run {
             return Ok(Told { location: None, preview: telling.preview() });
         }
         telling.take_statuses(report, &mut failures.store).await;
         let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end };
         let published = place.publish(report).await;
-        failures.undelivered = telling.tell(Some(report), &mut failures.store).await;
-        let mut published = published?;
+        failures.untold = telling.tell(Some(report), &mut failures.store).await;
+        let mut published = match published {
+            Ok(published) => published,
+            Err(error) => {
+                // The caller tells of the bucket only.
+                failures.tell();
+                return Err(error);
+            }
+        };
         let is_news = telling.take_statuses(report, &mut failures.store).await;
-        if is_news || !failures.undelivered.is_empty() {
-            report.findings.extend(failures.undelivered.iter().map(|failure| not_delivered(failure)));
+        let remarks = not_delivered(&failures.untold);
+        if is_news || !remarks.is_empty() {
+            report.findings.extend(remarks);
             report.findings.sort_by_key(|finding| finding.severity);
-            published = place.publish(report).await?;
+            match place.publish(report).await {
+                Ok(again) => published = again,
+                Err(error) => failures.again = Some(error),
+            }
         }
         failures.copy = published.copy_failure;
         Ok(Told { location: Some(published.uri), preview: String::new() })
@@ -296,9 +309,12 @@ fn no_history(error: &StoreError) -> Finding {
     Finding::new(FindingCode::HistoryUnavailable, Severity::Error, message)
 }
 
-fn not_delivered(failure: &str) -> Finding {
-    let message = format!("A message could not be delivered, and is tried again by the next run: {failure}.");
-    Finding::new(FindingCode::DeliveryFailed, Severity::Error, message)
+fn not_delivered(untold: &Untold) -> Vec<Finding> {
+    let remark = |text: String| Finding::new(FindingCode::DeliveryFailed, Severity::Error, text);
+    let kept =
+        untold.kept.iter().map(|why| format!("A message could not be delivered, and is tried again by the next run: {why}."));
+    let lost = untold.lost.iter().map(|why| format!("A message could not be delivered, and is not tried again: {why}."));
+    kept.chain(lost).map(remark).collect()
 }
 
 /// What failed while the rest of the run went on; the first of each kind.
@@ -307,8 +323,9 @@ struct Failures {
     store: Option<StoreError>,
     feedback: Option<FeedbackError>,
     copy: Option<BucketError>,
-    /// One text for each message.
-    undelivered: Vec<String>,
+    /// Of the report with what became of its messages; the one without stands.
+    again: Option<JobError>,
+    untold: Untold,
 }
 
 impl Failures {
@@ -334,16 +351,19 @@ impl Failures {
         if let Some(error) = &self.copy {
             tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
         }
-        for failure in &self.undelivered {
+        if let Some(error) = &self.again {
+            tracing::error!("The report was published, but not what became of its messages: {}", with_causes(error));
+        }
+        for failure in self.untold.kept.iter().chain(&self.untold.lost) {
             tracing::error!("A message could not be delivered: {failure}");
         }
     }
 
     fn exit_code(&self) -> Option<ExitCode> {
-        if self.store.is_some() || self.feedback.is_some() || self.copy.is_some() {
+        if self.store.is_some() || self.feedback.is_some() || self.copy.is_some() || self.again.is_some() {
             return Some(ExitCode::StorageFailed);
         }
-        (!self.undelivered.is_empty()).then_some(ExitCode::Undelivered)
+        (!self.untold.kept.is_empty() || !self.untold.lost.is_empty()).then_some(ExitCode::Undelivered)
     }
 }
 

@@ -174,8 +174,17 @@ impl<'a> Logs<'a> {
             let objects = self.source.objects.iter().filter(|object| selection.may_hold(object, earlier)).cloned().collect();
             let source = Source { bucket: self.source.bucket.clone(), objects };
             let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
-            let (found, _) =
+            let (found, account) =
                 ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
+            // What could not be read may be newer than what is found before it.
+            self.check_usable(&account)?;
+            if account.rows_used > 0 && found.is_empty() {
+                let (rows, name) = (account.rows_used, name.as_str());
+                return Err(JobError::Logs(format!(
+                    "none of the {rows} rows from {} to {end} has a number in `{name}`",
+                    earlier.start
+                )));
+            }
             recent.merge(&found);
             end = earlier.start;
             windows *= 2;

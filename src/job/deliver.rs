@@ -11,13 +11,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Invocation;
 use super::signals::Loose;
 use crate::config::Config;
-use crate::notify::{Channel, ChannelName, Envelope, Notification, PAYLOAD_VERSION, SendError};
+use crate::decision::signal::SignalName;
+use crate::notify::{Channel, ChannelName, Envelope, Fault, Notification, PAYLOAD_VERSION, SendError};
 use crate::profile::short_digest;
 use crate::store::outbox::{Claim, ClaimRequest, LastAttempt, MessageKey};
 use crate::store::{Scope, StateStore, StoreError};
 
 /// How often it is looked whether somebody else has delivered what he holds.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A message that was refused so often is given up: with a run every six hours that is after five days, and what comes after it is not held
+/// up any longer.
+const MOST_ATTEMPTS: u32 = 20;
 
 /// The channels of a run, usable or not.
 pub struct Senders {
@@ -28,8 +33,10 @@ pub struct Senders {
 #[derive(Debug, Default)]
 pub struct Delivered {
     pub sent: u32,
-    /// In words, one for each message that could not be delivered.
+    /// In words, one for each message that could not be delivered and is kept.
     pub failures: Vec<String>,
+    /// In words, one for each message that nobody tries to deliver any more.
+    pub abandoned: Vec<String>,
     pub store: Option<StoreError>,
 }
 
@@ -47,6 +54,7 @@ pub async fn deliver(
     senders: &Senders,
     store: &StateStore,
     scope: &Scope,
+    silenced: &[SignalName],
     attachment: Option<&Attachment>,
 ) -> Delivered {
     let mut delivered = Delivered::default();
@@ -57,7 +65,7 @@ pub async fn deliver(
     for round in 1_u32.. {
         let now = (invocation.clock)();
         let claimer = format!("{}:{}:{round}", invocation.run_id, invocation.attempt);
-        let request = ClaimRequest { scope: scope.clone(), claimer, now, lease, limit: 1 };
+        let request = ClaimRequest { scope: scope.clone(), claimer, now, lease, limit: 1, except: silenced.to_vec() };
         let claimed = match store.claim_due(request).await {
             Ok(claims) => claims.into_iter().next(),
             Err(error) => {
@@ -66,8 +74,9 @@ pub async fn deliver(
             }
         };
         let Some(claim) = claimed else {
-            // What this run has tried, and what comes after that, is not waited for.
-            let is_others = |key: &MessageKey| !failed.iter().any(|failed| key == failed || key.comes_after(failed));
+            // What this run has tried, what comes after that, and what is silenced is not waited for.
+            let is_tried = |key: &MessageKey| failed.iter().any(|failed| key == failed || key.comes_after(failed));
+            let is_others = |key: &MessageKey| !silenced.contains(&key.signal) && !is_tried(key);
             let left = match store.undelivered(scope.clone(), now).await {
                 Ok(left) => left.iter().filter(|key| is_others(key)).count(),
                 Err(error) => {
@@ -99,6 +108,11 @@ pub async fn deliver(
             Ok(()) => {
                 delivered.sent += 1;
                 store.mark_delivered(claim, now).await
+            }
+            Err(failure) if failure.is_final || claim.attempt >= MOST_ATTEMPTS => {
+                let (signal, channel) = (claim.key.signal, claim.key.channel.clone());
+                delivered.abandoned.push(format!("{signal} by {channel}: {}", failure.text));
+                store.abandon(claim, failure.kind).await
             }
             Err(failure) => {
                 delivered.failures.push(format!("{} by {}: {}", claim.key.signal, claim.key.channel, failure.text));
@@ -134,11 +148,17 @@ struct Failure {
     /// A word or two, for the outbox.
     kind: String,
     text: String,
+    /// No later attempt can end otherwise.
+    is_final: bool,
 }
 
 impl Failure {
     fn new(kind: &str, text: String) -> Self {
-        Self { kind: kind.to_owned(), text }
+        Self { kind: kind.to_owned(), text, is_final: false }
+    }
+
+    fn at_last(kind: &str, text: String) -> Self {
+        Self { kind: kind.to_owned(), text, is_final: true }
     }
 }
 
@@ -148,7 +168,7 @@ async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachmen
         return Err(Failure::new("newer version", text));
     }
     let notification: Notification = serde_json::from_value(claim.payload.clone())
-        .map_err(|error| Failure::new("damaged", format!("the stored message cannot be read: {error}")))?;
+        .map_err(|error| Failure::at_last("damaged", format!("the stored message cannot be read: {error}")))?;
     let report =
         attachment.filter(|attachment| attachment.window_end == claim.key.window_end).map(|attachment| attachment.html.clone());
     let envelope = Envelope { message_id: id_of(&claim.key), may_be_repeated: may_be_repeated(&claim.last_attempt), report };
@@ -158,11 +178,13 @@ async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachmen
 async fn send(senders: &Senders, channel: &str, notification: &Notification, envelope: &Envelope) -> Result<(), Failure> {
     let found = senders.channels.iter().find(|(name, _)| name.as_str() == channel).map(|(_, channel)| channel);
     match found {
-        None => Err(Failure::new("not configured", format!("channels.{channel} is not configured any more"))),
+        None => Err(Failure::at_last("not configured", format!("channels.{channel} is not configured any more"))),
         Some(Err(problem)) => Err(Failure::new("misconfigured", problem.clone())),
         Some(Ok(channel)) => channel.send(notification, envelope).await.map_err(|error| {
             let text = crate::error::with_causes(&error);
-            Failure { kind: kind_of(&error), text }
+            // Some receivers of a mail have it: they would get it again with every attempt for the others.
+            let is_final = error.fault == Fault::Refused && error.may_have_arrived();
+            Failure { kind: kind_of(&error), text, is_final }
         }),
     }
 }
@@ -185,13 +207,9 @@ fn may_be_repeated(last: &LastAttempt) -> bool {
 
 /// The same for all attempts of one message on one channel.
 fn id_of(key: &MessageKey) -> String {
-    let MessageKey { scope, length_s, signal, window_end, transition, channel } = key;
-    message_id(&format!(
-        "{}/{}/{length_s}/{signal}/{}/{transition}/{channel}",
-        scope.job,
-        scope.environment,
-        window_end.to_rfc3339()
-    ))
+    let MessageKey { scope, length_s, signal, window_end, revision, transition, channel } = key;
+    let (job, environment, end) = (&scope.job, &scope.environment, window_end.to_rfc3339());
+    message_id(&format!("{job}/{environment}/{length_s}/{signal}/{end}/{revision}/{transition}/{channel}"))
 }
 
 fn message_id(text: &str) -> String {

@@ -54,22 +54,26 @@ pub async fn history(config: &Config, invocation: &Invocation, wish: Wish) -> Re
     let scope = sections::series(config, None).scope();
     let change = match wish {
         Wish::Show => None,
-        Wish::Silence { signal, length, reason } => {
-            let until = now + length.delta();
-            let text = format!("{signal} is silenced until {}.\n", moment(until));
-            Some((Silence { scope: scope.clone(), signal, created_at: now, until, reason }, text))
-        }
+        Wish::Silence { signal, length, reason } => Some((signal, now + length.delta(), reason)),
         // On record as a silence that ends as it begins: the newest counts.
-        Wish::Unsilence { signal, reason } => {
-            let text = format!("{signal} is not silenced any more: what is still open is told by the next run.\n");
-            Some((Silence { scope: scope.clone(), signal, created_at: now, until: now, reason }, text))
-        }
+        Wish::Unsilence { signal, reason } => Some((signal, now, reason)),
     };
-    if let Some((silence, text)) = change {
+    if let Some((signal, until, reason)) = change {
+        let known = store.silences(scope.clone()).await?;
+        // After whatever is on record, should a clock have been ahead: the newest counts.
+        let newest = known.iter().filter(|silence| silence.signal == signal).map(|silence| silence.created_at).max();
+        let created_at = newest.map_or(now, |newest| now.max(newest + TimeDelta::microseconds(1)));
+        let silence = Silence { scope, signal, created_at, until, reason };
         if !invocation.options.dry_run {
             store.silence(silence).await?;
         }
-        return Ok(Outcome { exit_code: ExitCode::Success, output: text });
+        let (is, would) = if invocation.options.dry_run { ("would be", "would not be") } else { ("is", "is not") };
+        let output = if until > now {
+            format!("{signal} {is} silenced until {}.\n", moment(until))
+        } else {
+            format!("{signal} {would} silenced any more: what is still open is told by the next run.\n")
+        };
+        return Ok(Outcome { exit_code: ExitCode::Success, output });
     }
     let shown = Shown::read(config, &store, now).await?;
     let output = match invocation.options.format {

@@ -7,7 +7,7 @@ use super::deliver::{Attachment, Delivered, Senders, deliver, deliver_loose};
 use super::signals::{self, Loose};
 use super::{Invocation, channels};
 use crate::config::Config;
-use crate::decision::signal::SignalMode;
+use crate::decision::signal::{SignalMode, SignalName, SignalReport};
 use crate::notify::Envelope;
 use crate::report::{Report, html};
 use crate::store::{Series, StateStore, StoreError};
@@ -15,6 +15,20 @@ use crate::store::{Series, StateStore, StoreError};
 /// Whether any signal notifies.
 pub fn somebody_is_told(config: &Config) -> bool {
     config.signals.settings.iter().any(|settings| settings.mode == SignalMode::Notify)
+}
+
+/// The silenced ones among signals.
+pub fn silenced(signals: &[SignalReport]) -> Vec<SignalName> {
+    signals.iter().filter(|signal| signal.silenced.is_some()).map(|signal| signal.name).collect()
+}
+
+/// Messages that could not be delivered, in words.
+#[derive(Debug, Default)]
+pub struct Untold {
+    /// Tried again by the next run.
+    pub kept: Vec<String>,
+    /// Never tried again.
+    pub lost: Vec<String>,
 }
 
 /// What a run has at hand to tell people with.
@@ -26,36 +40,38 @@ pub struct Telling<'a> {
     pub window_end: DateTime<Utc>,
     /// Messages that are in no outbox.
     pub loose: &'a [Loose],
+    /// What is not told now, and kept.
+    pub silenced: Vec<SignalName>,
 }
 
 impl Telling<'_> {
-    /// Sends what is due, of this run and of earlier ones; why messages could not be delivered, one text each.
-    pub async fn tell(&self, report: Option<&Report>, failure: &mut Option<StoreError>) -> Vec<String> {
+    /// Sends what is due, of this run and of earlier ones; what could not be delivered.
+    pub async fn tell(&self, report: Option<&Report>, failure: &mut Option<StoreError>) -> Untold {
+        let mut untold = Untold::default();
         if self.invocation.options.no_notify {
-            return Vec::new();
+            return untold;
         }
         let senders = self.senders();
-        let mut failures = Vec::new();
         let html = report.map(|report| Bytes::from(html::render(report).into_bytes()));
         if let Some(store) = self.store {
             let window_end = crate::store::to_micros(self.window_end);
             let attachment = html.clone().map(|html| Attachment { window_end, html });
             let scope = self.series.scope();
-            let Delivered { failures: undelivered, store: error, sent } =
-                deliver(self.config, self.invocation, &senders, store, &scope, attachment.as_ref()).await;
+            let Delivered { failures, abandoned, store: error, sent } =
+                deliver(self.config, self.invocation, &senders, store, &scope, &self.silenced, attachment.as_ref()).await;
             if sent > 0 {
                 tracing::info!(messages.sent = sent, "messages were delivered");
             }
-            failures.extend(undelivered);
+            (untold.kept, untold.lost) = (failures, abandoned);
             if let Some(error) = error {
                 failure.get_or_insert(error);
             }
         }
         if !self.loose.is_empty() {
             let key = self.window_end.to_rfc3339();
-            failures.extend(deliver_loose(&senders, self.loose, &key, html.as_ref()).await.failures);
+            untold.lost.extend(deliver_loose(&senders, self.loose, &key, html.as_ref()).await.failures);
         }
-        failures
+        untold
     }
 
     /// Puts what the outbox knows of this window's messages into the report; whether that changed anything.

@@ -76,13 +76,17 @@ fn prediction_drift(found: &Found<'_>) -> Explained {
 
 async fn low_confidence(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
     let mut recent: Recent = found.current.recent.clone();
+    let rows = found.current.account.rows_used;
+    if rows > 0 && recent.is_empty() {
+        return unknown(&format!("None of the {rows} predictions in the window has a confidence."));
+    }
     if let Some(window) = found.window
         && let Err(error) = found.logs.recent_before(window, &mut recent).await
     {
-        let message = format!(
-            "The predictions before the window could not be read ({error}): low-confidence knows those of the window only."
-        );
-        readings.findings.push(Finding::new(FindingCode::HistoryUnavailable, Severity::Warning, message));
+        let why = with_causes(&error);
+        let reason = format!("The window holds too few predictions, and those before it could not be read: {why}.");
+        readings.findings.push(Finding::new(FindingCode::HistoryUnavailable, Severity::Warning, reason.clone()));
+        return unknown(&reason);
     }
     signal::low_confidence(&recent, found.config.signals.low_confidence)
 }
@@ -113,17 +117,23 @@ async fn storage(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
             None => Ok(None),
         }
     };
-    let feedback = match size.await {
-        Ok(feedback) => feedback,
-        Err(error) => return failed(error, readings),
-    };
     let signals = &found.config.signals;
-    signal::storage(Sizes {
+    let of = |feedback| Sizes {
         logs: found.logs.size_bytes(),
         most_logs: signals.max_logs_bytes,
         feedback,
         most_feedback: signals.max_feedback_bytes,
-    })
+    };
+    match size.await {
+        Ok(feedback) => signal::storage(of(feedback)),
+        // What is not there takes no room.
+        Err(FeedbackError::NoFile { .. }) => signal::storage(of(None)),
+        Err(error) => {
+            let of_logs = signal::storage(of(None));
+            let unreadable = failed(error, readings);
+            if of_logs.0.state == SignalState::Firing { of_logs } else { unreadable }
+        }
+    }
 }
 
 /// Where the feedback is; `None` where there is none.

@@ -90,7 +90,7 @@ pub async fn move_on(context: &Context<'_>, store: Option<&StateStore>, compose:
         match advance(context, store, step, &compose, &signal, read.settings).await {
             Some(Ok(moved)) => {
                 take(&mut signal, &moved);
-                if context.invocation.options.dry_run && moved.tells {
+                if context.invocation.options.dry_run && moved.tells == Some(Telling::Send) {
                     let message = compose(&signal, context.setting(read.settings, Vec::new()));
                     movement.loose.extend(loose(read.settings, &message));
                 }
@@ -142,7 +142,6 @@ async fn advance(
     }
     let (compose, signal) = (Arc::clone(compose), signal.clone());
     let (setting, channels) = (context.setting(settings, Vec::new()), settings.channels.clone());
-    let is_shadow = step.rules.telling == Telling::Shadow;
     let drafts = move |moved: &Moved| {
         let mut signal = signal.clone();
         take(&mut signal, moved);
@@ -152,7 +151,7 @@ async fn advance(
             channel: channel.as_str().to_owned(),
             payload: payload.clone(),
             payload_version: PAYLOAD_VERSION,
-            is_shadow,
+            is_shadow: moved.tells == Some(Telling::Shadow),
         };
         channels.iter().map(draft).collect()
     };
@@ -203,7 +202,7 @@ fn not_sent(invocation: &Invocation, settings: &SignalSettings, signal: &SignalR
     let status = match settings.mode {
         SignalMode::Notify if signal.silenced.is_some() && is_news => DeliveryStatus::Silenced,
         SignalMode::Notify if invocation.options.no_notify && is_news => DeliveryStatus::Suppressed,
-        SignalMode::Notify if invocation.options.dry_run && moved.tells => DeliveryStatus::Suppressed,
+        SignalMode::Notify if invocation.options.dry_run && moved.tells == Some(Telling::Send) => DeliveryStatus::Suppressed,
         _ => return Vec::new(),
     };
     let delivery = |channel: &ChannelName| Delivery { channel: channel.as_str().to_owned(), status };

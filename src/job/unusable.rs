@@ -44,11 +44,20 @@ pub async fn tell(
     let compose = Arc::new(move |signal: &_, setting| compose_without_report(&bare, signal, setting));
     let moved = signals::move_on(&context, store.as_ref(), compose, &read).await;
     failure = failure.or(moved.failure);
-    let telling = notify::Telling { config, invocation, store: store.as_ref(), series: &series, window_end, loose: &moved.loose };
+    let telling = notify::Telling {
+        config,
+        invocation,
+        store: store.as_ref(),
+        series: &series,
+        window_end,
+        loose: &moved.loose,
+        silenced: notify::silenced(&moved.signals),
+    };
     if invocation.options.dry_run {
         tracing::info!("{}", telling.preview());
     } else {
-        for undelivered in telling.tell(None, &mut failure).await {
+        let untold = telling.tell(None, &mut failure).await;
+        for undelivered in untold.kept.iter().chain(&untold.lost) {
             tracing::error!("A message could not be delivered: {undelivered}");
         }
     }

@@ -60,6 +60,10 @@ impl Recent {
         kept.rows
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Whether as many rows are kept as asked for.
     pub fn is_full(&self) -> bool {
         self.rows.len() >= self.capacity

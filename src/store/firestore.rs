@@ -3,7 +3,7 @@
 //! ```text
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-runs/{window end}
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-signals/{signal}
-//! {prefix}-jobs/{job~environment}/{prefix}-outbox/{length_s~signal~window end~transition~channel}
+//! {prefix}-jobs/{job~environment}/{prefix}-outbox/{length_s~signal~window end~transition~channel(~revision)}
 //! {prefix}-jobs/{job~environment}/{prefix}-silences/{signal~created at}
 //! ```
 //! Ids come from the keys, so that writing twice is writing once. Runs and signals lie in sub-collections of their series, messages of their
@@ -23,7 +23,7 @@ mod silence;
 use chrono::{DateTime, Utc};
 use firestore::{FirestoreDb, FirestoreDocument};
 
-use super::lifecycle::{StoredSignal, replay};
+use super::lifecycle::{StoredSignal, Taken, replay};
 use super::outbox::{Draft, MessageKey};
 use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
 use crate::decision::signal::Moved;
@@ -105,7 +105,7 @@ impl FirestoreStore {
     pub async fn preview_signal(&self, step: &Step) -> Result<Moved, StoreError> {
         let read = || async {
             let stored = self.read_signal(step).await?.as_ref().map(stored_signal).transpose()?.flatten();
-            Ok(replay(stored, step).map_or(Moved::NOWHERE, |(moved, _)| moved))
+            Ok(replay(stored, step).map_or(Moved::NOWHERE, |taken| taken.moved))
         };
         Ok(self.client.call("read a signal from", read).await?)
     }
@@ -123,12 +123,12 @@ impl FirestoreStore {
         let (signals, outbox) = (self.collection("signals"), self.collection("outbox"));
         let read = self.read_signal(step).await?;
         let stored = read.as_ref().map(stored_signal).transpose()?.flatten();
-        let Some((moved, record)) = replay(stored, step) else {
+        let Some(Taken { moved, record, revision }) = replay(stored, step) else {
             return Ok(Moved::NOWHERE);
         };
         let mut new = Vec::new();
-        for draft in if moved.tells { messages(&moved) } else { Vec::new() } {
-            let key = MessageKey::new(step, moved.transition, &draft.channel);
+        for draft in if moved.tells.is_some() { messages(&moved) } else { Vec::new() } {
+            let key = MessageKey::new(step, revision, moved.transition, &draft.channel);
             let id = message_id(&key);
             let known = db.fluent().select().by_id_in(&outbox).parent(&of_scope).one(&id).await?;
             // One in shadow is taken out of it when it is to be sent.
@@ -158,5 +158,9 @@ fn stored_signal(document: &FirestoreDocument) -> Result<Option<StoredSignal>, F
 }
 
 fn message_id(key: &MessageKey) -> String {
-    id(&[&key.length_s.to_string(), &key.signal.to_string(), &moment(key.window_end), &key.transition.to_string(), &key.channel])
+    let length_s = key.length_s.to_string();
+    let (signal, end, transition) = (key.signal.to_string(), moment(key.window_end), key.transition.to_string());
+    let first = [length_s.as_str(), &signal, &end, &transition, &key.channel];
+    // The first reading of a window is the usual one.
+    if key.revision == 0 { id(&first) } else { id(&[&first[..], &[&key.revision.to_string()]].concat()) }
 }

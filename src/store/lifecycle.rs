@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Step;
-use crate::decision::signal::{Memory, Moved, advance};
+use crate::decision::signal::{Memory, Moved, SignalState, advance};
 
 /// How long everything is kept, in days: as long as the logs and the reports of the platform.
 const KEPT_DAYS: i64 = 90;
@@ -29,6 +29,10 @@ pub struct SignalRecord {
     before: Option<Memory>,
     /// After it.
     after: Option<Memory>,
+    /// What was read in it.
+    state: SignalState,
+    /// How often the last window was read otherwise than before: late rows, repaired logs.
+    revision: u32,
 }
 
 /// A signal as a store holds it.
@@ -40,22 +44,39 @@ pub struct StoredSignal {
     pub expire_at: DateTime<Utc>,
 }
 
+/// A step that was taken.
+pub struct Taken {
+    pub moved: Moved,
+    pub record: SignalRecord,
+    /// Which reading of the window it is; tells messages about one window apart.
+    pub revision: u32,
+}
+
 /// Where a step takes a signal; `None` when the window is older than the last one, which changes nothing.
 ///
-/// The window of the last step again takes the signal from where it was before that step: the same reading, the same answer. What has
+/// The window of the last step again, and the same reading: the signal moves on from where it was before that step, to the same answer. The
+/// same window and another reading (late rows, repaired logs): it moves on from where it is, because people may have been told. What has
 /// expired counts as absent, whether or not the store has deleted it yet. A last window that has not ended yet was written by a clock that
 /// was wrong: it does not make this one old.
-pub fn replay(stored: Option<StoredSignal>, step: &Step) -> Option<(Moved, SignalRecord)> {
+pub fn replay(stored: Option<StoredSignal>, step: &Step) -> Option<Taken> {
     let end = to_micros(step.window_end);
     let is_possible = |stored: &StoredSignal| stored.window_end <= step.now.max(end) + CLOCKS_APART;
-    let before = match stored.filter(|stored| stored.expire_at > step.now) {
+    let stored = stored.filter(|stored| stored.expire_at > step.now);
+    let (before, known, revision) = match stored {
         Some(stored) if stored.window_end > end && is_possible(&stored) => return None,
-        Some(stored) if stored.window_end == end => stored.record.before,
-        Some(stored) => stored.record.after,
-        None => None,
+        Some(StoredSignal { window_end, record, .. }) if window_end == end => {
+            if record.state == step.reading.state {
+                (record.before, record.after, record.revision)
+            } else {
+                (record.after, None, record.revision.saturating_add(1))
+            }
+        }
+        Some(stored) => (stored.record.after, None, 0),
+        None => (None, None, 0),
     };
     let (moved, after) = advance(step.name, before.clone(), &step.reading, end, &step.rules);
-    Some((moved, SignalRecord { before, after }))
+    let after = after.map(|after| after.with_told_of(known.as_ref()));
+    Some(Taken { moved, record: SignalRecord { before, after, state: step.reading.state, revision }, revision })
 }
 
 /// Clocks of one platform may be this far apart.

@@ -18,26 +18,30 @@ pub struct MessageKey {
     pub length_s: i64,
     pub signal: SignalName,
     pub window_end: DateTime<Utc>,
+    /// Which reading of the window it is about: 0 the first time.
+    pub revision: u32,
     pub transition: Transition,
     pub channel: String,
 }
 
 impl MessageKey {
-    pub fn new(step: &Step, transition: Transition, channel: &str) -> Self {
+    pub fn new(step: &Step, revision: u32, transition: Transition, channel: &str) -> Self {
         Self {
             scope: step.series.scope(),
             length_s: step.series.length_s,
             signal: step.name,
             window_end: super::to_micros(step.window_end),
+            revision,
             transition,
             channel: channel.to_owned(),
         }
     }
 
-    /// Whether both are about one signal on one channel, and the other one about an earlier window: this one waits for it.
+    /// Whether both are about one signal on one channel, and the other one about an earlier window or an earlier reading of it: this one
+    /// waits for it.
     pub fn comes_after(&self, other: &Self) -> bool {
         let incident = |key: &Self| (key.length_s, key.signal, key.channel.clone());
-        incident(self) == incident(other) && other.window_end < self.window_end
+        incident(self) == incident(other) && (other.window_end, other.revision) < (self.window_end, self.revision)
     }
 }
 
@@ -65,14 +69,18 @@ pub struct MessageStatus {
 
 impl MessageStatus {
     /// What a message is by its two moments: one that is neither due nor delivered is in shadow.
-    pub(super) fn status(is_due: bool, is_delivered: bool) -> DeliveryStatus {
+    pub(super) fn status(is_due: bool, is_delivered: bool, error_kind: &str) -> DeliveryStatus {
         match (is_delivered, is_due) {
             (true, _) => DeliveryStatus::Delivered,
             (false, true) => DeliveryStatus::Pending,
+            (false, false) if error_kind.starts_with(ABANDONED) => DeliveryStatus::Abandoned,
             (false, false) => DeliveryStatus::Shadowed,
         }
     }
 }
+
+/// What the error of a message begins with that nobody tries to deliver any more.
+pub(super) const ABANDONED: &str = "abandoned: ";
 
 /// How the attempt before a claim ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +116,8 @@ pub struct ClaimRequest {
     pub lease: chrono::TimeDelta,
     /// At most this many messages.
     pub limit: u32,
+    /// Signals whose messages are not to be sent now: somebody has silenced them.
+    pub except: Vec<SignalName>,
 }
 
 impl ClaimRequest {

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-use super::lifecycle::{StoredSignal, expiry, replay};
-use super::outbox::Draft;
+use super::lifecycle::{StoredSignal, Taken, expiry, replay};
+use super::outbox::{Draft, MessageKey};
 use super::{RunRecord, Series, Step, StoreError};
 use crate::decision::signal::Moved;
 use crate::report::PastRun;
@@ -60,9 +60,18 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
 ",
-    // Until now no message was ever sent, so that nobody knows of an open signal: signals begin anew, in a form that remembers who was told.
+    // Until now no message was ever made or sent, so that nobody knows of an open signal: signals begin anew, in a form that remembers who
+    // was told, and messages tell the readings of one window apart.
     "
 DELETE FROM signal;
+DROP TABLE outbox;
+CREATE TABLE outbox (
+    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL,
+    revision INTEGER NOT NULL, transition TEXT NOT NULL, channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL,
+    created_at TEXT NOT NULL, due_at TEXT, attempts INTEGER NOT NULL, claimed_by TEXT, error_kind TEXT, delivered_at TEXT, expire_at TEXT NOT NULL,
+    PRIMARY KEY (job, environment, length_s, signal, window_end, revision, transition, channel)
+) STRICT;
+CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE silence (
     job TEXT NOT NULL, environment TEXT NOT NULL, signal TEXT NOT NULL, created_at TEXT NOT NULL, until TEXT NOT NULL,
     reason TEXT NOT NULL, expire_at TEXT NOT NULL,
@@ -204,7 +213,7 @@ impl SqliteStore {
         let Series { job, environment, length_s } = &step.series;
         let transaction = self.begin()?;
         let stored = stored_signal(&transaction, step, &path)?;
-        let Some((moved, record)) = replay(stored, step) else { return Ok(Moved::NOWHERE) };
+        let Some(Taken { moved, record, revision }) = replay(stored, step) else { return Ok(Moved::NOWHERE) };
         let state = serde_json::to_string(&record).map_err(damaged)?;
         let (end, expire_at) = (sortable(step.window_end), sortable(expiry(step.window_end, step.now)));
         transaction
@@ -214,9 +223,10 @@ impl SqliteStore {
                 params![job, environment, length_s, step.name.to_string(), end, state, expire_at],
             )
             .map_err(failed)?;
-        if moved.tells {
+        if moved.tells.is_some() {
             for draft in messages(&moved) {
-                outbox::create(&transaction, step, moved.transition, &draft).map_err(failed)?;
+                let key = MessageKey::new(step, revision, moved.transition, &draft.channel);
+                outbox::create(&transaction, step, &key, &draft).map_err(failed)?;
             }
         }
         transaction.commit().map_err(failed)?;
@@ -225,7 +235,7 @@ impl SqliteStore {
 
     pub fn preview_signal(&mut self, step: &Step) -> Result<Moved, StoreError> {
         let stored = stored_signal(&self.connection, step, &self.path)?;
-        Ok(replay(stored, step).map_or(Moved::NOWHERE, |(moved, _)| moved))
+        Ok(replay(stored, step).map_or(Moved::NOWHERE, |taken| taken.moved))
     }
 }
 

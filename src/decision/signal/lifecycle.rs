@@ -65,13 +65,13 @@ pub struct Moved {
     pub transition: Transition,
     /// The end of the window in which it opened, while it is open and when it has just been resolved.
     pub since: Option<DateTime<Utc>>,
-    /// Whether a message is due.
-    pub tells: bool,
+    /// What becomes of the message that is due; `None` when none is.
+    pub tells: Option<Telling>,
 }
 
 impl Moved {
     /// Nothing was open and nothing is; or the run is about a time that is over.
-    pub const NOWHERE: Self = Self { transition: Transition::None, since: None, tells: false };
+    pub const NOWHERE: Self = Self { transition: Transition::None, since: None, tells: None };
 }
 
 /// A value that rose by this much of its size since the signal was opened has worsened.
@@ -109,10 +109,11 @@ pub fn advance(
             let streak = streak.saturating_add(1);
             let is_owed = rules.telling == Telling::Hold && open.told.as_ref().is_some_and(|told| told.by == Telling::Send);
             if streak >= rules.close_after && !is_owed {
-                let tells = rules.telling != Telling::Hold && open.told.is_some_and(|told| told.by >= rules.telling);
+                // Who was told of the opening is told of the end, in shadow mode too.
+                let tells = open.told.map(|told| told.by).filter(|by| rules.telling != Telling::Hold && *by >= rules.telling);
                 return (Moved { transition: Transition::Resolved, since: Some(open.since), tells }, None);
             }
-            let moved = Moved { transition: Transition::Ongoing, since: Some(open.since), tells: false };
+            let moved = Moved { transition: Transition::Ongoing, since: Some(open.since), tells: None };
             (moved, remember(streak, Some(open)))
         }
         (Some(open), SignalState::Inconclusive) => tell(Transition::Ongoing, open, streak, at, rules),
@@ -125,6 +126,19 @@ pub fn advance(
             };
             tell(transition, open, 0, at, rules)
         }
+    }
+}
+
+impl Memory {
+    /// This memory, where people were told more than it knows of: it was made from before they were.
+    #[must_use]
+    pub fn with_told_of(mut self, other: Option<&Self>) -> Self {
+        let known = other.and_then(|other| other.open.as_ref()).and_then(|open| open.told.clone());
+        if let (Some(open), Some(known)) = (&mut self.open, known) {
+            let by = open.told.as_ref().map_or(known.by, |told| told.by.max(known.by));
+            open.told = Some(Told { at: open.told.as_ref().map_or(known.at, |told| told.at.max(known.at)), by });
+        }
+        self
     }
 }
 
@@ -150,6 +164,7 @@ fn tell(transition: Transition, mut open: Open, streak: u32, at: DateTime<Utc>, 
         open.told = Some(Told { at, by });
     }
     open.since = open.since.min(at);
+    let tells = tells.then_some(rules.telling);
     (Moved { transition, since: Some(open.since), tells }, remember(streak, Some(open)))
 }
 
@@ -157,6 +172,10 @@ fn has_worsened(name: SignalName, worst: Option<f64>, reading: &Reading) -> bool
     // That the newest row grows older every hour is no news.
     if name == SignalName::NoData {
         return false;
+    }
+    // Logs that cannot be used at all are worse than any number of broken features.
+    if name == SignalName::BrokenInput && reading.value.is_none() {
+        return worst.is_some();
     }
     let (Some(worst), Some(value)) = (worst, reading.value) else { return false };
     if name.lower_is_worse() {
@@ -189,7 +208,7 @@ mod tests {
             let at = hour(6 * i64::try_from(index).unwrap());
             let rules = Rules { telling: *telling, ..rules };
             let (moved, next) = advance(SignalName::DataDrift, memory, &reading(*state, *value), at, &rules);
-            assert_eq!((moved.transition, moved.tells), (*transition, *tells), "step {index}");
+            assert_eq!((moved.transition, moved.tells.is_some()), (*transition, *tells), "step {index}");
             memory = next;
         }
         memory
@@ -263,6 +282,10 @@ mod tests {
             (Firing, 0.4, Shadow, Transition::Opened, true),
             // Told in shadow only: there is nobody to tell that it is over.
             (Quiet, 0.0, Send, Transition::Resolved, false),
+            // Told, and then put into shadow: whoever knows of it hears of its end.
+            (Firing, 0.4, Send, Transition::Opened, true),
+            (Firing, 0.4, Shadow, Transition::Ongoing, false),
+            (Quiet, 0.0, Shadow, Transition::Resolved, true),
         ];
         assert_eq!(play(RULES, &steps), None);
     }
@@ -290,8 +313,8 @@ mod tests {
     fn a_clock_that_was_ahead_does_not_keep_the_reminders_back() {
         let (_, memory) = advance(SignalName::DataDrift, None, &reading(Firing, 0.4), hour(24 * 365), &RULES);
         let (moved, memory) = advance(SignalName::DataDrift, memory, &reading(Firing, 0.4), hour(0), &RULES);
-        assert_eq!(moved, Moved { transition: Transition::Ongoing, since: Some(hour(0)), tells: true });
+        assert_eq!(moved, Moved { transition: Transition::Ongoing, since: Some(hour(0)), tells: Some(Telling::Send) });
         let (moved, _) = advance(SignalName::DataDrift, memory, &reading(Firing, 0.4), hour(6), &RULES);
-        assert!(!moved.tells);
+        assert_eq!(moved.tells, None);
     }
 }

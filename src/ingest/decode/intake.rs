@@ -156,7 +156,10 @@ impl<'a> Intake<'a> {
     /// Takes note of a moment that could be read.
     fn note(&mut self, moment_us: i64) {
         self.tally.oldest_us = Some(self.tally.oldest_us.map_or(moment_us, |oldest| oldest.min(moment_us)));
-        self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
+        // One row from a clock that is ahead does not make the others new.
+        if self.window_us.is_none_or(|(_, end)| moment_us < end) {
+            self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
+        }
         self.place_undated(Some(moment_us));
         self.last_us = Some(moment_us);
     }

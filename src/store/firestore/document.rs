@@ -114,6 +114,9 @@ pub(super) struct MessageDocument {
     signal: String,
     #[serde(with = "timestamp")]
     window_end: DateTime<Utc>,
+    /// Which reading of the window; absent in documents of before, which knew one only.
+    #[serde(default)]
+    revision: u32,
     transition: String,
     channel: String,
     /// Any JSON.
@@ -140,6 +143,7 @@ impl MessageDocument {
             length_s: key.length_s,
             signal: key.signal.to_string(),
             window_end: key.window_end,
+            revision: key.revision,
             transition: key.transition.to_string(),
             channel: key.channel.clone(),
             payload: draft.payload.to_string(),
@@ -156,7 +160,7 @@ impl MessageDocument {
 
     /// Whether it is kept to be looked at only.
     pub(super) fn is_shadow(&self) -> bool {
-        self.due_at.is_none() && self.delivered_at.is_none()
+        self.due_at.is_none() && self.delivered_at.is_none() && self.error_kind.is_empty()
     }
 
     pub(super) fn is_of(&self, series: &Series) -> bool {
@@ -169,7 +173,7 @@ impl MessageDocument {
             signal: serde_json::from_value(self.signal.clone().into())?,
             transition: serde_json::from_value(self.transition.clone().into())?,
             channel: self.channel.clone(),
-            status: MessageStatus::status(self.due_at.is_some(), self.delivered_at.is_some()),
+            status: MessageStatus::status(self.due_at.is_some(), self.delivered_at.is_some(), &self.error_kind),
         })
     }
 
@@ -179,6 +183,7 @@ impl MessageDocument {
             length_s: self.length_s,
             signal: serde_json::from_value(self.signal.clone().into())?,
             window_end: self.window_end,
+            revision: self.revision,
             transition: serde_json::from_value(self.transition.clone().into())?,
             channel: self.channel.clone(),
         })

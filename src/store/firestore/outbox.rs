@@ -8,7 +8,7 @@ use super::document::{MessageDocument, comparable, unchanged};
 use super::fault::{Fault, FaultKind, FirestoreError};
 use super::{FirestoreStore, message_id};
 use crate::store::lifecycle::to_micros;
-use crate::store::outbox::{Claim, ClaimRequest, LastAttempt, MessageKey, MessageStatus};
+use crate::store::outbox::{ABANDONED, Claim, ClaimRequest, LastAttempt, MessageKey, MessageStatus};
 use crate::store::{Scope, Series, StoreError};
 
 /// A message, its id, and when it was last written, as the condition of the next write.
@@ -49,7 +49,7 @@ impl FirestoreStore {
         let waiting = self.waiting(&request.scope, request.now).await?;
         let is_next = |(key, read): &(MessageKey, Read)| {
             let is_due = read.message.due_at.is_some_and(|due_at| due_at <= request.now);
-            is_due && !waiting.iter().any(|(earlier, _)| key.comes_after(earlier))
+            is_due && !request.except.contains(&key.signal) && !waiting.iter().any(|(earlier, _)| key.comes_after(earlier))
         };
         let next: Vec<bool> = waiting.iter().map(is_next).collect();
         let due = waiting.into_iter().zip(next).filter(|(_, is_next)| *is_next).map(|((_, read), _)| read);
@@ -129,6 +129,15 @@ impl FirestoreStore {
             message.delivered_at = Some(now);
             message.error_kind.clear();
             is_new
+        };
+        Ok(self.change(claim, change).await?)
+    }
+
+    pub async fn abandon(&self, claim: &Claim, reason: &str) -> Result<(), StoreError> {
+        let change = |message: &mut MessageDocument| {
+            message.due_at = None;
+            message.error_kind = format!("{ABANDONED}{reason}");
+            message.delivered_at.is_none()
         };
         Ok(self.change(claim, change).await?)
     }
