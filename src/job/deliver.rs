@@ -24,6 +24,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// up any longer.
 const MOST_ATTEMPTS: u32 = 20;
 
+/// A channel that this many runs did not know is gone.
+const UNCONFIGURED_ATTEMPTS: u32 = 4;
+
 /// The channels of a run, usable or not.
 pub struct Senders {
     pub channels: Vec<(ChannelName, Result<Channel, String>)>,
@@ -109,7 +112,7 @@ pub async fn deliver(
                 delivered.sent += 1;
                 store.mark_delivered(claim, now).await
             }
-            Err(failure) if failure.is_final || claim.attempt >= MOST_ATTEMPTS => {
+            Err(failure) if claim.attempt >= failure.most_attempts => {
                 let (signal, channel) = (claim.key.signal, claim.key.channel.clone());
                 delivered.abandoned.push(format!("{signal} by {channel}: {}", failure.text));
                 store.abandon(claim, failure.kind).await
@@ -148,17 +151,17 @@ struct Failure {
     /// A word or two, for the outbox.
     kind: String,
     text: String,
-    /// No later attempt can end otherwise.
-    is_final: bool,
+    /// At which attempt it is given up.
+    most_attempts: u32,
 }
 
 impl Failure {
     fn new(kind: &str, text: String) -> Self {
-        Self { kind: kind.to_owned(), text, is_final: false }
+        Self { kind: kind.to_owned(), text, most_attempts: MOST_ATTEMPTS }
     }
 
-    fn at_last(kind: &str, text: String) -> Self {
-        Self { kind: kind.to_owned(), text, is_final: true }
+    fn within(self, most_attempts: u32) -> Self {
+        Self { most_attempts, ..self }
     }
 }
 
@@ -168,7 +171,7 @@ async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachmen
         return Err(Failure::new("newer version", text));
     }
     let notification: Notification = serde_json::from_value(claim.payload.clone())
-        .map_err(|error| Failure::at_last("damaged", format!("the stored message cannot be read: {error}")))?;
+        .map_err(|error| Failure::new("damaged", format!("the stored message cannot be read: {error}")).within(1))?;
     let report =
         attachment.filter(|attachment| attachment.window_end == claim.key.window_end).map(|attachment| attachment.html.clone());
     let envelope = Envelope { message_id: id_of(&claim.key), may_be_repeated: may_be_repeated(&claim.last_attempt), report };
@@ -178,13 +181,17 @@ async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachmen
 async fn send(senders: &Senders, channel: &str, notification: &Notification, envelope: &Envelope) -> Result<(), Failure> {
     let found = senders.channels.iter().find(|(name, _)| name.as_str() == channel).map(|(_, channel)| channel);
     match found {
-        None => Err(Failure::at_last("not configured", format!("channels.{channel} is not configured any more"))),
+        None => {
+            // A run by hand may have another configuration: the next ones may have it.
+            let text = format!("channels.{channel} is not configured any more");
+            Err(Failure::new("not configured", text).within(UNCONFIGURED_ATTEMPTS))
+        }
         Some(Err(problem)) => Err(Failure::new("misconfigured", problem.clone())),
         Some(Ok(channel)) => channel.send(notification, envelope).await.map_err(|error| {
             let text = crate::error::with_causes(&error);
             // Some receivers of a mail have it: they would get it again with every attempt for the others.
-            let is_final = error.fault == Fault::Refused && error.may_have_arrived();
-            Failure { kind: kind_of(&error), text, is_final }
+            let is_partial = error.fault == Fault::Refused && error.may_have_arrived();
+            Failure { kind: kind_of(&error), text, most_attempts: if is_partial { 1 } else { MOST_ATTEMPTS } }
         }),
     }
 }
