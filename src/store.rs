@@ -179,7 +179,7 @@ impl StateStore {
         }
     }
 
-    /// The messages about a window of a series, as they stand.
+    /// The messages about a window of a series, as they stand; those of later readings of the window last.
     pub async fn messages_about(&self, series: Series, window_end: DateTime<Utc>) -> Result<Vec<MessageStatus>, StoreError> {
         match self {
             Self::Sqlite(store) => locked(store, move |store| store.messages_about(&series, window_end)).await,

@@ -2,14 +2,10 @@
 
 use serde_json::Value;
 
-use crate::workspace::{Workspace, findings, rows, stamp, text};
+use crate::workspace::{Workspace, findings, rows, signal, stamp, text};
 
 const PREDICTIONS: &str = "[prediction]\nclass = \"class\"\nconfidence = \"conf\"\n[signals.low-confidence]\nmode = \"shadow\"\nlast = 100\n\
                            [signals.prediction-drift]\nmode = \"shadow\"\n";
-
-fn signal(report: &Value, name: &str) -> Value {
-    report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == name).unwrap().clone()
-}
 
 fn state(report: &Value, name: &str) -> String {
     text(&signal(report, name)["state"])

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::mail_server::{Kind, MailServer};
 use crate::message_server::{MessageServer, SIGNING_SECRET, Trouble};
-use crate::workspace::{AS_OF, Ran, Workspace, rows, stamp, text};
+use crate::workspace::{AS_OF, Ran, Workspace, rows, signal, stamp, text};
 
 /// A drifted window of the tests' reference, told by Slack and a webhook.
 struct Setup {
@@ -68,10 +68,6 @@ impl Setup {
             .map(|received| received.body)
             .collect()
     }
-}
-
-fn signal(report: &Value, name: &str) -> Value {
-    report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == name).unwrap().clone()
 }
 
 fn deliveries(report: &Value) -> Vec<(String, String)> {
@@ -331,7 +327,7 @@ async fn a_window_that_reads_otherwise_the_second_time_tells_what_changed() {
     // And drifted in the end, of the same window: nothing that was told before stands in the way.
     setup.workspace.logs(300, 0.5);
     setup.check(AS_OF).await;
-    setup.check(AS_OF).await;
+    assert_eq!(deliveries(&setup.check(AS_OF).await.json()), both("delivered"), "once for each channel");
     assert_eq!(setup.heard(), ["opened", "resolved", "opened"]);
     let ids: std::collections::BTreeSet<String> = setup.received("/hook").iter().map(|body| text(&body["message_id"])).collect();
     assert_eq!(ids.len(), 3);

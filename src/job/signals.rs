@@ -1,5 +1,6 @@
 //! The signals of a run: how each moves on, whom it tells, and what the report says of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -215,9 +216,10 @@ pub fn take_statuses(signals: &mut [SignalReport], statuses: &[MessageStatus]) -
     for signal in signals {
         let of_signal =
             statuses.iter().filter(|status| status.signal == signal.name && Some(status.transition) == signal.transition);
-        let mut deliveries: Vec<Delivery> =
-            of_signal.map(|status| Delivery { channel: status.channel.clone(), status: status.status }).collect();
-        deliveries.sort_by(|a, b| a.channel.cmp(&b.channel));
+        // A window that was read several times may have told the same twice: the newest of each channel counts.
+        let newest: BTreeMap<&str, DeliveryStatus> = of_signal.map(|status| (status.channel.as_str(), status.status)).collect();
+        let deliveries: Vec<Delivery> =
+            newest.into_iter().map(|(channel, status)| Delivery { channel: channel.to_owned(), status }).collect();
         if !deliveries.is_empty() && deliveries != signal.deliveries {
             signal.deliveries = deliveries;
             is_changed = true;

@@ -157,6 +157,11 @@ pub fn verdict(report: &Value, feature: &str) -> String {
     text(&features.iter().find(|entry| entry["name"] == feature).unwrap()["verdict"])
 }
 
+/// One signal of a report.
+pub fn signal(report: &Value, name: &str) -> Value {
+    report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == name).unwrap().clone()
+}
+
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }

@@ -163,6 +163,10 @@ impl MessageDocument {
         self.due_at.is_none() && self.delivered_at.is_none() && self.error_kind.is_empty()
     }
 
+    pub(super) fn revision(&self) -> u32 {
+        self.revision
+    }
+
     pub(super) fn is_of(&self, series: &Series) -> bool {
         self.length_s == series.length_s
     }

@@ -112,7 +112,8 @@ impl FirestoreStore {
             let end = comparable(to_micros(window_end))?;
             let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
             let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").equal(end.clone())]));
-            let documents: Vec<MessageDocument> = query.obj().query().await?;
+            let mut documents: Vec<MessageDocument> = query.obj().query().await?;
+            documents.sort_by_key(MessageDocument::revision);
             documents.iter().filter(|message| message.is_of(series)).map(MessageDocument::status).collect()
         };
         Ok(self.client.call("read messages from", read).await?)
