@@ -29,6 +29,7 @@ pub use http::{Address, Http, is_loopback, is_secure};
 use pagerduty::Pagerduty;
 use slack::Slack;
 use webhook::Webhook;
+pub use words::moment;
 
 /// Of [`Notification`] as JSON. Any change of its fields is a new version: an older reader refuses a newer message, and leaves it to
 /// the newer program that wrote it.

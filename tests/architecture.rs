@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -11,12 +11,13 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("decision", &["statistic", "profile", "feature"]),
     ("report", &["decision", "statistic", "profile", "feature", "window"]),
     ("blocking", &[]),
+    ("causes", &[]),
     ("retry", &[]),
     ("credentials", &[]),
-    ("bucket", &["blocking", "credentials", "retry"]),
+    ("bucket", &["blocking", "causes", "credentials", "retry"]),
     ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
-    ("notify", &["retry", "report", "decision", "statistic", "profile", "feature"]),
+    ("notify", &["causes", "retry", "report", "decision", "statistic", "profile", "feature"]),
     // The settings types that other modules define.
     ("config", &["decision", "feature", "ingest", "notify", "store", "window"]),
     ("cli", &["config"]),

@@ -204,7 +204,8 @@ fn report_copy(layers: &mut Layers) {
 mod tests {
     use crate::config::load;
 
-    fn problems(text: &str) -> Vec<String> {
+    /// What is said of a configuration, a line each.
+    pub(super) fn problems(text: &str) -> Vec<String> {
         let error = load(Some(("x.toml", text)), [], &[]).err();
         error.map(|error| error.to_string().lines().map(str::to_owned).collect()).unwrap_or_default()
     }

@@ -57,9 +57,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut failures = Failures::default();
-    // Without a window there is no trend to keep; but whoever is told must be told once.
-    let is_needed = window.is_some() || notify::somebody_is_told(config);
-    let store = if is_needed { failures.keep(open_store(config, invocation).await) } else { None };
+    let store = failures.keep(needed_store(config, invocation, window).await).flatten();
     let history = past(&context, &logs, &profile, window, store.as_ref(), &mut found, &mut failures).await?;
     found.extend(findings::of_features(&judged));
     found.extend(findings::of_features(&predictions));
@@ -365,6 +363,18 @@ impl Failures {
         }
         (!self.untold.kept.is_empty() || !self.untold.lost.is_empty()).then_some(ExitCode::Undelivered)
     }
+}
+
+/// The store of a check. Without a window there is no trend to keep; but whoever is told must be told once.
+pub async fn needed_store(
+    config: &Config,
+    invocation: &Invocation,
+    window: Option<Window>,
+) -> Result<Option<StateStore>, StoreError> {
+    if window.is_none() && !notify::somebody_is_told(config) {
+        return Ok(None);
+    }
+    open_store(config, invocation).await.map(Some)
 }
 
 pub async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {

@@ -3,6 +3,7 @@
 //! A message is claimed, sent, and marked; whoever dies in between leaves it to be claimed again when the lease has run out, by the retry
 //! of the same run or by the next one. Waits for what others hold, so that a retry after a crash delivers it, and not the run six hours later.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +33,13 @@ pub struct Senders {
     pub channels: Vec<(ChannelName, Result<Channel, String>)>,
 }
 
+impl Senders {
+    /// The channel of this name: `None` when it is not configured, an error when it cannot be used.
+    pub fn find(&self, channel: &str) -> Option<&Result<Channel, String>> {
+        self.channels.iter().find(|(name, _)| name.as_str() == channel).map(|(_, channel)| channel)
+    }
+}
+
 /// What a run delivered, and what not.
 #[derive(Debug, Default)]
 pub struct Delivered {
@@ -44,9 +52,10 @@ pub struct Delivered {
 }
 
 /// The report that messages of this run attach.
-pub struct Attachment {
+pub struct Attachment<'a> {
     pub window_end: DateTime<Utc>,
-    pub html: Bytes,
+    /// Rendered when the first message wants it: most runs have none to send.
+    pub html: LazyLock<Bytes, Box<dyn FnOnce() -> Bytes + Send + 'a>>,
 }
 
 /// Sends everything that is due to this job, of this run or of earlier ones: one message after the other, each receipt kept before the
@@ -58,7 +67,7 @@ pub async fn deliver(
     store: &StateStore,
     scope: &Scope,
     silenced: &[SignalName],
-    attachment: Option<&Attachment>,
+    attachment: Option<&Attachment<'_>>,
 ) -> Delivered {
     let mut delivered = Delivered::default();
     let mut failed: Vec<MessageKey> = Vec::new();
@@ -132,18 +141,18 @@ pub async fn deliver(
     delivered
 }
 
-/// Sends messages that no store keeps; what fails is lost, and said.
-pub async fn deliver_loose(senders: &Senders, loose: &[Loose], key: &str, report: Option<&Bytes>) -> Delivered {
-    let mut delivered = Delivered::default();
+/// Sends messages that no store keeps; gives those that are lost, in words.
+pub async fn deliver_loose(senders: &Senders, loose: &[Loose], key: &str, attachment: Option<&Attachment<'_>>) -> Vec<String> {
+    let mut lost = Vec::new();
     for Loose { channel, notification } in loose {
         let id = format!("{key}/{}/{}", notification.dedupe_key, channel.as_str());
-        let envelope = Envelope { message_id: message_id(&id), may_be_repeated: true, report: report.cloned() };
-        match send(senders, channel.as_str(), notification, &envelope).await {
-            Ok(()) => delivered.sent += 1,
-            Err(failure) => delivered.failures.push(format!("{} by {}: {}", notification.signal, channel.as_str(), failure.text)),
+        let report = attachment.map(|attachment| Bytes::clone(&attachment.html));
+        let envelope = Envelope { message_id: message_id(&id), may_be_repeated: true, report };
+        if let Err(failure) = send(senders, channel.as_str(), notification, &envelope).await {
+            lost.push(format!("{} by {}: {}", notification.signal, channel.as_str(), failure.text));
         }
     }
-    delivered
+    lost
 }
 
 /// Why a message could not be delivered.
@@ -165,22 +174,22 @@ impl Failure {
     }
 }
 
-async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachment>) -> Result<(), Failure> {
+async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachment<'_>>) -> Result<(), Failure> {
     if claim.payload_version > PAYLOAD_VERSION {
         let text = format!("the message is of version {}, newer than this drift-check", claim.payload_version);
         return Err(Failure::new("newer version", text));
     }
     let notification: Notification = serde_json::from_value(claim.payload.clone())
         .map_err(|error| Failure::new("damaged", format!("the stored message cannot be read: {error}")).within(1))?;
-    let report =
-        attachment.filter(|attachment| attachment.window_end == claim.key.window_end).map(|attachment| attachment.html.clone());
+    let report = attachment
+        .filter(|attachment| attachment.window_end == claim.key.window_end)
+        .map(|attachment| Bytes::clone(&attachment.html));
     let envelope = Envelope { message_id: id_of(&claim.key), may_be_repeated: may_be_repeated(&claim.last_attempt), report };
     send(senders, &claim.key.channel, &notification, &envelope).await
 }
 
 async fn send(senders: &Senders, channel: &str, notification: &Notification, envelope: &Envelope) -> Result<(), Failure> {
-    let found = senders.channels.iter().find(|(name, _)| name.as_str() == channel).map(|(_, channel)| channel);
-    match found {
+    match senders.find(channel) {
         None => {
             // A run by hand may have another configuration: the next ones may have it.
             let text = format!("channels.{channel} is not configured any more");

@@ -10,6 +10,7 @@ use crate::cli::Format;
 use crate::config::Config;
 use crate::decision::signal::SignalName;
 use crate::error::{ExitCode, JobError};
+use crate::notify::moment;
 use crate::report::{PastRun, format_count, format_percent, printable};
 use crate::store::{Silence, StateStore};
 use crate::window::{Length, Window};
@@ -154,8 +155,4 @@ impl Shown {
         });
         text
     }
-}
-
-fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
 }

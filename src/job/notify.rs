@@ -1,5 +1,7 @@
 //! Telling people, as one step of a run: what is due goes out, the report learns what became of it, and a dry run shows what would be sent.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -52,10 +54,11 @@ impl Telling<'_> {
             return untold;
         }
         let senders = self.senders();
-        let html = report.map(|report| Bytes::from(html::render(report).into_bytes()));
+        let attachment = report.map(|report| Attachment {
+            window_end: crate::store::to_micros(self.window_end),
+            html: LazyLock::new(Box::new(move || Bytes::from(html::render(report).into_bytes()))),
+        });
         if let Some(store) = self.store {
-            let window_end = crate::store::to_micros(self.window_end);
-            let attachment = html.clone().map(|html| Attachment { window_end, html });
             let scope = self.series.scope();
             let Delivered { failures, abandoned, store: error, sent } =
                 deliver(self.config, self.invocation, &senders, store, &scope, &self.silenced, attachment.as_ref()).await;
@@ -69,7 +72,7 @@ impl Telling<'_> {
         }
         if !self.loose.is_empty() {
             let key = self.window_end.to_rfc3339();
-            untold.lost.extend(deliver_loose(&senders, self.loose, &key, html.as_ref()).await.failures);
+            untold.lost.extend(deliver_loose(&senders, self.loose, &key, attachment.as_ref()).await);
         }
         untold
     }
@@ -94,9 +97,8 @@ impl Telling<'_> {
         }
         let senders = self.senders();
         for Loose { channel, notification } in self.loose {
-            let found = senders.channels.iter().find(|(name, _)| name == channel).map(|(_, channel)| channel);
             let envelope = Envelope { message_id: "(set when it is sent)".to_owned(), may_be_repeated: false, report: None };
-            match found {
+            match senders.find(channel.as_str()) {
                 Some(Ok(channel)) => text.push_str(&format!(
                     "\nWould be sent to {}:\n{}\n",
                     channel.receiver(),

@@ -35,9 +35,7 @@ pub async fn tell(
         command: sections::command(config, effective, invocation, window.map(|window| window.end)),
     };
     let mut failure = None;
-    let is_needed = window.is_some() || notify::somebody_is_told(config);
-    let store =
-        if is_needed { check::open_store(config, invocation).await.map_err(|error| failure = Some(error)).ok() } else { None };
+    let store = check::needed_store(config, invocation, window).await.map_err(|error| failure = Some(error)).ok().flatten();
     let (reading, why) = broken_input(None, Some(&reason));
     let read = [Read { settings, reading, reason: why }];
     let context = signals::Context { config, invocation, series: &series, window_end, report_uri: None };

@@ -24,26 +24,15 @@ pub struct Setting {
 
 /// The message about a signal of the report. `signal` has moved: it says what changed, and since when.
 pub fn compose(report: &Report, signal: &SignalReport, setting: Setting) -> Notification {
-    let end = report.window.end.unwrap_or(report.run.started_at);
-    let (features, features_left_out) = worst(report, signal);
-    Notification {
+    let run = Bare {
         job: report.run.job.clone(),
         environment: report.run.environment.clone(),
-        signal: signal.name,
-        priority: if signal.name.is_urgent() { Priority::P1 } else { Priority::P2 },
-        transition: signal.transition.unwrap_or(Transition::Opened),
-        since: signal.since.unwrap_or(end),
         window_start: report.window.start,
-        window_end: end,
-        summary: printable(&signal.reason),
-        facts: facts(report, signal),
-        features,
-        features_left_out,
-        notes: setting.notes,
-        links: setting.links,
+        window_end: report.window.end.unwrap_or(report.run.started_at),
         command: report.run.command.clone(),
-        dedupe_key: setting.dedupe_key,
-    }
+    };
+    let (features, features_left_out) = worst(report, signal);
+    Notification { facts: facts(report, signal), features, features_left_out, ..compose_without_report(&run, signal, setting) }
 }
 
 /// What there is to say when no report could be made: who, when, and how to try again.

@@ -107,18 +107,9 @@ impl Transient for SendError {
     }
 }
 
-/// An error with its causes on one line, none said twice.
+/// An error with its causes on one line.
 pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let next = source.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = source.source();
-    }
-    super::words::shown(&text, SHOWN_CHARS)
+    super::words::shown(&crate::causes::causes(error), SHOWN_CHARS)
 }
 
 /// How much of a text from outside is repeated; more than a sentence or two is page furniture.

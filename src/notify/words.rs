@@ -74,7 +74,8 @@ pub(super) fn sign(notification: &Notification) -> &'static str {
     }
 }
 
-pub(super) fn moment(at: DateTime<Utc>) -> String {
+/// `2026-01-31 18:00 UTC`
+pub fn moment(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 

@@ -135,18 +135,9 @@ fn inner_message(text: &str, depth: u8) -> Option<String> {
     Some(inner.unwrap_or_else(|| message.to_owned()))
 }
 
-/// An error with its causes, none said twice.
+/// An error with its causes on one line.
 fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let next = source.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = source.source();
-    }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    crate::causes::causes(error).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn short(text: &str) -> String {

@@ -80,12 +80,7 @@ fn server(layers: &mut Layers, email: &EmailChannel) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::load;
-
-    fn problems(text: &str) -> Vec<String> {
-        let error = load(Some(("x.toml", text)), [], &[]).err();
-        error.map(|error| error.to_string().lines().map(str::to_owned).collect()).unwrap_or_default()
-    }
+    use super::super::tests::problems;
 
     #[test]
     fn a_channel_is_complete_or_absent() {

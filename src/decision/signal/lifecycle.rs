@@ -30,7 +30,7 @@ pub enum Telling {
 }
 
 /// What is remembered of a signal between runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// While it is closed: firing runs in a row. While it is open: quiet runs in a row.
@@ -47,9 +47,6 @@ struct Open {
     /// The last message.
     told: Option<Told>,
 }
-
-// A value is compared as it is stored; there is no NaN among readings.
-impl Eq for Open {}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
