@@ -11,6 +11,7 @@ WORKDIR /src
 
 # The dependencies, in a layer of their own that lasts until Cargo.lock changes: every target that Cargo.toml names, left empty.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir -p src fixtures tests/simulation \
     && touch src/lib.rs tests/integration.rs \
     && for file in src/main.rs fixtures/generate.rs tests/simulation/calibrate.rs; do echo 'fn main() {}' >"$file"; done \

@@ -9,9 +9,9 @@ pub mod fault;
 pub mod gcs;
 pub mod local;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use crate::blocking;
 use fault::{Fault, ServiceError};
 use gcs::{GcsBucket, RemoteRanges};
 use local::LocalBucket;
+use local::reading::{NearRanges, Reading};
 
 /// Where a bucket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,19 +125,39 @@ pub enum Access {
 /// An object that is open for reading: one generation of it, whatever is written meanwhile.
 pub struct OpenObject {
     pub content: Content,
-    /// What names this very content.
-    pub generation: String,
-    pub size_bytes: u64,
+    pub generation: Generation,
     /// The bytes are those of a gzip file, whatever the key says: uploads can be compressed by the tool that makes them.
     pub is_gzip: bool,
 }
 
+/// What names the very content that is read.
+pub enum Generation {
+    /// The generation, and the size in bytes.
+    Known(String, u64),
+    /// It is known when everything was read.
+    Digest(Arc<Reading>),
+}
+
+impl Generation {
+    /// The generation and the size in bytes, when the object was read.
+    ///
+    /// # Errors
+    /// When what was read is of no generation, because the object was changed meanwhile.
+    pub fn settle(self) -> std::io::Result<(String, u64)> {
+        match self {
+            Self::Known(generation, size_bytes) => Ok((generation, size_bytes)),
+            Self::Digest(reading) => reading.settle(),
+        }
+    }
+}
+
 /// The bytes of an open object.
 pub enum Content {
-    /// A file, to be read here and there.
-    File(File),
     /// The bytes as they arrive. The end is an error when they were not the stored ones.
     Stream(Box<dyn Read + Send>),
+    /// A file, to be read here and there.
+    Near(NearRanges),
+    /// An object that lies elsewhere, to be read here and there.
     Ranges(RemoteRanges),
 }
 

@@ -17,10 +17,12 @@ use tokio::task::JoinHandle;
 
 use crate::blocking;
 use crate::bucket::gcs::RemoteRanges;
+use crate::bucket::local::reading::NearRanges;
 use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject};
 use account::{Account, Fault, ObjectAccount};
 use decode::{
-    Batch, ColumnGuess, Compression, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation, decode, inspect,
+    Batch, ColumnGuess, Compression, DecodeError, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation, decode,
+    inspect,
 };
 use sink::Sink;
 
@@ -62,7 +64,7 @@ pub async fn read<S: Sink>(
         let finished = blocking::done(task).await?;
         match finished.rows {
             Rows::None => {}
-            Rows::One(batch) => total.update(&batch),
+            Rows::One(batch) => total.take_whole(&batch),
             Rows::Counted(counts) => total.merge(counts),
         }
         progress(finished.account.size_bytes);
@@ -89,18 +91,17 @@ enum Rows<S> {
 const READINGS: u32 = 2;
 
 fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, empty: &S) -> Result<Finished<S>, BucketError> {
-    let account =
-        |outcome| ObjectAccount { uri: meta.uri.clone(), generation: String::new(), size_bytes: meta.size_bytes, outcome };
-    let Some(encoding) = Encoding::of_key(&meta.key) else {
-        return Ok(Finished { account: account(Err(Fault::UnknownFormat)), rows: Rows::None });
+    let unread = |fault| {
+        let account =
+            ObjectAccount { uri: meta.uri.clone(), generation: String::new(), size_bytes: meta.size_bytes, outcome: Err(fault) };
+        Ok(Finished { account, rows: Rows::None })
     };
+    let Some(encoding) = Encoding::of_key(&meta.key) else { return unread(Fault::UnknownFormat) };
     let mut reading = 1;
     loop {
         let open = match bucket.read(meta, access(encoding)) {
             // Deleted since it was listed: the others can still be read.
-            Err(error) if error.is_not_found() => {
-                return Ok(Finished { account: account(Err(Fault::Vanished)), rows: Rows::None });
-            }
+            Err(error) if error.is_not_found() => return unread(Fault::Vanished),
             open => open?,
         };
         let mut finished = read_open(open, meta, encoding, request, empty);
@@ -134,15 +135,41 @@ fn stored(encoding: Encoding, open: &OpenObject) -> Encoding {
 
 fn input(content: Content) -> Input {
     match content {
-        Content::File(file) => Input::File(file),
         Content::Stream(stream) => Input::Stream(stream),
+        Content::Near(ranges) => Input::Ranges(Box::new(ranges)),
         Content::Ranges(ranges) => Input::Ranges(Box::new(ranges)),
+    }
+}
+
+impl Ranges for NearRanges {
+    fn length(&self) -> u64 {
+        self.size_bytes()
+    }
+
+    fn is_near(&self) -> bool {
+        true
+    }
+
+    fn budget_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
+    fn reserve(&self, _: u64) -> std::io::Result<Reservation> {
+        Ok(Box::new(()))
+    }
+
+    fn get(&self, range: Range<u64>) -> std::io::Result<Vec<u8>> {
+        Self::get(self, range)
     }
 }
 
 impl Ranges for RemoteRanges {
     fn length(&self) -> u64 {
         self.size_bytes()
+    }
+
+    fn is_near(&self) -> bool {
+        false
     }
 
     fn budget_bytes(&self) -> u64 {
@@ -153,8 +180,13 @@ impl Ranges for RemoteRanges {
         Ok(Box::new(Self::reserve(self, bytes)?))
     }
 
-    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
-        Self::read(self, range, take)
+    fn get(&self, range: Range<u64>) -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(usize::try_from(range.end.saturating_sub(range.start)).map_err(std::io::Error::other)?);
+        Self::read(self, range, &mut |more| {
+            bytes.extend_from_slice(more);
+            Ok(())
+        })?;
+        Ok(bytes)
     }
 }
 
@@ -168,27 +200,35 @@ fn bucket_error(fault: &mut DecodeFault) -> Option<BucketError> {
 
 fn read_open<S: Sink>(open: OpenObject, meta: &ObjectMeta, encoding: Encoding, request: &Request, empty: &S) -> Finished<S> {
     let encoding = stored(encoding, &open);
-    let OpenObject { content, generation, size_bytes, .. } = open;
-    let account = |outcome| ObjectAccount { uri: meta.uri.clone(), generation, size_bytes, outcome };
     let mut held: Option<Batch> = None;
     let mut counts: Option<S> = None;
-    let result = decode(input(content), encoding, request, &mut |batch| match (&mut counts, held.take()) {
-        (Some(counts), _) => counts.update(&batch),
-        (None, None) => held = Some(batch),
-        (None, Some(first)) => {
-            let mut own = S::clone(empty);
-            own.update(&first);
-            own.update(&batch);
-            counts = Some(own);
+    let decoded = decode(input(open.content), encoding, request, &mut |batch| {
+        if counts.is_none() && held.is_none() && batch.rows <= BATCH_ROWS {
+            held = Some(batch.read()?);
+            return Ok(());
         }
+        let own = counts.get_or_insert_with(|| S::clone(empty));
+        held.take().map_or(Ok(()), |first| own.update(&first))?;
+        own.update(&batch)
     });
-    match result {
-        Err(error) => Finished { account: account(Err(Fault::Unreadable(error))), rows: Rows::None },
-        Ok(tally) => {
-            let rows = counts.map(Rows::Counted).or(held.map(Rows::One)).unwrap_or(Rows::None);
-            Finished { account: account(Ok(tally)), rows }
+    let account = |generation, size_bytes, outcome| ObjectAccount { uri: meta.uri.clone(), generation, size_bytes, outcome };
+    let (generation, size_bytes, outcome) = match (open.generation.settle(), decoded) {
+        (Ok((generation, size_bytes)), decoded) => (generation, size_bytes, decoded),
+        (Err(_), Err(error)) => (String::new(), meta.size_bytes, Err(error)),
+        (Err(changed), Ok(tally)) => {
+            let error = DecodeError { fault: DecodeFault::Unreadable(changed), rows_before_error: tally.rows_read };
+            (String::new(), meta.size_bytes, Err(error))
         }
-    }
+    };
+    let rows = match (&outcome, counts, held) {
+        (Err(_), ..) | (Ok(_), None, None) => Rows::None,
+        (Ok(_), Some(mut counts), _) => {
+            counts.close();
+            Rows::Counted(counts)
+        }
+        (Ok(_), None, Some(batch)) => Rows::One(batch),
+    };
+    Finished { account: account(generation, size_bytes, outcome.map_err(Fault::Unreadable)), rows }
 }
 
 /// Rows that are looked at to guess what a column holds.

@@ -11,7 +11,7 @@ use drift_check::cli::{Cli, Command};
 use drift_check::error::{ExitCode, JobError, with_causes};
 use drift_check::job::{self, Invocation, Outcome, Terminal};
 use drift_check::logging::{self, LogOptions};
-use drift_check::platform::Platform;
+use drift_check::platform::{self, Platform};
 use drift_check::progress::Progress;
 use drift_check::retry;
 use indicatif::MultiProgress;
@@ -25,6 +25,12 @@ const GRACE: Duration = Duration::from_secs(2);
 const PAGE_WIDTH: u16 = 100;
 
 fn main() -> ProcessExitCode {
+    if let Some(missing) = platform::missing_instructions() {
+        eprintln!(
+            "drift-check: this processor lacks {missing}: build it with RUSTFLAGS=\"-C target-cpu=x86-64\" cargo build --release"
+        );
+        return ProcessExitCode::from(ExitCode::Unexpected as u8);
+    }
     // Two providers are compiled in by our dependencies, and TLS panics until one is chosen. Failing means: chosen already.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let Cli { options, command } = Cli::parse();

@@ -74,6 +74,16 @@ impl Platform {
     }
 }
 
+/// What this binary was built for and this processor does not have. (The standard library's own question is answered when the binary is
+/// built.)
+pub fn missing_instructions() -> Option<&'static str> {
+    #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
+    if !raw_cpuid::CpuId::new().get_extended_feature_info().is_some_and(|features| features.has_avx2() && features.has_bmi2()) {
+        return Some("AVX2");
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

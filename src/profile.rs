@@ -1,32 +1,36 @@
 //! Profiles: what is kept of the reference, and the counts that the rows of a window are reduced to.
 //!
 //! A reference profile holds, per feature, the grid of reference values (or the categories) and the reference's own counts over
-//! it. The rows of a window become counts over the same grid. Counts are integers and merge by addition, so a window's counts are
-//! the same whatever the order of the rows and the number of threads; only what is summed in floating point (moments, offsets)
-//! depends on the order, and that order is fixed by the caller. Memory depends on the reference, never on the rows of a window.
+//! it. The rows of a window become counts over the same grid. All of them are integers and merge by addition, so a window's counts are
+//! the same whatever the order of the rows and the number of threads. Memory depends on the reference, never on the rows of a window.
 
+pub mod beyond;
 pub mod builder;
 pub mod categories;
+pub mod counts;
 pub mod dependence;
+pub mod exact;
 pub mod grid;
 pub mod joint;
+pub mod locator;
 pub mod moments;
-pub mod placed;
+pub mod packed;
+pub mod ranks;
 pub mod recent;
+pub mod stored;
+pub mod table;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thiserror::Error;
 
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
 use categories::{Categories, CategoryCounts};
+use counts::NumericCounts;
 use dependence::{Dependence, Estimate};
-use grid::{Grid, NumericCounts};
+use grid::Grid;
 use joint::{CrossProducts, JointProfile};
-use placed::{CellTable, Placed};
-
-/// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
-pub const PROFILE_VERSION: u32 = 2;
+use packed::{Packer, Unpacker};
+use table::FeatureTable;
 
 /// How the rows of one feature divide into usable values and the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +59,15 @@ impl Presence {
         self.missing + self.absent + self.wrong_type
     }
 
+    fn pack(&self, to: &mut Packer) {
+        [self.rows, self.missing, self.absent, self.wrong_type, self.non_finite].into_iter().for_each(|count| to.count(count));
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        let [rows, missing, absent, wrong_type, non_finite] = [(); 5].map(|()| from.count());
+        Some(Self { rows: rows?, missing: missing?, absent: absent?, wrong_type: wrong_type?, non_finite: non_finite? })
+    }
+
     fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         self.missing += other.missing;
@@ -65,8 +78,7 @@ impl Presence {
 }
 
 /// One feature of the reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum FeatureProfile {
     Numeric { grid: Grid, reference: NumericCounts, dependence: Estimate },
     Categorical { categories: Categories, reference: CategoryCounts, dependence: Estimate },
@@ -112,10 +124,11 @@ pub struct ProfileObject {
 }
 
 /// Everything that is kept of the reference.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReferenceProfile {
-    pub version: u32,
+    /// The first 16 hexadecimal digits of the SHA-256 of the stored form: what names this reference. Features that are left out later do
+    /// not change it.
+    pub id: String,
     pub rows: u64,
     pub objects: Vec<ProfileObject>,
     /// In the order of their columns.
@@ -124,19 +137,7 @@ pub struct ReferenceProfile {
     pub joint: Option<JointProfile>,
     /// Which of `features` are what the model said (class, confidence): they are compared too, and never count among the features. The
     /// configuration says so, not the stored profile.
-    #[serde(skip)]
     pub predictions: Vec<FeatureName>,
-}
-
-/// Why a stored profile cannot be used.
-#[derive(Debug, Error)]
-pub enum ProfileError {
-    #[error(
-        "the profile is of version {found}, this drift-check reads version {PROFILE_VERSION}: build it again with `drift-check profile`"
-    )]
-    Version { found: u64 },
-    #[error("the profile is damaged ({0}): build it again with `drift-check profile`")]
-    Damaged(String),
 }
 
 impl ReferenceProfile {
@@ -144,58 +145,13 @@ impl ReferenceProfile {
         self.features.iter().find(|(candidate, _)| candidate.as_str() == name).map(|(_, profile)| profile)
     }
 
-    /// The stored form: JSON, without a byte that differs between two builds from the same reference.
-    ///
-    /// # Errors
-    /// None for a profile that this program made.
-    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
-    }
-
-    /// Reads a stored profile and checks that its parts fit together.
-    ///
-    /// # Errors
-    /// When it is of another version, or damaged.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, ProfileError> {
-        #[derive(Deserialize)]
-        struct VersionOnly {
-            version: u64,
-        }
-        let damaged = |error: serde_json::Error| ProfileError::Damaged(error.to_string());
-        let VersionOnly { version } = serde_json::from_slice(bytes).map_err(damaged)?;
-        if version != u64::from(PROFILE_VERSION) {
-            return Err(ProfileError::Version { found: version });
-        }
-        let profile: Self = serde_json::from_slice(bytes).map_err(damaged)?;
-        profile.check()?;
-        Ok(profile)
-    }
-
-    fn check(&self) -> Result<(), ProfileError> {
-        for (name, feature) in &self.features {
-            let fits = match feature {
-                FeatureProfile::Numeric { grid, reference, .. } => reference.fits(grid),
-                FeatureProfile::Categorical { categories, reference, .. } => reference.fits(categories),
-            };
-            let fits = fits && feature.dependence().design_effect >= 1.0;
-            if !fits {
-                return Err(ProfileError::Damaged(format!("the counts of `{name}` do not fit its grid")));
-            }
-        }
-        match &self.joint {
-            Some(joint) if !joint.fits() || self.joint_positions().len() != joint.features.len() => {
-                Err(ProfileError::Damaged("there is not one correlation for each pair of features".to_owned()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The first 16 hexadecimal digits of the SHA-256 of the stored form: what names this reference.
+    /// Names the profile by its stored form, once it is complete.
     ///
     /// # Errors
     /// As [`Self::to_json`].
-    pub fn id(&self) -> Result<String, serde_json::Error> {
-        Ok(short_digest(&self.to_json()?))
+    pub fn named(mut self) -> Result<Self, serde_json::Error> {
+        self.id = short_digest(&self.to_json()?);
+        Ok(self)
     }
 
     /// Empty counts over this profile's features.
@@ -278,30 +234,20 @@ impl FeatureCounts {
         }
     }
 
-    /// Counts one batch of the feature's column. A batch of the other kind counts as rows of another type.
-    pub fn update(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>) {
-        self.update_each(profile, batch, |_| {});
-    }
-
-    /// As [`Self::update`], and what each row is worth.
-    pub fn update_placed(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, table: &CellTable) -> Placed {
-        let mut placed = Placed::default();
-        self.update_each(profile, batch, |cell| placed.push(table, cell));
-        placed
-    }
-
-    /// Tells `each` the cell of every row, where the batch has values of the feature's kind.
-    fn update_each(&mut self, profile: &FeatureProfile, batch: ColumnBatch<'_>, each: impl FnMut(Option<usize>)) {
-        match (self, profile, batch) {
-            (Self::Numeric(counts), FeatureProfile::Numeric { grid, .. }, ColumnBatch::Numeric(values)) => {
-                counts.update(grid, values, each);
+    /// Counts one batch of the feature's column. A batch of the other kind counts as rows of another type. Where `ranks` is given, the rank
+    /// of every row is appended if the batch has values of the feature's kind.
+    pub fn update(&mut self, profile: &FeatureProfile, table: &FeatureTable, batch: ColumnBatch<'_>, ranks: Option<&mut Vec<u16>>) {
+        match (self, profile, table, batch) {
+            (Self::Numeric(counts), _, FeatureTable::Numeric { locator, ranks: table }, ColumnBatch::Numeric(values)) => {
+                counts.update(locator, values, ranks.map(|ranks| (table, ranks)));
             }
             (
                 Self::Categorical(counts),
                 FeatureProfile::Categorical { categories, .. },
+                FeatureTable::Categorical { ranks: table },
                 ColumnBatch::Categorical { codes, dictionary },
-            ) => counts.update(categories, codes, dictionary, each),
-            (counts, _, batch) => counts.presence_mut().add_unusable(batch),
+            ) => counts.update(categories, codes, dictionary, ranks.map(|ranks| (table, ranks))),
+            (counts, _, _, batch) => counts.presence_mut().add_unusable(batch),
         }
     }
 

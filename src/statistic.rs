@@ -17,7 +17,8 @@ pub mod tail;
 pub mod wasserstein;
 
 use crate::profile::categories::{Categories, CategoryCounts};
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 use crate::profile::{FeatureCounts, FeatureProfile, Presence};
 use chi_squared::ChiSquared;
 use ks::Ks;

@@ -92,7 +92,7 @@ const ONE_PLACE: [(&str, &[&str]); 20] = [
     ("fastrand", &["src/retry.rs"]),
     // Beside the choice of the provider: how a failed handshake is known.
     ("rustls", &["src/main.rs", "src/notify/error.rs"]),
-    ("memmap2", &["src/ingest/decode/parquet"]),
+    ("base64", &["src/profile/stored.rs"]),
 ];
 
 struct Source {

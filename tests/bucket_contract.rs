@@ -46,7 +46,7 @@ async fn read(bucket: &Bucket, meta: &ObjectMeta, access: Access) -> (Vec<u8>, S
         let open = bucket.read(&meta, access).unwrap();
         let mut bytes = Vec::new();
         match open.content {
-            Content::File(mut file) => drop(file.read_to_end(&mut bytes).unwrap()),
+            Content::Near(ranges) => bytes = ranges.get(0..ranges.size_bytes()).unwrap(),
             Content::Stream(mut stream) => drop(stream.read_to_end(&mut bytes).unwrap()),
             Content::Ranges(ranges) => {
                 let mut take = |chunk: &[u8]| {
@@ -56,8 +56,9 @@ async fn read(bucket: &Bucket, meta: &ObjectMeta, access: Access) -> (Vec<u8>, S
                 ranges.read(0..ranges.size_bytes(), &mut take).unwrap();
             }
         }
-        assert_eq!(bytes.len() as u64, open.size_bytes);
-        (bytes, open.generation)
+        let (generation, size_bytes) = open.generation.settle().unwrap();
+        assert_eq!(bytes.len() as u64, size_bytes);
+        (bytes, generation)
     };
     tokio::task::spawn_blocking(read).await.unwrap()
 }

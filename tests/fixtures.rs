@@ -118,6 +118,7 @@ fn the_decoder_finds_the_good_rows_of_every_object_and_rejects_the_broken_ones_f
             let path = object["path"].as_str().unwrap();
             let file = fs::File::open(committed().join("bucket").join(path)).unwrap();
             let mut sink = |batch: Batch| {
+                let batch = batch.read()?;
                 studies.extend(batch.clusters.unwrap());
                 moments.extend(batch.timestamps_us);
                 for ((name, _), column) in request.columns.iter().zip(&batch.columns) {
@@ -126,8 +127,9 @@ fn the_decoder_finds_the_good_rows_of_every_object_and_rejects_the_broken_ones_f
                         *non_finite.entry(name.as_str().to_owned()).or_default() += u64::try_from(count).unwrap();
                     }
                 }
+                Ok(())
             };
-            let tally = decode(Input::File(file), Encoding::of_key(path).unwrap(), &request, &mut sink).unwrap();
+            let tally = decode(Input::Stream(Box::new(file)), Encoding::of_key(path).unwrap(), &request, &mut sink).unwrap();
             assert_eq!(json!(tally.rows_used), object["rows_good"], "{path}");
             let rejected: BTreeMap<&str, u64> = tally.rejected.iter().map(|(reason, rows)| (reason.as_str(), rows.rows)).collect();
             assert_eq!(json!(rejected), object["rows_broken"], "{path}");

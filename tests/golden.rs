@@ -6,6 +6,7 @@ use std::path::Path;
 use drift_check::decision::correction::benjamini_hochberg;
 use drift_check::feature::{ColumnBatch, FeatureKind, FeatureName};
 use drift_check::profile::builder::ProfileBuilder;
+use drift_check::profile::table::FeatureTable;
 use drift_check::profile::{FeatureCounts, ReferenceProfile};
 use drift_check::statistic::chi_squared::ChiSquared;
 use drift_check::statistic::psi::{Cell, CellLabel, Psi};
@@ -78,7 +79,7 @@ fn measure(reference: &[f64], current: &[f64]) -> Measurement {
     let profile: ReferenceProfile = builder.finish(Vec::new());
     let profile = profile.feature("x").unwrap();
     let mut counts = FeatureCounts::empty(profile);
-    counts.update(profile, ColumnBatch::Numeric(current));
+    counts.update(profile, &FeatureTable::of(profile), ColumnBatch::Numeric(current), None);
     compare(profile, &counts, DesignEffect::INDEPENDENT)
 }
 

@@ -10,7 +10,7 @@ use drift_check::bucket::Bucket;
 use drift_check::error::with_causes;
 use drift_check::feature::{FeatureKind, FeatureName};
 use drift_check::ingest::account::{Account, Fault};
-use drift_check::ingest::decode::{Batch, Request};
+use drift_check::ingest::decode::{Batch, DecodeFault, Request};
 use drift_check::ingest::sink::Sink;
 use drift_check::ingest::{Source, read};
 
@@ -27,7 +27,7 @@ struct Meddler {
 }
 
 impl Sink for Meddler {
-    fn update(&mut self, batch: &Batch) {
+    fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         self.rows += batch.rows as u64;
         if !std::mem::replace(&mut self.is_done, true) {
             let left = self.times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
@@ -35,6 +35,7 @@ impl Sink for Meddler {
                 (self.change)(&self.path, left - 1);
             }
         }
+        Ok(())
     }
 
     fn merge(&mut self, other: Self) {

@@ -4,6 +4,7 @@ use drift_check::decision::policy::Policy;
 use drift_check::decision::rule::judge;
 use drift_check::feature::{ColumnBatch, FeatureKind, FeatureName};
 use drift_check::profile::builder::ProfileBuilder;
+use drift_check::profile::table::FeatureTable;
 use drift_check::profile::{FeatureCounts, ReferenceProfile};
 use drift_check::statistic::{DesignEffect, Measurement, compare};
 use rand::{Rng, SeedableRng};
@@ -21,7 +22,7 @@ fn profile_of(kind: FeatureKind, batch: ColumnBatch<'_>) -> ReferenceProfile {
 fn measure(profile: &ReferenceProfile, batch: ColumnBatch<'_>) -> Measurement {
     let profile = profile.feature("x").unwrap();
     let mut counts = FeatureCounts::empty(profile);
-    counts.update(profile, batch);
+    counts.update(profile, &FeatureTable::of(profile), batch, None);
     compare(profile, &counts, DesignEffect::INDEPENDENT)
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, ServiceError};
-use super::{Access, BucketOptions, Condition, Content, ObjectMeta, OpenObject, Put, StoredObject};
+use super::{Access, BucketOptions, Condition, Content, Generation, ObjectMeta, OpenObject, Put, StoredObject};
 use crate::retry::{self, Attempts};
 use client::{Client, encoded};
 use download::Download;
@@ -150,14 +150,14 @@ impl GcsBucket {
             let open = download::open_stream(&bucket, meta)?;
             return Ok(OpenObject {
                 content: Content::Stream(Box::new(open.reader)),
-                generation: open.generation.to_string(),
-                size_bytes: open.size_bytes.unwrap_or(meta.size_bytes),
+                generation: Generation::Known(open.generation.to_string(), open.size_bytes.unwrap_or(meta.size_bytes)),
                 is_gzip: open.is_gzip,
             });
         }
         let (generation, size_bytes) = self.standing(&bucket, meta)?;
         let ranges = RemoteRanges::new(bucket, meta.key.clone(), generation, size_bytes);
-        Ok(OpenObject { content: Content::Ranges(ranges), generation: generation.to_string(), size_bytes, is_gzip: false })
+        let generation = Generation::Known(generation.to_string(), size_bytes);
+        Ok(OpenObject { content: Content::Ranges(ranges), generation, is_gzip: false })
     }
 
     /// Generation and size of what there is now to be read by ranges: usually what was listed.

@@ -1,23 +1,24 @@
 //! A folder as a bucket.
 
+pub mod reading;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flate2::Crc;
 
-use super::{Access, BucketError, Condition, Content, ObjectMeta, OpenObject, Put, StoredObject, check_key};
+use super::{Access, BucketError, Condition, Content, Generation, ObjectMeta, OpenObject, Put, StoredObject, check_key};
+use reading::{InOrder, NearRanges, Reading};
 
 /// A folder; keys are paths below it.
 #[derive(Clone, Debug)]
 pub struct LocalBucket {
     folder: PathBuf,
 }
-
-/// Bytes that are read at a time for the digest of an object.
-const CHUNK_BYTES: usize = 1 << 18;
 
 impl LocalBucket {
     pub fn new(folder: PathBuf) -> Self {
@@ -105,31 +106,16 @@ impl LocalBucket {
         parts.join("/")
     }
 
-    /// Opens an object. Its generation is a digest of its bytes, so that a copied folder has the same generations. A stream gives
-    /// those bytes and no others, whatever is appended meanwhile; a file that is read here and there is its caller's to check.
+    /// Opens an object. Its generation is a digest of its bytes, so that a copied folder has the same generations.
     pub fn read(&self, meta: &ObjectMeta, access: Access) -> Result<OpenObject, BucketError> {
         let path = self.path(&meta.key)?;
         let open = || -> std::io::Result<OpenObject> {
-            let mut file = File::open(&path)?;
-            let (mut digest, mut size_bytes) = (Crc::new(), 0);
-            let mut chunk = vec![0; CHUNK_BYTES];
-            loop {
-                let read = file.read(&mut chunk)?;
-                if read == 0 {
-                    break;
-                }
-                digest.update(chunk.get(..read).unwrap_or_default());
-                size_bytes += read as u64;
-            }
-            file.rewind()?;
-            let generation = generation(&digest, size_bytes);
+            let reading = Arc::new(Reading::of(File::open(&path)?)?);
             let content = match access {
-                Access::Stream => {
-                    Content::Stream(Box::new(Digested { file, left: size_bytes, digest: Crc::new(), expected: digest.sum() }))
-                }
-                Access::Ranges => Content::File(file),
+                Access::Stream => Content::Stream(Box::new(InOrder { reading: Arc::clone(&reading), position: 0 })),
+                Access::Ranges => Content::Near(NearRanges { reading: Arc::clone(&reading) }),
             };
-            Ok(OpenObject { content, generation, size_bytes, is_gzip: false })
+            Ok(OpenObject { content, generation: Generation::Digest(reading), is_gzip: false })
         };
         open().map_err(|source| BucketError::Io { action: "read", uri: meta.uri.clone(), source })
     }
@@ -170,34 +156,6 @@ impl LocalBucket {
     }
 }
 
-/// A file up to where its digest was taken: others may append to it while it is read.
-struct Digested {
-    file: File,
-    left: u64,
-    digest: Crc,
-    expected: u32,
-}
-
-impl Read for Digested {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let buffer = buffer.get_mut(..room).unwrap_or_default();
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        let read = self.file.read(buffer)?;
-        if read == 0 {
-            return Err(std::io::Error::other("it became shorter while it was read"));
-        }
-        self.digest.update(buffer.get(..read).unwrap_or_default());
-        self.left -= read as u64;
-        if self.left == 0 && self.digest.sum() != self.expected {
-            return Err(std::io::Error::other("it was rewritten while it was read"));
-        }
-        Ok(read)
-    }
-}
-
 fn stored(path: &Path) -> std::io::Result<Option<StoredObject>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(StoredObject { generation: generation_of(&bytes), bytes: bytes.into() })),
@@ -206,15 +164,10 @@ fn stored(path: &Path) -> std::io::Result<Option<StoredObject>> {
     }
 }
 
-/// A digest of the bytes, so that a copied folder has the same generations.
-fn generation(digest: &Crc, size_bytes: u64) -> String {
-    format!("crc32-{:08x}-{size_bytes}", digest.sum())
-}
-
 fn generation_of(bytes: &[u8]) -> String {
     let mut digest = Crc::new();
     digest.update(bytes);
-    generation(&digest, bytes.len() as u64)
+    reading::generation(&digest, bytes.len() as u64)
 }
 
 /// Reports are for others to read; temporary files are private unless told otherwise.
@@ -226,6 +179,8 @@ fn readable() -> fs::Permissions {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn bucket() -> (tempfile::TempDir, LocalBucket) {
@@ -291,35 +246,54 @@ mod tests {
         let (_folder, bucket) = bucket();
         let generation = |bytes: &[u8]| {
             put(&bucket, "x.csv", bytes).unwrap();
-            bucket.read(&bucket.list("x.csv").unwrap()[0], Access::Stream).unwrap().generation
+            bucket.read(&bucket.list("x.csv").unwrap()[0], Access::Stream).unwrap().generation.settle().unwrap().0
         };
         let (first, second, third) = (generation(b"1"), generation(b"2"), generation(b"1"));
         assert_ne!(first, second);
         assert_eq!(first, third);
     }
 
-    /// What is read of a file that is changed between its digest and its reading, or why it is not.
-    fn read_after(change: impl FnOnce(&Path)) -> Result<Vec<u8>, String> {
+    /// What is read of a file that is changed while it is read, or why it is not.
+    fn read_while(access: Access, change: impl FnOnce(&Path)) -> Result<Vec<u8>, String> {
         let (folder, bucket) = bucket();
-        put(&bucket, "x.csv", b"a\n1\n").unwrap();
-        let open = bucket.read(&bucket.list("x.csv").unwrap()[0], Access::Stream).unwrap();
-        change(&folder.path().join("x.csv"));
-        let Content::Stream(mut stream) = open.content else { panic!("no stream") };
+        let original = b"a\n1\n2\n3\n4\n";
+        put(&bucket, "x.csv", original).unwrap();
+        let open = bucket.read(&bucket.list("x.csv").unwrap()[0], access).unwrap();
+        // Not within the time in which a clock may stand still.
+        std::thread::sleep(std::time::Duration::from_millis(20));
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        assert_eq!(generation_of(&bytes), open.generation);
+        let read = match open.content {
+            Content::Stream(mut stream) => {
+                let mut head = [0; 4];
+                stream.read_exact(&mut head).unwrap();
+                change(&folder.path().join("x.csv"));
+                bytes.extend(head);
+                stream.read_to_end(&mut bytes).map(drop)
+            }
+            Content::Near(ranges) => {
+                bytes.extend(ranges.get(4..10).unwrap());
+                change(&folder.path().join("x.csv"));
+                ranges.get(0..4).map(|head| drop(bytes.splice(0..0, head)))
+            }
+            Content::Ranges(_) => panic!("a folder is not elsewhere"),
+        };
+        read.map_err(|error| error.to_string())?;
+        let (generation, size_bytes) = open.generation.settle().map_err(|error| error.to_string())?;
+        assert_eq!((generation, size_bytes), (generation_of(original), 10));
         Ok(bytes)
     }
 
     #[test]
-    fn a_stream_gives_the_bytes_of_its_generation_or_says_what_happened_to_them() {
-        assert_eq!(read_after(|_| ()).unwrap(), b"a\n1\n");
-        let append = |path: &Path| File::options().append(true).open(path).unwrap().write_all(b"2\n").unwrap();
-        assert_eq!(read_after(append).unwrap(), b"a\n1\n");
-        let shorter = read_after(|path| File::options().write(true).open(path).unwrap().set_len(2).unwrap());
-        assert_eq!(shorter.unwrap_err(), "it became shorter while it was read");
-        let rewritten = read_after(|path| fs::write(path, b"a\n7\n3\n").unwrap());
-        assert_eq!(rewritten.unwrap_err(), "it was rewritten while it was read");
-        assert_eq!(read_after(|path| fs::remove_file(path).unwrap()).unwrap(), b"a\n1\n");
+    fn what_is_read_is_of_its_generation_or_it_is_said_what_happened_to_it() {
+        for access in [Access::Stream, Access::Ranges] {
+            assert_eq!(read_while(access, |_| ()).unwrap(), b"a\n1\n2\n3\n4\n");
+            let append = |path: &Path| File::options().append(true).open(path).unwrap().write_all(b"2\n").unwrap();
+            assert_eq!(read_while(access, append).unwrap(), b"a\n1\n2\n3\n4\n");
+            let shorter = read_while(access, |path| File::options().write(true).open(path).unwrap().set_len(3).unwrap());
+            assert_eq!(shorter.unwrap_err(), "it became shorter while it was read");
+            let rewritten = read_while(access, |path| fs::write(path, b"b\n7\n3\n8\n9\n5\n").unwrap());
+            assert_eq!(rewritten.unwrap_err(), "it was rewritten while it was read");
+            assert_eq!(read_while(access, |path| fs::remove_file(path).unwrap()).unwrap(), b"a\n1\n2\n3\n4\n");
+        }
     }
 }

@@ -17,7 +17,7 @@ mod ndjson;
 mod parquet;
 mod rejection;
 
-pub use batch::{Batch, Column};
+pub use batch::{Batch, Column, Deferred};
 pub use cell::MISSING_CLUSTER;
 pub use compression::{Input, Ranges, Reservation};
 pub use error::{DecodeError, DecodeFault};
@@ -91,11 +91,14 @@ impl Tally {
     }
 }
 
+/// Takes batches; fails where a column that is decoded on the way cannot be.
+pub type BatchSink<'a> = &'a mut dyn FnMut(Batch) -> Result<(), DecodeFault>;
+
 /// Reads the rows of an object and hands them on in batches, in the order of the object.
 ///
 /// # Errors
 /// [`DecodeError`] when the object as a whole cannot be used. Batches may have gone to `sink` before: discard them.
-pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: &mut dyn FnMut(Batch)) -> Result<Tally, DecodeError> {
+pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: BatchSink<'_>) -> Result<Tally, DecodeError> {
     let mut intake = Intake::new(request, sink);
     let result = match encoding.format {
         Format::Csv => from_text(input, encoding, request.max_row_bytes, |lines| csv::decode(lines, &mut intake)),

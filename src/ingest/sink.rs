@@ -1,35 +1,46 @@
 //! Where rows go: the counts of a window, or a profile in the making.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::decode::{Batch, Column, MISSING_CLUSTER};
-use crate::feature::FeatureName;
+use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
+use crate::feature::ColumnBatch;
 use crate::profile::builder::ProfileBuilder;
-use crate::profile::dependence::Ranks;
-use crate::profile::joint::Scores;
-use crate::profile::placed::{CellTable, Placed};
+use crate::profile::dependence::{Order, Ranks};
+use crate::profile::joint::ScoreTable;
 use crate::profile::recent::{Recent, RecentRow};
-use crate::profile::{FeatureProfile, ReferenceProfile, WindowCounts};
+use crate::profile::table::FeatureTable;
+use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCounts};
 
 /// Takes batches of rows; parts that took different rows merge.
 pub trait Sink: Clone + Send + Sync + 'static {
     /// Takes the rows of one batch.
-    fn update(&mut self, batch: &Batch);
+    ///
+    /// # Errors
+    /// When a column turns out to be damaged; then nothing that was taken of its object is to be used.
+    fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault>;
 
-    /// Takes the rows of another sink of the same kind.
+    /// Ends an object: the rows that come next are not neighbours of those before.
+    fn close(&mut self) {}
+
+    /// Takes the rows of another sink of the same kind, which is closed.
     fn merge(&mut self, other: Self);
+
+    /// Takes the rows of an object of a single batch, which is decoded.
+    fn take_whole(&mut self, batch: &Batch) {
+        // Only what is still to be decoded can turn out to be damaged.
+        let taken = self.update(batch);
+        debug_assert!(taken.is_ok());
+        self.close();
+    }
 }
 
 /// Counts over a profile's features; all features in parallel.
 #[derive(Clone, Debug)]
 pub struct Counter {
     profile: Arc<ReferenceProfile>,
-    /// Of every feature.
-    tables: Arc<Vec<CellTable>>,
-    /// The features whose relations are counted.
-    joint: Arc<Vec<usize>>,
+    tables: Arc<Tables>,
     /// Whether rows without a timestamp are in time order as they stand.
     in_time_order: bool,
     pub counts: WindowCounts,
@@ -38,14 +49,21 @@ pub struct Counter {
     pub recent: Recent,
 }
 
+/// What the counting of a profile's features needs.
+#[derive(Debug)]
+struct Tables {
+    features: Vec<FeatureTable>,
+    /// The features whose relations are counted.
+    joint: Vec<usize>,
+    scores: ScoreTable,
+}
+
 impl Counter {
     pub fn new(profile: Arc<ReferenceProfile>) -> Self {
         let counts = profile.empty_counts();
-        let joint = Arc::new(profile.joint_positions());
-        let table =
-            |(position, (_, feature)): (usize, &(FeatureName, FeatureProfile))| CellTable::of(feature, joint.contains(&position));
-        let tables = Arc::new(profile.features.par_iter().enumerate().map(table).collect());
-        Self { profile, tables, joint, in_time_order: false, counts, recent_column: None, recent: Recent::default() }
+        let features = profile.features.par_iter().map(|(_, feature)| FeatureTable::of(feature)).collect();
+        let tables = Arc::new(Tables { features, joint: profile.joint_positions(), scores: ScoreTable::new() });
+        Self { profile, tables, in_time_order: false, counts, recent_column: None, recent: Recent::default() }
     }
 
     /// Takes the order of the rows in the objects for that of time.
@@ -59,36 +77,60 @@ impl Counter {
     pub fn with_recent(self, column: usize, capacity: usize) -> Self {
         Self { recent_column: Some(column), recent: Recent::new(capacity), ..self }
     }
+
+    /// Counts every feature's column; the rank of each of its rows.
+    fn count(&mut self, batch: &Batch) -> Result<Vec<Ranks>, DecodeFault> {
+        let recent_column = self.recent_column;
+        let recent = Mutex::new(&mut self.recent);
+        let sides = self.profile.features.par_iter().zip(self.tables.features.par_iter()).zip(batch.columns.par_iter().enumerate());
+        let features = self.counts.features.par_iter_mut().zip(sides);
+        let count = |(counts, (((_, profile), table), (position, column))): (
+            &mut FeatureCounts,
+            ((&(_, FeatureProfile), &FeatureTable), (usize, &Column)),
+        )| {
+            let mut ranks = Vec::with_capacity(batch.rows);
+            column.read(batch.rows, &mut |values| {
+                counts.update(profile, table, values, Some(&mut ranks));
+                if recent_column == Some(position) {
+                    keep_recent(&mut recent.lock().unwrap_or_else(PoisonError::into_inner), batch, values);
+                }
+            })?;
+            Ok(ranks)
+        };
+        let ranks = features.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
+        // A column that is no feature.
+        if let Some(column) = recent_column.filter(|column| *column >= ranks.len()).and_then(|column| batch.columns.get(column)) {
+            column.read(batch.rows, &mut |values| keep_recent(&mut self.recent, batch, values))?;
+        }
+        Ok(ranks)
+    }
 }
 
 impl Sink for Counter {
-    fn update(&mut self, batch: &Batch) {
-        if let Some(column) = self.recent_column {
-            keep_recent(&mut self.recent, batch, column);
-        }
-        let sides = self.profile.features.par_iter().zip(self.tables.par_iter()).zip(&batch.columns);
-        let features = self.counts.features.par_iter_mut().zip(sides);
-        let placed: Vec<Placed> = features
-            .map(|(counts, (((_, profile), table), column))| counts.update_placed(profile, column.as_batch(batch.rows), table))
-            .collect();
-        let scores: Vec<&Scores> =
-            self.joint.iter().filter_map(|feature| placed.get(*feature)).map(|placed| &placed.scores).collect();
-        self.counts.joint.add(&scores);
-        let ranks: Vec<Ranks> = placed.into_iter().map(|placed| placed.ranks).collect();
+    fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
+        let ranks = self.count(batch)?;
+        let joint: Vec<&[u16]> = self.tables.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
+        self.counts.joint.add(&self.tables.scores, &joint);
         match &batch.clusters {
             Some(clusters) => {
                 let clusters: Vec<Option<u64>> =
                     clusters.iter().map(|hash| Some(*hash).filter(|hash| *hash != MISSING_CLUSTER)).collect();
                 self.counts.dependence.add_clustered(&clusters, &ranks);
             }
-            None if self.in_time_order || !batch.timestamps_us.is_empty() => {
-                let mut order: Vec<usize> = (0..batch.rows).collect();
-                // Stable: rows of one moment keep the order of the object.
-                order.sort_by_key(|row| batch.timestamps_us.get(*row));
-                self.counts.dependence.add_in_time_order(&order, &ranks);
+            None if !batch.timestamps_us.is_empty() => {
+                let dependence = &mut self.counts.dependence;
+                for (hour, rows) in by_hour(&batch.timestamps_us) {
+                    dependence.add_in_time_order(Some(hour), &rows, &ranks);
+                }
             }
+            None if self.in_time_order => self.counts.dependence.add_in_time_order(None, &Order::Standing(0..batch.rows), &ranks),
             None => {}
         }
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.counts.dependence.close();
     }
 
     fn merge(&mut self, other: Self) {
@@ -97,10 +139,32 @@ impl Sink for Counter {
     }
 }
 
+const HOUR_US: i64 = 3_600_000_000;
+
+/// The rows of a batch in the order of time, hour by hour.
+fn by_hour(moments_us: &[i64]) -> Vec<(i64, Order)> {
+    let hour = |moment_us: i64| moment_us.div_euclid(HOUR_US);
+    if moments_us.is_sorted() {
+        let mut start = 0;
+        let hours = moments_us.chunk_by(|a, b| hour(*a) == hour(*b)).filter_map(|moments| {
+            let rows = start..start + moments.len();
+            start = rows.end;
+            Some((hour(*moments.first()?), Order::Standing(rows)))
+        });
+        return hours.collect();
+    }
+    let mut order: Vec<(i64, usize)> = moments_us.iter().copied().zip(0..).collect();
+    // Rows of one moment keep the order of the object.
+    order.sort_unstable();
+    let hours = order.chunk_by(|(a, _), (b, _)| hour(*a) == hour(*b));
+    hours.filter_map(|rows| Some((hour(rows.first()?.0), Order::Sorted(rows.iter().map(|(_, row)| *row).collect())))).collect()
+}
+
 /// The newest values of the first requested column, and nothing else.
 impl Sink for Recent {
-    fn update(&mut self, batch: &Batch) {
-        keep_recent(self, batch, 0);
+    fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
+        let Some(column) = batch.columns.first() else { return Ok(()) };
+        column.read(batch.rows, &mut |values| keep_recent(self, batch, values))
     }
 
     fn merge(&mut self, other: Self) {
@@ -109,19 +173,22 @@ impl Sink for Recent {
 }
 
 /// Keeps the finite values of a numeric column. Rows without a time are not newer or older than any other: none is kept.
-fn keep_recent(recent: &mut Recent, batch: &Batch, column: usize) {
-    let Some(Column::Numeric(values)) = batch.columns.get(column) else { return };
+fn keep_recent(recent: &mut Recent, batch: &Batch, values: ColumnBatch<'_>) {
+    let ColumnBatch::Numeric(values) = values else { return };
     let group = |row: usize| batch.clusters.as_ref().and_then(|clusters| clusters.get(row)).copied().unwrap_or(MISSING_CLUSTER);
-    for (row, (value, moment_us)) in values.iter().zip(&batch.timestamps_us).enumerate() {
-        if value.is_finite() {
+    // The last rows are mostly the newest: those before them are then passed over at a glance.
+    for (row, (value, moment_us)) in values.iter().zip(&batch.timestamps_us).enumerate().rev() {
+        if value.is_finite() && recent.may_keep(*moment_us) {
             recent.push(RecentRow { moment_us: *moment_us, value: *value, group: group(row) });
         }
     }
 }
 
 impl Sink for ProfileBuilder {
-    fn update(&mut self, batch: &Batch) {
-        Self::update(self, batch.as_batches());
+    fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
+        self.columns_mut()
+            .zip(batch.columns.par_iter())
+            .try_for_each(|(collected, column)| column.read(batch.rows, &mut |values| collected.update(values)))
     }
 
     fn merge(&mut self, other: Self) {
@@ -134,7 +201,28 @@ impl Sink for ProfileBuilder {
 pub struct Discard;
 
 impl Sink for Discard {
-    fn update(&mut self, _: &Batch) {}
+    fn update(&mut self, _: &Batch) -> Result<(), DecodeFault> {
+        Ok(())
+    }
 
     fn merge(&mut self, Self: Self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_taken_in_the_order_of_time_hour_by_hour() {
+        let of = |moments: &[i64]| -> Vec<(i64, Vec<usize>)> {
+            let rows = |rows| match rows {
+                Order::Standing(rows) => rows.collect(),
+                Order::Sorted(rows) => rows,
+            };
+            by_hour(moments).into_iter().map(|(hour, taken)| (hour, rows(taken))).collect()
+        };
+        assert_eq!(of(&[]), []);
+        assert_eq!(of(&[-1, 0, 5, HOUR_US, HOUR_US]), [(-1, vec![0]), (0, vec![1, 2]), (1, vec![3, 4])]);
+        assert_eq!(of(&[HOUR_US + 2, 5, HOUR_US + 1, 5]), [(0, vec![1, 3]), (1, vec![2, 0])]);
+    }
 }

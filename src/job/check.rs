@@ -52,7 +52,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     // Without timestamps the run's own moment names the report.
     let window_end = window.map_or(now, |window| window.end);
     let series = sections::series(config, window);
-    let profile_id = profile.id().map_err(|source| JobError::Encode { what: "profile", source })?;
+    let profile_id = profile.id.clone();
     let context = trend::Context { config, effective, invocation, series: &series, policy, profile_id: &profile_id };
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.

@@ -19,7 +19,7 @@ pub async fn profile(
     let key = output.unwrap_or_else(|| beside(&place.path));
     let encode = |source| JobError::Encode { what: "profile", source };
     let bytes = built.profile.to_json().map_err(encode)?;
-    let id = built.profile.id().map_err(encode)?;
+    let id = built.profile.id.clone();
     let uri = place.bucket.uri(&key);
     let size_bytes = bytes.len() as u64;
     if !invocation.options.dry_run {

@@ -14,8 +14,9 @@ use crate::ingest::decode::{ColumnGuess, Encoding, Request};
 use crate::ingest::sink::Counter;
 use crate::ingest::{self, BATCH_ROWS, Source};
 use crate::profile::builder::ProfileBuilder;
+use crate::profile::counts::NumericCounts;
 use crate::profile::dependence::Estimate;
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::grid::Grid;
 use crate::profile::{FeatureProfile, ProfileObject, ReferenceProfile};
 use crate::progress::Progress;
 
@@ -81,6 +82,7 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     findings.extend(findings::of_account(&account, "the reference"));
     let profile = choose(config, builder.finish(profile_objects(&account)), &mut findings)?;
     let profile = with_rows(config, &source, &found, profile, &account).await?;
+    let profile = profile.named().map_err(|source| JobError::Encode { what: "profile", source })?;
     Ok(Reference { profile: Arc::new(profile), findings })
 }
 

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::categories::{Categories, CategoryCounts, MAX_CATEGORIES};
+use super::counts::NumericCounts;
 use super::dependence::Estimate;
-use super::grid::{Grid, NumericCounts};
-use super::{FeatureProfile, PROFILE_VERSION, Presence, ProfileObject, ReferenceProfile};
+use super::grid::Grid;
+use super::{FeatureProfile, Presence, ProfileObject, ReferenceProfile};
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
 
 /// The values of one reference column.
@@ -30,7 +31,7 @@ struct CategoryTotals {
 
 /// One reference column being collected.
 #[derive(Clone, Debug)]
-struct Column {
+pub struct Column {
     name: FeatureName,
     values: Values,
     /// Rows that carry no usable value whatever the grid: absent or of another type.
@@ -55,6 +56,11 @@ impl ProfileBuilder {
         Self { columns: columns.collect() }
     }
 
+    /// The columns, in the order given to [`Self::new`], to be collected side by side.
+    pub fn columns_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut Column> {
+        self.columns.par_iter_mut()
+    }
+
     /// Adds one batch: one entry per feature, in the order given to [`Self::new`].
     pub fn update<'a>(&mut self, batch: impl IntoIterator<Item = ColumnBatch<'a>>) {
         for (column, batch) in self.columns.iter_mut().zip(batch) {
@@ -73,12 +79,13 @@ impl ProfileBuilder {
     pub fn finish(self, objects: Vec<ProfileObject>) -> ReferenceProfile {
         let rows = objects.iter().map(|object| object.rows).sum();
         let features = self.columns.into_par_iter().map(Column::finish).collect();
-        ReferenceProfile { version: PROFILE_VERSION, rows, objects, features, joint: None, predictions: Vec::new() }
+        ReferenceProfile { id: String::new(), rows, objects, features, joint: None, predictions: Vec::new() }
     }
 }
 
 impl Column {
-    fn update(&mut self, batch: ColumnBatch<'_>) {
+    /// Adds a batch of the column.
+    pub fn update(&mut self, batch: ColumnBatch<'_>) {
         match (&mut self.values, batch) {
             (Values::Numeric(values), ColumnBatch::Numeric(more)) => values.extend_from_slice(more),
             (Values::Categorical(totals), ColumnBatch::Categorical { codes, dictionary }) => totals.update(codes, dictionary),
@@ -101,8 +108,7 @@ impl Column {
             Values::Numeric(values) => {
                 let mut finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
                 let grid = Grid::from_values(&mut finite);
-                let mut reference = NumericCounts::empty(&grid);
-                reference.update(&grid, &values, |_| {});
+                let mut reference = NumericCounts::of(&grid, &values);
                 reference.presence.merge(&self.unusable);
                 FeatureProfile::Numeric { grid, reference, dependence: Estimate::INDEPENDENT }
             }

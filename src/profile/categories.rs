@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Presence;
+use super::ranks::RankTable;
 use crate::feature::MISSING_CODE;
 
 /// Categories with a cell of their own; the rest of the reference's categories share the cell OTHER.
@@ -119,23 +120,39 @@ impl CategoryCounts {
         Self { presence, cells: cells.to_vec(), other: rest.iter().sum::<u64>() + overflow, new: 0 }
     }
 
-    /// Counts one batch: a code a row into the batch's own dictionary. Tells `each` the cell of every row, OTHER and NEW being the
-    /// last two (`None` where it is missing).
-    pub fn update(&mut self, categories: &Categories, codes: &[u32], dictionary: &[String], mut each: impl FnMut(Option<usize>)) {
+    /// Counts one batch: a code a row into the batch's own dictionary. Where `ranked` is given, the rank of every value is appended, `None`
+    /// of those that are missing; OTHER and NEW are the last two cells of its table.
+    pub fn update(
+        &mut self,
+        categories: &Categories,
+        codes: &[u32],
+        dictionary: &[String],
+        ranked: Option<(&RankTable, &mut Vec<u16>)>,
+    ) {
         self.presence.rows += codes.len() as u64;
         let slots: Vec<Slot> = dictionary.iter().map(|name| categories.slot(name)).collect();
-        let own_cells = self.cells.len();
+        // By the codes of the batch: few, where the rows are many.
+        let mut counts = vec![0_u64; dictionary.len()];
         for &code in codes {
-            let slot = slots.get(code as usize);
-            each(slot.map(|slot| slot.position(own_cells)));
-            match slot {
+            match counts.get_mut(code as usize) {
+                Some(count) => *count += 1,
                 None if code == MISSING_CODE => self.presence.missing += 1,
                 // A code beyond its dictionary is no value of this column.
                 None => self.presence.wrong_type += 1,
-                Some(Slot::Cell(cell)) => self.cells.get_mut(*cell).into_iter().for_each(|count| *count += 1),
-                Some(Slot::Other) => self.other += 1,
-                Some(Slot::New) => self.new += 1,
             }
+        }
+        for (slot, count) in slots.iter().zip(counts) {
+            match slot {
+                Slot::Cell(cell) => self.cells.get_mut(*cell).into_iter().for_each(|sum| *sum += count),
+                Slot::Other => self.other += count,
+                Slot::New => self.new += count,
+            }
+        }
+        if let Some((table, ranked)) = ranked {
+            let own_cells = self.cells.len();
+            let rank = |slot: &Slot| u32::try_from(slot.position(own_cells)).map_or(RankTable::NONE, |cell| table.rank(cell, true));
+            let ranks: Vec<u16> = slots.iter().map(rank).collect();
+            ranked.extend(codes.iter().map(|code| ranks.get(*code as usize).copied().unwrap_or(RankTable::NONE)));
         }
     }
 
@@ -178,7 +195,7 @@ mod tests {
     fn known_unknown_and_missing_values_are_counted_apart() {
         let categories = Categories::new(strings(&["a", "b"]), false);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0, 1, 1, 2, MISSING_CODE], &strings(&["b", "a", "zebra"]), |_| {});
+        counts.update(&categories, &[0, 1, 1, 2, MISSING_CODE], &strings(&["b", "a", "zebra"]), None);
         assert_eq!((counts.cells(), counts.new, counts.other), ([2, 1].as_slice(), 1, 0));
         assert_eq!(counts.presence.missing, 1);
         assert!(counts.fits(&categories));
@@ -189,7 +206,7 @@ mod tests {
         let names: Vec<String> = (0..60).map(|i| format!("c{i:02}")).collect();
         let categories = Categories::new(names, false);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0, 1], &strings(&["c55", "unseen"]), |_| {});
+        counts.update(&categories, &[0, 1], &strings(&["c55", "unseen"]), None);
         assert_eq!((counts.other, counts.new), (1, 1));
     }
 
@@ -197,7 +214,7 @@ mod tests {
     fn a_truncated_dictionary_never_calls_a_value_new() {
         let categories = Categories::new(strings(&["a"]), true);
         let mut counts = CategoryCounts::empty(&categories);
-        counts.update(&categories, &[0], &strings(&["unseen"]), |_| {});
+        counts.update(&categories, &[0], &strings(&["unseen"]), None);
         assert_eq!((counts.other, counts.new), (1, 0));
     }
 

@@ -1,16 +1,21 @@
 //! How many independent observations the rows of a feature are worth.
 //!
 //! Slices of one patient are not independent, nor are neighbouring requests; taking them so is the largest source of false alarms.
-//! Everything is computed on the rank of a value in the reference, `2·#{ref < x} + #{ref = x}`, an integer that knows no scale and
-//! no outlier (STATISTICS.md, section 5). All sums are integers, so that parts merge by addition.
+//! Everything is computed on the rank of a value in the reference, an integer that knows no scale and no outlier (STATISTICS.md,
+//! section 5). All sums are integers, so that parts merge by addition.
 
 pub mod blocks;
 pub mod clusters;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use blocks::Blocks;
+use super::ranks::RankTable;
+use blocks::{Blocks, HourSum};
 use clusters::{ClusterIndex, ClusterSums};
 
 /// How the design effect was found.
@@ -51,12 +56,45 @@ pub struct Dependence {
     index: ClusterIndex,
     clusters: Vec<ClusterSums>,
     blocks: Vec<Blocks>,
+    /// By the hour since the epoch, of every feature.
+    hours: BTreeMap<i64, Vec<HourSum>>,
+    /// The hour of the stretch that is not closed.
+    open_hour: Option<Option<i64>>,
     rows_in_clusters: u64,
     rows_in_blocks: u64,
 }
 
-/// The rank of each row of a batch for one feature; `None` where it has no usable value.
-pub type Ranks = Vec<Option<u64>>;
+/// The rank of each row of a batch for one feature, [`RankTable::NONE`] where it has no usable value; empty where none has.
+pub type Ranks = Vec<u16>;
+
+/// Rows of a batch in the order of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they stand.
+    Standing(Range<usize>),
+    Sorted(Vec<usize>),
+}
+
+impl Order {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Standing(rows) => rows.len(),
+            Self::Sorted(rows) => rows.len(),
+        }
+    }
+
+    /// The ranks of these rows where they have one.
+    fn usable<'r>(&self, ranks: &'r [u16]) -> Cow<'r, [u16]> {
+        let is_usable = |rank: &u16| *rank != RankTable::NONE;
+        match self {
+            Self::Standing(rows) => {
+                let ranks = ranks.get(rows.clone()).unwrap_or_default();
+                if ranks.iter().all(is_usable) { Cow::Borrowed(ranks) } else { ranks.iter().copied().filter(is_usable).collect() }
+            }
+            Self::Sorted(rows) => rows.iter().filter_map(|row| ranks.get(*row).copied()).filter(is_usable).collect(),
+        }
+    }
+}
 
 impl Dependence {
     pub fn new(features: usize) -> Self {
@@ -69,23 +107,39 @@ impl Dependence {
         let slots = self.index.slots_of(clusters, &mut self.clusters);
         self.clusters.par_iter_mut().zip(ranks).for_each(|(sums, ranks)| {
             for (slot, rank) in slots.iter().zip(ranks) {
-                if let (Some(slot), Some(rank)) = (slot, rank) {
-                    sums.add(*slot, *rank);
+                if let Some(slot) = slot.filter(|_| *rank != RankTable::NONE) {
+                    sums.add(slot, u64::from(*rank));
                 }
             }
         });
     }
 
-    /// Adds rows in the order of time that `order` names.
-    pub fn add_in_time_order(&mut self, order: &[usize], ranks: &[Ranks]) {
-        self.rows_in_blocks += order.len() as u64;
-        self.blocks.par_iter_mut().zip(ranks).for_each(|(blocks, ranks)| {
-            let in_order = order.iter().filter_map(|row| ranks.get(*row).copied().flatten());
-            in_order.for_each(|rank| blocks.push(rank));
+    /// Adds the rows `order` of a batch, in the order of time that it names. All are of one hour since the epoch; of none where only their
+    /// order is known.
+    pub fn add_in_time_order(&mut self, hour: Option<i64>, order: &Order, ranks: &[Ranks]) {
+        if self.open_hour != Some(hour) {
+            self.close();
+            self.open_hour = Some(hour);
+        }
+        self.rows_in_blocks += order.rows() as u64;
+        let features = self.blocks.len();
+        let mut none = vec![HourSum::default(); features];
+        let hours = hour.map_or(&mut none, |hour| self.hours.entry(hour).or_insert_with(|| vec![HourSum::default(); features]));
+        self.blocks.par_iter_mut().zip(hours.par_iter_mut()).zip(ranks).for_each(|((blocks, hour), ranks)| {
+            let ranks = order.usable(ranks);
+            hour.rows += ranks.len() as u64;
+            hour.ranks += ranks.iter().map(|rank| u64::from(*rank)).sum::<u64>();
+            blocks.extend(&ranks);
         });
     }
 
-    /// Adds the rows of another part, which comes after this one.
+    /// Ends a stretch of rows: what comes next is of another object.
+    pub fn close(&mut self) {
+        self.open_hour = None;
+        self.blocks.iter_mut().for_each(Blocks::close);
+    }
+
+    /// Adds the rows of another part. Both are closed.
     pub fn merge(&mut self, other: &Self) {
         self.rows_in_clusters += other.rows_in_clusters;
         self.rows_in_blocks += other.rows_in_blocks;
@@ -96,6 +150,13 @@ impl Dependence {
         for (blocks, more) in self.blocks.iter_mut().zip(&other.blocks) {
             blocks.merge(more);
         }
+        for (hour, more) in &other.hours {
+            let sums = self.hours.entry(*hour).or_insert_with(|| vec![HourSum::default(); more.len()]);
+            for (sum, more) in sums.iter_mut().zip(more) {
+                sum.rows += more.rows;
+                sum.ranks += more.ranks;
+            }
+        }
     }
 
     /// Keeps the features for which `keep` is true.
@@ -104,6 +165,10 @@ impl Dependence {
         self.clusters.retain(|_| flags.next().is_none_or(|keep| *keep));
         let mut flags = keep.iter();
         self.blocks.retain(|_| flags.next().is_none_or(|keep| *keep));
+        for sums in self.hours.values_mut() {
+            let mut flags = keep.iter();
+            sums.retain(|_| flags.next().is_none_or(|keep| *keep));
+        }
     }
 
     /// Whether only a sample of the clusters was kept.
@@ -118,7 +183,9 @@ impl Dependence {
             return vec![Estimate::INDEPENDENT; self.clusters.len()];
         }
         if self.rows_in_blocks > self.rows_in_clusters {
-            return blocks::estimates(&self.blocks, reference);
+            let hours = |position| self.hours.iter().filter_map(|(hour, sums)| Some((*hour, *sums.get(position)?))).collect();
+            let hours: Vec<Vec<(i64, HourSum)>> = (0..self.blocks.len()).map(hours).collect();
+            return blocks::estimates(&self.blocks, &hours, reference);
         }
         let known = |position: usize| reference.get(position).and_then(|estimate| estimate.intraclass_correlation);
         self.clusters.iter().enumerate().map(|(position, sums)| sums.estimate(known(position))).collect()

@@ -1,24 +1,16 @@
-//! The reference grid of a numeric feature, and the counts of values over its cells.
+//! The reference grid of a numeric feature.
 //!
 //! The knots are the sorted distinct finite reference values `k_0 < … < k_{K−1}`. A value either equals a knot, or lies strictly
 //! between two neighbours, or beyond an end, which makes `2K + 1` cells: cell `2i + 1` is the knot `k_i`, cell `2i` the open
-//! interval below it, and cell `2K` what lies above the last. These counts suffice for the exact two-sample KS statistic, and for
-//! PSI and Jensen–Shannon over any bins whose edges are knots (STATISTICS.md, section 1).
+//! interval below it, and cell `2K` what lies above the last (STATISTICS.md, section 1).
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
-use super::Presence;
-use super::moments::Moments;
-use crate::feature::is_missing;
+use super::moments::Scale;
 
 /// The most knots that a grid keeps. Above, knots are evenly spaced in rank and KS has an error bound.
 pub const MAX_KNOTS: usize = 65_536;
 
 /// The sorted distinct reference values.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grid {
     knots: Vec<f64>,
 }
@@ -50,6 +42,12 @@ impl Grid {
         knots
     }
 
+    /// The grid with these knots; `None` unless they are finite and ascend.
+    pub fn from_knots(knots: Vec<f64>) -> Option<Self> {
+        let is_grid = knots.iter().all(|knot| knot.is_finite()) && knots.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+        (is_grid && knots.len() <= MAX_KNOTS).then_some(Self { knots })
+    }
+
     /// The knots, ascending.
     pub fn knots(&self) -> &[f64] {
         &self.knots
@@ -60,8 +58,7 @@ impl Grid {
         2 * self.knots.len() + 1
     }
 
-    /// The cell that a finite value falls in.
-    #[inline]
+    /// The cell that a finite value falls in. For many values there is [`Locator`](super::locator::Locator).
     pub fn cell(&self, value: f64) -> usize {
         let below = self.knots.partition_point(|&knot| knot < value);
         match self.knots.get(below) {
@@ -70,191 +67,17 @@ impl Grid {
         }
     }
 
-    fn is_sorted(&self) -> bool {
-        self.knots.iter().all(|knot| knot.is_finite()) && self.knots.windows(2).all(|pair| matches!(pair, [a, b] if a < b))
-    }
-}
-
-/// The counts of a numeric feature's values over a grid.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NumericCounts {
-    pub presence: Presence,
-    pub moments: Moments,
-    /// Values that equal knot `i`; length K.
-    at_knot: Vec<u64>,
-    /// Values strictly between knot `i − 1` and knot `i`; length K + 1, or empty when there is none (an exact reference).
-    off_knot: Vec<u64>,
-    /// The sums of the distances of those values from knot `i − 1` (from knot 0 for what lies below it); as long as `off_knot`.
-    off_knot_distance: Vec<f64>,
-    /// The values below the first and above the last knot, by how far beyond they lie.
-    below_all: Beyond,
-    above_all: Beyond,
-}
-
-/// Counts by distance, in buckets whose width is a sixteenth of the distance: enough for a quantile of values far outside the
-/// reference, in memory that knows no number of rows. Integers, so that parts merge.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Beyond {
-    /// By the exponent and the first four bits of the mantissa of the distance.
-    buckets: BTreeMap<u16, u64>,
-}
-
-impl Beyond {
-    const DROPPED_BITS: u32 = 48;
-
-    fn add(&mut self, distance: f64) {
-        // A distance is positive: what is left are eleven bits of exponent and four of mantissa.
-        let bucket = u16::try_from(distance.to_bits() >> Self::DROPPED_BITS).unwrap_or(u16::MAX);
-        *self.buckets.entry(bucket).or_default() += 1;
+    /// The width of the interval below knot `index`; 0 for the two that have no end.
+    pub fn width_below(&self, index: usize) -> f64 {
+        let left = index.checked_sub(1).and_then(|left| self.knots.get(left));
+        left.zip(self.knots.get(index)).map_or(0.0, |(left, right)| right - left)
     }
 
-    fn merge(&mut self, other: &Self) {
-        for (bucket, count) in &other.buckets {
-            *self.buckets.entry(*bucket).or_default() += count;
-        }
+    /// In which units the values are summed: about the middle of the grid, in steps that are small against the spread of its knots.
+    pub fn scale(&self) -> Scale {
+        let at = |quarter: usize| self.knots.get(quarter * self.knots.len().saturating_sub(1) / 4).copied().unwrap_or(0.0);
+        Scale::new(at(2), (at(3) - at(1)).abs())
     }
-
-    /// `(from, to, count)` of each bucket, the nearest first.
-    pub fn ranges(&self) -> impl DoubleEndedIterator<Item = (f64, f64, u64)> {
-        let edge = |bucket: u64| f64::from_bits(bucket << Self::DROPPED_BITS);
-        self.buckets.iter().map(move |(bucket, count)| (edge(u64::from(*bucket)), edge(u64::from(*bucket) + 1), *count))
-    }
-}
-
-impl NumericCounts {
-    pub fn empty(grid: &Grid) -> Self {
-        Self {
-            presence: Presence::default(),
-            moments: Moments::default(),
-            at_knot: vec![0; grid.knots.len()],
-            off_knot: Vec::new(),
-            off_knot_distance: Vec::new(),
-            below_all: Beyond::default(),
-            above_all: Beyond::default(),
-        }
-    }
-
-    /// Counts one batch of values, and tells `each` the cell of every one (`None` where it is not finite).
-    pub fn update(&mut self, grid: &Grid, values: &[f64], mut each: impl FnMut(Option<usize>)) {
-        self.presence.rows += values.len() as u64;
-        for &value in values {
-            if value.is_finite() {
-                let cell = grid.cell(value);
-                self.count(grid, value, cell);
-                each(Some(cell));
-                continue;
-            }
-            if is_missing(value) {
-                self.presence.missing += 1;
-            } else {
-                self.presence.non_finite += 1;
-            }
-            each(None);
-        }
-    }
-
-    #[inline]
-    fn count(&mut self, grid: &Grid, value: f64, cell: usize) {
-        self.moments.update(value);
-        let index = cell / 2;
-        if cell % 2 == 1 {
-            if let Some(count) = self.at_knot.get_mut(index) {
-                *count += 1;
-            }
-            return;
-        }
-        if self.off_knot.is_empty() {
-            self.off_knot = vec![0; grid.knots.len() + 1];
-            self.off_knot_distance = vec![0.0; grid.knots.len() + 1];
-        }
-        let nearest = grid.knots.get(index.saturating_sub(1)).copied().unwrap_or(0.0);
-        if let (Some(count), Some(distance)) = (self.off_knot.get_mut(index), self.off_knot_distance.get_mut(index)) {
-            *count += 1;
-            *distance += (value - nearest).abs();
-        }
-        if index == 0 {
-            self.below_all.add((value - nearest).abs());
-        } else if index == grid.knots.len() {
-            self.above_all.add((value - nearest).abs());
-        }
-    }
-
-    /// Adds the counts of other values over the same grid.
-    pub fn merge(&mut self, other: &Self) {
-        self.presence.merge(&other.presence);
-        self.moments.merge(&other.moments);
-        self.below_all.merge(&other.below_all);
-        self.above_all.merge(&other.above_all);
-        add(&mut self.at_knot, &other.at_knot);
-        if self.off_knot.is_empty() {
-            self.off_knot.clone_from(&other.off_knot);
-            self.off_knot_distance.clone_from(&other.off_knot_distance);
-        } else {
-            add(&mut self.off_knot, &other.off_knot);
-            self.off_knot_distance.iter_mut().zip(&other.off_knot_distance).for_each(|(sum, more)| *sum += more);
-        }
-    }
-
-    /// The share of the most frequent knot, in [0, 1]; 0 without values.
-    pub fn largest_tie(&self) -> f64 {
-        let n = self.n();
-        if n == 0 { 0.0 } else { self.at_knot.iter().copied().max().unwrap_or(0) as f64 / n as f64 }
-    }
-
-    /// The values below the first knot, by their distance from it.
-    pub fn below_all(&self) -> &Beyond {
-        &self.below_all
-    }
-
-    /// The values above the last knot, by their distance from it.
-    pub fn above_all(&self) -> &Beyond {
-        &self.above_all
-    }
-
-    /// Finite values counted.
-    pub fn n(&self) -> u64 {
-        self.moments.n()
-    }
-
-    /// Values that equal knot `index`.
-    pub fn at(&self, index: usize) -> u64 {
-        self.at_knot.get(index).copied().unwrap_or(0)
-    }
-
-    /// Values strictly between knot `index − 1` and knot `index`.
-    pub fn below(&self, index: usize) -> u64 {
-        self.off_knot.get(index).copied().unwrap_or(0)
-    }
-
-    /// The sum of the distances from knot `index − 1` of the values that [`Self::below`] counts (from knot 0 for index 0).
-    pub fn distance_below(&self, index: usize) -> f64 {
-        self.off_knot_distance.get(index).copied().unwrap_or(0.0)
-    }
-
-    /// Values that equal no knot.
-    pub fn off_grid(&self) -> u64 {
-        self.off_knot.iter().sum()
-    }
-
-    /// Whether these counts belong to the grid and add up.
-    pub fn fits(&self, grid: &Grid) -> bool {
-        let knots = grid.knots.len();
-        let off_knot_fits = self.off_knot.is_empty() || self.off_knot.len() == knots + 1;
-        let sums = self.at_knot.iter().chain(&self.off_knot).try_fold(0_u64, |sum, &count| sum.checked_add(count));
-        grid.is_sorted()
-            && self.at_knot.len() == knots
-            && off_knot_fits
-            && self.off_knot.len() == self.off_knot_distance.len()
-            && sums == Some(self.n())
-            && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
-            && self.presence.usable() == self.n()
-    }
-}
-
-fn add(sums: &mut [u64], more: &[u64]) {
-    sums.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
 }
 
 #[cfg(test)]
@@ -262,7 +85,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::feature::MISSING;
 
     fn grid(values: &[f64]) -> Grid {
         Grid::from_values(&mut values.to_vec())
@@ -298,38 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_non_finite_are_counted_apart() {
-        let grid = grid(&[1.0, 2.0]);
-        let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &[1.0, MISSING, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.5], |_| {});
-        assert_eq!(counts.presence, Presence { rows: 6, missing: 1, non_finite: 3, ..Presence::default() });
-        assert_eq!((counts.n(), counts.at(0), counts.below(1)), (2, 1, 1));
-        assert!((counts.distance_below(1) - 0.5).abs() < 1e-15);
-        assert!(counts.fits(&grid));
+    fn what_does_not_ascend_is_no_grid() {
+        assert!(Grid::from_knots(vec![1.0, 2.0]).is_some());
+        for knots in [vec![1.0, 1.0], vec![2.0, 1.0], vec![f64::NAN], vec![f64::INFINITY]] {
+            assert!(Grid::from_knots(knots).is_none());
+        }
     }
 
     proptest! {
-        #[test]
-        fn any_split_of_the_values_merges_to_the_single_pass(
-            reference in proptest::collection::vec(-20_i8..20, 0..40),
-            current in proptest::collection::vec(-25_i8..25, 0..80),
-            split in 0_usize..80,
-        ) {
-            let grid = grid(&reference.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
-            let values: Vec<f64> = current.iter().map(|&v| f64::from(v) / 2.0).collect();
-            let split = split.min(values.len());
-            let mut whole = NumericCounts::empty(&grid);
-            whole.update(&grid, &values, |_| {});
-            let (mut left, mut right) = (NumericCounts::empty(&grid), NumericCounts::empty(&grid));
-            left.update(&grid, &values[..split], |_| {});
-            right.update(&grid, &values[split..], |_| {});
-            left.merge(&right);
-            prop_assert!(left.fits(&grid));
-            prop_assert_eq!(left.at_knot, whole.at_knot);
-            prop_assert_eq!(left.off_knot, whole.off_knot);
-            prop_assert_eq!(left.presence, whole.presence);
-        }
-
         #[test]
         fn a_cell_is_what_a_linear_search_says(knots in proptest::collection::btree_set(-50_i16..50, 0..30), value in -60_i16..60) {
             let values: Vec<f64> = knots.iter().map(|&k| f64::from(k)).collect();

@@ -1,20 +1,24 @@
 //! How features move together: cross-products of normal scores, pair by pair.
 //!
-//! A value's score is the normal quantile of its rank in the reference, in steps of 1/4096. All sums are integers, so parts merge by
+//! A value's score is the normal quantile of its rank in the reference, in steps of 1/256. All sums are integers, so parts merge by
 //! addition, and memory depends on the number of features alone (STATISTICS.md, section 8).
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::ranks::RankTable;
 use crate::feature::FeatureName;
 
-/// Steps of a score to one standard deviation: fine enough for a correlation to four digits, coarse enough that a batch's sums are
-/// exact in doubles and the sums of 10^10 rows in 64 bits.
-const STEPS: f64 = 4096.0;
+/// Steps of a score to one standard deviation: fine enough for a correlation to six digits.
+const STEPS: f64 = 256.0;
 
-/// Of the fourth moments: their products must stay exact as well.
-const COARSE_STEPS: f64 = 64.0;
+/// Of squared scores: coarser, so that their products fit.
+const SQUARE_STEPS: f64 = 128.0;
+
+/// Rows whose products are summed in 32 bits: scores are below 2^11, their squares in steps below 2^12.
+const ROWS_OF_PRODUCTS: usize = 256;
 
 /// A feature of which one value holds more than this share of the reference is left out: the scores of tied values are not normal, and a
 /// few rows more or less would look like another correlation.
@@ -26,23 +30,43 @@ const MIN_ROWS: i64 = 4;
 /// A correlation closer to ±1 than this counts as this: Fisher's z of an exact copy would be infinite.
 pub const LARGEST_CORRELATION: f64 = 0.999_999;
 
-/// The score of each row of a batch for one feature; `None` where it has no usable value.
-pub type Scores = Vec<Option<i16>>;
-
-/// The score of a value with this rank, `2·#{ref < x} + #{ref = x}`, among `n` reference values: `Φ⁻¹((rank/2 + ½) / (n + 1))`, which
-/// is finite beyond the ends of the reference as well.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a normal quantile of a double is within ±39 standard deviations, clamped to 8"
-)]
-pub fn score(rank: u64, n: u64) -> i16 {
-    let position = (rank as f64 / 2.0 + 0.5) / (n as f64 + 1.0);
-    let z = Normal::standard().inverse_cdf(position.clamp(0.0, 1.0)).clamp(-LARGEST_SCORE, LARGEST_SCORE);
-    (z * STEPS).round() as i16
+/// The normal score of every rank ([`RankTable`](super::ranks::RankTable)) in steps: `Φ⁻¹(rank)`; 0 for no rank.
+#[derive(Clone, Debug)]
+pub struct ScoreTable {
+    scores: Vec<i16>,
 }
 
-/// Standard deviations; what fits 16 bits.
-const LARGEST_SCORE: f64 = 7.9;
+impl ScoreTable {
+    pub fn new() -> Self {
+        // A score changes a few thousand times over all ranks: where, the distribution function tells.
+        let normal = Normal::standard();
+        let mut score = -LARGEST_SCORE;
+        let upper_end = |score: i16| normal.cdf((f64::from(score) + 0.5) / STEPS);
+        let mut end = upper_end(score);
+        let of_rank = |rank: u16| {
+            let share = (f64::from(rank) - 0.5) / f64::from(u16::MAX);
+            while share > end && score < LARGEST_SCORE {
+                score += 1;
+                end = upper_end(score);
+            }
+            score
+        };
+        Self { scores: std::iter::once(0).chain((1..=u16::MAX).map(of_rank)).collect() }
+    }
+
+    fn of(&self, rank: u16) -> i16 {
+        self.scores.get(usize::from(rank)).copied().unwrap_or(0)
+    }
+}
+
+impl Default for ScoreTable {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Of the first and last of 65,535 ranks, in steps: the last ranks are 4.3 standard deviations away.
+const LARGEST_SCORE: i16 = 1_200;
 
 /// The correlations of the reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,7 +144,7 @@ pub struct CrossProducts {
     squares: Array2<i64>,
     /// p × p, symmetric: the sum of the products.
     products: Array2<i64>,
-    /// p × p, symmetric: the sum of the products of the squares, in coarse steps.
+    /// p × p, symmetric: the sum of the products of the squares, in their own steps.
     squared_products: Array2<i64>,
 }
 
@@ -130,45 +154,57 @@ impl CrossProducts {
         Self { rows: zeros(), sums: zeros(), squares: zeros(), products: zeros(), squared_products: zeros() }
     }
 
-    /// Adds one batch: the scores of every feature, all of the same number of rows.
-    pub fn add(&mut self, scores: &[&Scores]) {
-        let features = self.rows.nrows();
-        let rows = scores.iter().map(|scores| scores.len()).max().unwrap_or(0);
-        if features == 0 || rows == 0 {
-            return;
-        }
-        let mut values = Array2::<f64>::zeros((features, rows));
-        let mut present = Array2::<f64>::zeros((features, rows));
-        let mut complete = true;
-        for (index, scores) in scores.iter().enumerate().take(features) {
-            let sides = values.row_mut(index).into_iter().zip(present.row_mut(index));
-            let mut seen = 0;
-            for ((value, present), score) in sides.zip(scores.iter()) {
-                if let Some(score) = score {
-                    *value = f64::from(*score);
-                    *present = 1.0;
-                    seen += 1;
+    /// Adds one batch: the ranks of every feature, all of the same number of rows, or none where a feature has no value in any.
+    pub fn add(&mut self, table: &ScoreTable, ranks: &[&[u16]]) {
+        let rows = ranks.iter().map(|ranks| ranks.len()).max().unwrap_or(0);
+        let starts: Vec<usize> = (0..rows).step_by(ROWS_AT_A_TIME).collect();
+        let parts = starts.into_par_iter().fold(
+            || Self::new(ranks.len()),
+            |mut sums, start| {
+                let part = |ranks: &&[u16]| ranks.get(start..ranks.len().min(start + ROWS_AT_A_TIME)).unwrap_or_default().to_vec();
+                sums.add_part(table, &ranks.iter().map(part).collect::<Vec<_>>());
+                sums
+            },
+        );
+        // Integers: the same in whatever order the parts come.
+        let total = parts.reduce(
+            || Self::new(ranks.len()),
+            |mut sums, part| {
+                sums.merge(&part);
+                sums
+            },
+        );
+        self.merge(&total);
+    }
+
+    fn add_part(&mut self, table: &ScoreTable, ranks: &[Vec<u16>]) {
+        let rows = ranks.iter().map(Vec::len).max().unwrap_or(0);
+        let columns: Vec<Column> = ranks.iter().map(|ranks| Column::of(table, ranks, rows)).collect();
+        for (a, b) in (0..columns.len()).flat_map(|a| (a..columns.len()).map(move |b| (a, b))) {
+            let (Some(x), Some(y)) = (columns.get(a), columns.get(b)) else { continue };
+            let product = dot(&x.scores, &y.scores);
+            let squared_product = dot(&x.squares, &y.squares);
+            // Where every row counts, the sums do not depend on the other feature.
+            let (common, [sum_x, squares_x], [sum_y, squares_y]) = match (x.is_complete, y.is_complete) {
+                (true, true) => (rows as i64, x.sums, y.sums),
+                _ => (dot(&x.present, &y.present), x.sums_where(&y.present), y.sums_where(&x.present)),
+            };
+            let add = |sums: &mut Array2<i64>, at: (usize, usize), more: i64| {
+                if let Some(sum) = sums.get_mut(at) {
+                    *sum += more;
                 }
+            };
+            add(&mut self.sums, (a, b), sum_x);
+            add(&mut self.squares, (a, b), squares_x);
+            for at in if a == b { vec![(a, b)] } else { vec![(a, b), (b, a)] } {
+                add(&mut self.rows, at, common);
+                add(&mut self.products, at, product);
+                add(&mut self.squared_products, at, squared_product);
             }
-            complete &= seen == rows;
-        }
-        // Products are whole numbers below 2^31, those of the coarse squares below 2^37, and a batch has fewer than 2^16 rows: every sum is
-        // exact.
-        add_product(&mut self.products, &values.view(), &values.view());
-        let coarse = values.mapv(|value| (value * (COARSE_STEPS / STEPS)).round().powi(2));
-        add_product(&mut self.squared_products, &coarse.view(), &coarse.view());
-        if complete {
-            // Every row counts for every pair: the sums do not depend on the other feature.
-            self.rows += i64::try_from(rows).unwrap_or(i64::MAX);
-            for (index, values) in values.outer_iter().enumerate() {
-                self.sums.row_mut(index).map_inplace(|sum| *sum += whole(values.sum()));
-                self.squares.row_mut(index).map_inplace(|sum| *sum += whole(values.dot(&values)));
+            if a != b {
+                add(&mut self.sums, (b, a), sum_y);
+                add(&mut self.squares, (b, a), squares_y);
             }
-        } else {
-            add_product(&mut self.rows, &present.view(), &present.view());
-            add_product(&mut self.sums, &values.view(), &present.view());
-            values.mapv_inplace(|value| value * value);
-            add_product(&mut self.squares, &values.view(), &present.view());
         }
     }
 
@@ -214,69 +250,134 @@ impl CrossProducts {
     fn inflation(&self, (a, b): (usize, usize), correlation: f64) -> Option<f64> {
         let mean = |sums: &Array2<i64>, at: (usize, usize)| Some(*sums.get(at)? as f64 / *self.rows.get(at)? as f64);
         let squares = mean(&self.squares, (a, b))? * mean(&self.squares, (b, a))? / STEPS.powi(4);
-        let both = mean(&self.squared_products, (a, b))? / COARSE_STEPS.powi(4);
+        let both = mean(&self.squared_products, (a, b))? / SQUARE_STEPS.powi(2);
         Some((both / squares / (1.0 + 2.0 * correlation * correlation)).max(1.0)).filter(|inflation| inflation.is_finite())
     }
 }
 
-/// Adds `a · bᵀ`.
-fn add_product(sums: &mut Array2<i64>, a: &ArrayView2<f64>, b: &ArrayView2<f64>) {
-    sums.zip_mut_with(&a.dot(&b.t()), |sum, product| *sum += whole(*product));
+/// Rows whose scores stay in the cache of a core, for all features together.
+const ROWS_AT_A_TIME: usize = 2_048;
+
+/// One feature's rows.
+struct Column {
+    scores: Vec<i16>,
+    /// Of the scores.
+    squares: Vec<i16>,
+    /// 1 where the row has a value.
+    present: Vec<i16>,
+    is_complete: bool,
+    /// The sum of the scores and of their squares.
+    sums: [i64; 2],
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a sum of integers below 2^53")]
-fn whole(sum: f64) -> i64 {
-    sum as i64
+impl Column {
+    fn of(table: &ScoreTable, ranks: &[u16], rows: usize) -> Self {
+        let mut scores: Vec<i16> = ranks.iter().map(|rank| table.of(*rank)).collect();
+        scores.resize(rows, 0);
+        let squares = scores.iter().map(|score| square(*score)).collect();
+        let is_complete = ranks.len() == rows && ranks.iter().all(|rank| *rank != RankTable::NONE);
+        let mut present = vec![1; if is_complete { rows } else { 0 }];
+        if !is_complete {
+            present.extend(ranks.iter().map(|rank| i16::from(*rank != RankTable::NONE)));
+            present.resize(rows, 0);
+        }
+        let sums = [scores.iter().map(|score| i64::from(*score)).sum(), dot(&scores, &scores)];
+        Self { scores, squares, present, is_complete, sums }
+    }
+
+    /// The sums over the rows in which another feature has a value.
+    fn sums_where(&self, present: &[i16]) -> [i64; 2] {
+        let masked: Vec<i16> = self.scores.iter().zip(present).map(|(score, present)| score * present).collect();
+        [dot(&self.scores, present), dot(&masked, &masked)]
+    }
+}
+
+/// A squared score in its own steps.
+#[expect(clippy::cast_possible_truncation, reason = "at most 2,813")]
+fn square(score: i16) -> i16 {
+    let square = i32::from(score) * i32::from(score);
+    let steps = (STEPS * STEPS / SQUARE_STEPS) as i32;
+    ((square + steps / 2) / steps) as i16
+}
+
+/// The sum of the products.
+fn dot(a: &[i16], b: &[i16]) -> i64 {
+    let of_rows = |(a, b): (&[i16], &[i16])| i64::from(a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum::<i32>());
+    a.chunks(ROWS_OF_PRODUCTS).zip(b.chunks(ROWS_OF_PRODUCTS)).map(of_rows).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(columns: &[&Scores]) -> CrossProducts {
+    fn of(columns: &[&Vec<u16>]) -> CrossProducts {
         let mut sums = CrossProducts::new(columns.len());
-        sums.add(columns);
+        sums.add(&ScoreTable::new(), &columns.iter().map(|column| column.as_slice()).collect::<Vec<_>>());
         sums
     }
 
-    /// A scrambled sequence between −4000 and 4000.
-    fn scrambled(seed: u64, count: u64) -> Scores {
-        let at = |i: u64| i16::try_from(((i * seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) % 8_000).unwrap() - 4_000;
-        (0..count).map(|i| Some(at(i))).collect()
+    /// The ranks whose scores are these standard deviations.
+    fn scored(scores: &[f64]) -> Vec<u16> {
+        let share = |score: &f64| Normal::standard().cdf(*score) * f64::from(u16::MAX) + 0.5;
+        scores.iter().map(|score| share(score).round() as u16).collect()
+    }
+
+    /// A scrambled sequence of ranks.
+    fn scrambled(seed: u64, count: u64) -> Vec<u16> {
+        let at = |i: u64| (i * seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+        (0..count).map(|i| u16::try_from(at(i)).unwrap().max(1)).collect()
     }
 
     #[test]
     fn scores_are_normal_quantiles_of_ranks() {
-        // scipy.stats.norm.ppf(0.5) = 0; the middle of 9 values has 4 below and itself: rank 9.
-        assert_eq!(score(9, 9), 0);
-        // scipy.stats.norm.ppf(0.05) * 4096 = -6737.28; below all of 9 values.
-        assert_eq!(score(0, 9), -6_737);
-        assert_eq!(score(18, 9), 6_737);
+        let table = ScoreTable::new();
+        let of = |share: f64| f64::from(table.of((share * 65_535.0 + 0.5) as u16)) / STEPS;
+        // scipy.stats.norm.ppf
+        for (share, quantile) in [(0.5, 0.0), (0.05, -1.644_85), (0.975, 1.959_96), (0.999, 3.090_23)] {
+            assert!((of(share) - quantile).abs() <= 0.51 / STEPS + 1e-3, "{share}: {}", of(share));
+        }
+        assert_eq!((table.of(RankTable::NONE), table.of(1), table.of(u16::MAX)), (0, -1_108, 1_108));
     }
 
     #[test]
     fn the_correlation_is_that_of_the_textbook() {
         // numpy.corrcoef([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])[0, 1] = 0.8
-        let (a, b) = ([1, 2, 3, 4, 5].map(Some).to_vec(), [2, 1, 4, 3, 5].map(Some).to_vec());
-        let pair = of(&[&a, &b]).pairs()[0];
+        let (a, b) = ([-1.0, -0.5, 0.0, 0.5, 1.0], [-0.5, -1.0, 0.5, 0.0, 1.0]);
+        let pair = of(&[&scored(&a), &scored(&b)]).pairs()[0];
         assert_eq!(pair.rows, 5);
-        assert!((pair.correlation.unwrap() - 0.8).abs() < 1e-12);
+        assert!((pair.correlation.unwrap() - 0.8).abs() < 1e-3);
     }
 
     #[test]
     fn only_rows_with_both_values_count() {
-        let a = vec![Some(1), Some(2), None, Some(3), Some(4), Some(5), Some(100)];
-        let b = vec![Some(2), Some(1), Some(7), Some(4), Some(3), Some(5), None];
+        let (a, b) = ([-1.0, -0.5, 0.0, 0.0, 0.5, 1.0, 3.0], [-0.5, -1.0, 2.0, 0.5, 0.0, 1.0, 0.0]);
+        let (mut a, mut b) = (scored(&a), scored(&b));
+        (a[2], b[6]) = (RankTable::NONE, RankTable::NONE);
         let pair = of(&[&a, &b]).pairs()[0];
         assert_eq!(pair.rows, 5);
-        assert!((pair.correlation.unwrap() - 0.8).abs() < 1e-12);
+        assert!((pair.correlation.unwrap() - 0.8).abs() < 1e-3);
+    }
+
+    #[test]
+    fn sums_are_those_of_a_naive_loop_in_any_number_of_rows() {
+        let table = ScoreTable::new();
+        for rows in [1, 255, 257, 9_000] {
+            let columns = [scrambled(3, rows), scrambled(11, rows)];
+            let sums = of(&[&columns[0], &columns[1]]);
+            let scores = |column: &Vec<u16>| column.iter().map(|rank| i64::from(table.of(*rank))).collect::<Vec<_>>();
+            let (a, b) = (scores(&columns[0]), scores(&columns[1]));
+            assert_eq!(sums.products[(0, 1)], a.iter().zip(&b).map(|(a, b)| a * b).sum::<i64>());
+            assert_eq!((sums.sums[(0, 1)], sums.sums[(1, 0)]), (a.iter().sum(), b.iter().sum()));
+            assert_eq!(sums.squares[(1, 0)], b.iter().map(|b| b * b).sum::<i64>());
+        }
     }
 
     #[test]
     fn copies_and_mirrors_are_perfectly_correlated_and_constants_not_at_all() {
         let a = scrambled(7, 1_000);
-        let mirrored: Scores = a.iter().map(|score| score.map(|score| -score)).collect();
-        let constant: Scores = vec![Some(3); 1_000];
+        // Rank r of 65,535 is as far below the middle as 65,536 − r above.
+        let mirrored: Vec<u16> = a.iter().map(|rank| 0_u16.wrapping_sub(*rank)).collect();
+        let constant = vec![40_000; 1_000];
         let pairs = of(&[&a, &a, &mirrored, &constant]).pairs();
         let correlations: Vec<Option<f64>> = pairs.iter().map(|pair| pair.correlation).collect();
         assert!((correlations[0].unwrap() - 1.0).abs() < 1e-12 && (correlations[1].unwrap() + 1.0).abs() < 1e-12);
@@ -286,7 +387,7 @@ mod tests {
     #[test]
     fn any_split_merges_to_the_single_pass_with_or_without_missing_values() {
         let (mut a, b) = (scrambled(3, 500), scrambled(11, 500));
-        a[450] = None;
+        a[450] = RankTable::NONE;
         let whole = of(&[&a, &b]);
         let parts: Vec<CrossProducts> =
             [0..400, 400..500].map(|range| of(&[&a[range.clone()].to_vec(), &b[range].to_vec()])).to_vec();
@@ -312,6 +413,6 @@ mod tests {
     #[test]
     fn no_feature_and_no_row_are_no_pair() {
         assert!(of(&[]).pairs().is_empty());
-        assert_eq!(of(&[&Vec::new(), &Vec::new()]).pairs()[0], PairProfile::NONE);
+        assert_eq!(of(&[&vec![], &vec![]]).pairs()[0], PairProfile::NONE);
     }
 }

@@ -25,11 +25,18 @@ pub struct Recent {
     capacity: usize,
     /// Up to twice the capacity, so that sorting is rare.
     rows: Vec<RecentRow>,
+    /// The oldest of as many rows as are kept.
+    oldest_us: Option<i64>,
 }
 
 impl Recent {
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, rows: Vec::new() }
+        Self { capacity, rows: Vec::new(), oldest_us: None }
+    }
+
+    /// Whether a row of this moment can be among the newest, as far as can be told at a glance.
+    pub fn may_keep(&self, moment_us: i64) -> bool {
+        self.oldest_us.is_none_or(|oldest| moment_us >= oldest)
     }
 
     pub fn push(&mut self, row: RecentRow) {
@@ -51,6 +58,7 @@ impl Recent {
     fn shrink(&mut self) {
         self.rows.sort_unstable_by(RecentRow::order);
         self.rows.truncate(self.capacity);
+        self.oldest_us = self.rows.last().filter(|_| self.is_full()).map(|row| row.moment_us);
     }
 
     /// The rows that are kept, the newest first.

@@ -1,7 +1,8 @@
 //! Both distributions over shared bins, for a picture.
 
 use super::{HistogramSection, SidesSection};
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 use crate::statistic::quantile::Distribution;
 
 /// Bins of the picture: enough for a shape, few enough for a phone.
@@ -58,9 +59,7 @@ mod tests {
 
     fn pictured(reference: &[f64], current: &[f64]) -> Option<HistogramSection> {
         let grid = Grid::from_values(&mut reference.to_vec());
-        let mut counts = [NumericCounts::empty(&grid), NumericCounts::empty(&grid)];
-        counts[0].update(&grid, reference, |_| {});
-        counts[1].update(&grid, current, |_| {});
+        let counts = [reference, current].map(|values| NumericCounts::of(&grid, values));
         histogram(&grid, &counts[0], &counts[1])
     }
 

@@ -1,7 +1,8 @@
 //! The two-sample Kolmogorov–Smirnov statistic from cell counts, and its p-values.
 
 use super::{DesignEffect, Sizes, kolmogorov};
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 
 /// Up to this size of the larger sample the p-value is exact, as with `scipy.stats.ks_2samp(method="auto")`.
 pub const EXACT_UP_TO: u64 = 10_000;

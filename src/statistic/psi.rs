@@ -4,7 +4,8 @@
 
 use super::{DesignEffect, Sizes, tail};
 use crate::profile::categories::{Categories, CategoryCounts};
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 
 /// A feature with at most this many distinct reference values gets one cell per value (STATISTICS.md, section 3).
 const MAX_DISCRETE: usize = 10;
@@ -177,9 +178,7 @@ mod tests {
 
     fn cells(reference: &[f64], current: &[f64]) -> Vec<Cell> {
         let grid = Grid::from_values(&mut reference.iter().copied().filter(|value| value.is_finite()).collect::<Vec<_>>());
-        let mut counts = [NumericCounts::empty(&grid), NumericCounts::empty(&grid)];
-        counts[0].update(&grid, reference, |_| {});
-        counts[1].update(&grid, current, |_| {});
+        let counts = [reference, current].map(|values| NumericCounts::of(&grid, values));
         numeric_cells(&grid, &counts[0], &counts[1])
     }
 

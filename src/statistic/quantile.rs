@@ -1,6 +1,7 @@
 //! Quantiles and distribution functions from cell counts.
 
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 
 /// The distribution function of one side over a grid, ready to be asked.
 ///
@@ -97,8 +98,7 @@ mod tests {
     fn quantiles_of_the_reference_are_its_own_values() {
         let mut values: Vec<f64> = (1..=100).map(f64::from).collect();
         let grid = Grid::from_values(&mut values);
-        let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &values, |_| {});
+        let counts = NumericCounts::of(&grid, &values);
         let distribution = Distribution::new(&grid, &counts).unwrap();
         // numpy.quantile(range(1, 101), p, method="inverted_cdf")
         let quantiles: Vec<f64> = [0.0, 0.01, 0.05, 0.5, 0.95, 1.0].iter().map(|&p| distribution.quantile(p)).collect();
@@ -110,8 +110,7 @@ mod tests {
     #[test]
     fn values_off_the_grid_are_spread_over_their_cell() {
         let grid = Grid::from_values(&mut [0.0, 10.0]);
-        let mut counts = NumericCounts::empty(&grid);
-        counts.update(&grid, &[4.0, 5.0, 6.0, 20.0], |_| {});
+        let counts = NumericCounts::of(&grid, &[4.0, 5.0, 6.0, 20.0]);
         let distribution = Distribution::new(&grid, &counts).unwrap();
         assert!((distribution.quantile(0.5) - 5.0).abs() < 1e-12);
         // One value, 10 above the last knot: known to a sixteenth.
@@ -122,10 +121,9 @@ mod tests {
     #[test]
     fn an_outlier_does_not_move_the_median_of_values_beyond_the_reference() {
         let grid = Grid::from_values(&mut [-3.0, 0.0, 3.0]);
-        let mut counts = NumericCounts::empty(&grid);
         let mut values: Vec<f64> = (0..300).map(|i| 9.0 + f64::from(i) / 150.0).collect();
         values.push(1e6);
-        counts.update(&grid, &values, |_| {});
+        let counts = NumericCounts::of(&grid, &values);
         let median = Distribution::new(&grid, &counts).unwrap().quantile(0.5);
         assert!((median - 10.0).abs() < 0.5, "{median}");
     }

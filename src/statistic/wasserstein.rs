@@ -1,6 +1,7 @@
 //! The 1-Wasserstein distance from cell counts and distances.
 
-use crate::profile::grid::{Grid, NumericCounts};
+use crate::profile::counts::NumericCounts;
+use crate::profile::grid::Grid;
 
 /// `∫ |F_ref − F_cur| dx`: how far the values moved on average, in the feature's own units.
 ///
@@ -26,7 +27,7 @@ impl Wasserstein {
         }
         let (n, m) = (reference.n() as f64, current.n() as f64);
         // Beyond the ends one of the two functions is 0 or 1 throughout.
-        let mut value = current.distance_below(0) / m + current.distance_below(knots.len()) / m;
+        let mut value = current.below_all().sum() / m + current.above_all().sum() / m;
         let mut error_bound = 0.0;
         let (mut reference_below, mut current_below) = (0_u64, current.below(0));
         for (index, pair) in knots.windows(2).enumerate() {
@@ -39,8 +40,9 @@ impl Wasserstein {
             current_below += current.below(index + 1);
             let end = (reference_below as f64 / n, current_below as f64 / m);
             // ∫ F over the cell = F(right−)·width − Σ (x − left) / rows.
-            let signed =
-                (end.0 - end.1) * width - (reference.distance_below(index + 1) / n - current.distance_below(index + 1) / m);
+            let distance =
+                |side: &NumericCounts, rows: f64| side.below(index + 1) as f64 / rows * side.mean_place_below(index + 1) * width;
+            let signed = (end.0 - end.1) * width - (distance(reference, n) - distance(current, m));
             let (low, high) = (start.0 - end.1, end.0 - start.1);
             if low >= 0.0 || high <= 0.0 || width <= 0.0 {
                 value += signed.abs();

@@ -129,7 +129,7 @@ fn a_source_that_fails_is_told_from_bytes_that_are_damaged() {
                 _ => false,
             };
             let encoding = Encoding::of_key(key).unwrap();
-            let error = decode(Input::Stream(Box::new(Broken(given))), encoding, &abc(), &mut |_| {}).err().unwrap();
+            let error = decode(Input::Stream(Box::new(Broken(given))), encoding, &abc(), &mut |_| Ok(())).err().unwrap();
             assert_eq!(error.retryable(), !is_damage, "{key} after {given:?}: {error}");
             let error = inspect(Input::Stream(Box::new(Broken(given))), encoding, 5).err().unwrap();
             assert_eq!(error.retryable(), !is_damage, "{key} after {given:?}: {error}");

@@ -4,12 +4,14 @@
 //! is full.
 
 use std::collections::HashMap;
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
+use std::sync::Arc;
 
 use crate::feature::{ColumnBatch, FeatureKind, MISSING, MISSING_CODE};
 
 use super::Request;
 use super::cell::{self, Cell, Label, MISSING_CLUSTER, Numeric};
+use super::error::DecodeFault;
 use super::rejection::RejectionReason;
 
 /// Rows of one object, column by column.
@@ -27,7 +29,7 @@ pub struct Batch {
 }
 
 /// The values of one column in one batch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Column {
     /// One number a row; [`MISSING`] where the cell is empty, NaN or infinite where that is the value.
     Numeric(Vec<f64>),
@@ -38,24 +40,72 @@ pub enum Column {
     Absent,
     /// The column is there, but nothing in it is of the requested kind.
     WrongType,
+    /// Values that are decoded when they are wanted.
+    Deferred(Arc<dyn Deferred>),
+}
+
+/// Columns that are not decoded yet are equal to none.
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Numeric(values), Self::Numeric(others)) => values == others,
+            (Self::Categorical { codes, dictionary }, Self::Categorical { codes: other_codes, dictionary: other_dictionary }) => {
+                codes == other_codes && dictionary == other_dictionary
+            }
+            (Self::Absent, Self::Absent) | (Self::WrongType, Self::WrongType) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A column that is not decoded yet.
+pub trait Deferred: Send + Sync + Debug {
+    /// Decodes it and hands it on.
+    ///
+    /// # Errors
+    /// When the object turns out to be damaged.
+    fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> Result<(), DecodeFault>;
 }
 
 impl Batch {
-    /// The columns, borrowed for the accumulators.
-    pub fn as_batches(&self) -> impl Iterator<Item = ColumnBatch<'_>> {
-        self.columns.iter().map(|column| column.as_batch(self.rows))
+    /// The batch with every column decoded.
+    ///
+    /// # Errors
+    /// When the object turns out to be damaged.
+    pub fn read(mut self) -> Result<Self, DecodeFault> {
+        for column in &mut self.columns {
+            let Column::Deferred(deferred) = column else { continue };
+            let mut read = Column::Absent;
+            deferred.read(&mut |batch| {
+                read = match batch {
+                    ColumnBatch::Numeric(values) => Column::Numeric(values.to_vec()),
+                    ColumnBatch::Categorical { codes, dictionary } => {
+                        Column::Categorical { codes: codes.to_vec(), dictionary: dictionary.to_vec() }
+                    }
+                    ColumnBatch::Absent { .. } => Column::Absent,
+                    ColumnBatch::WrongType { .. } => Column::WrongType,
+                };
+            })?;
+            *column = read;
+        }
+        Ok(self)
     }
 }
 
 impl Column {
-    /// The column, borrowed; `rows` is the batch's.
-    pub fn as_batch(&self, rows: usize) -> ColumnBatch<'_> {
+    /// Hands on the column, borrowed or decoded; `rows` is the batch's.
+    ///
+    /// # Errors
+    /// When the object turns out to be damaged.
+    pub fn read(&self, rows: usize, take: &mut dyn FnMut(ColumnBatch<'_>)) -> Result<(), DecodeFault> {
         match self {
-            Self::Numeric(values) => ColumnBatch::Numeric(values),
-            Self::Categorical { codes, dictionary } => ColumnBatch::Categorical { codes, dictionary },
-            Self::Absent => ColumnBatch::Absent { rows },
-            Self::WrongType => ColumnBatch::WrongType { rows },
+            Self::Numeric(values) => take(ColumnBatch::Numeric(values)),
+            Self::Categorical { codes, dictionary } => take(ColumnBatch::Categorical { codes, dictionary }),
+            Self::Absent => take(ColumnBatch::Absent { rows }),
+            Self::WrongType => take(ColumnBatch::WrongType { rows }),
+            Self::Deferred(deferred) => return deferred.read(take),
         }
+        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Opens an object as a stream of plain bytes, and keeps apart what failed: the source, or the content it delivered.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,8 +10,11 @@ use super::error::DecodeFault;
 use super::format::Compression;
 
 /// An object that lies elsewhere and can be read here and there.
-pub trait Ranges: Send {
+pub trait Ranges: Send + Sync {
     fn length(&self) -> u64;
+
+    /// Whether reading costs little more than the bytes, from any thread.
+    fn is_near(&self) -> bool;
 
     /// How many bytes may be in memory at a time, over all objects that share a budget.
     fn budget_bytes(&self) -> u64;
@@ -23,23 +25,21 @@ pub trait Ranges: Send {
     /// When waiting has no end.
     fn reserve(&self, bytes: u64) -> io::Result<Reservation>;
 
-    /// Hands on the bytes of a range, all of them, in order, as they arrive.
+    /// The bytes of a range, all of them.
     ///
     /// # Errors
-    /// When they do not arrive, or what `take` returns.
-    fn read(&self, range: Range<u64>, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()>;
+    /// When they do not arrive.
+    fn get(&self, range: Range<u64>) -> io::Result<Vec<u8>>;
 }
 
 /// Bytes that may be in memory until this is dropped.
-pub type Reservation = Box<dyn Send>;
+pub type Reservation = Box<dyn Send + Sync>;
 
 /// An object to decode.
 pub enum Input {
     /// Bytes as they arrive.
     Stream(Box<dyn Read + Send>),
-    /// A local file; a Parquet file is mapped instead of read. Nobody may truncate it meanwhile.
-    File(File),
-    /// Parquet only: no more of it is read than is needed.
+    /// No more of it is read than is needed, of Parquet.
     Ranges(Box<dyn Ranges>),
 }
 
@@ -47,7 +47,6 @@ impl Input {
     pub(super) fn into_stream(self) -> Box<dyn Read + Send> {
         match self {
             Self::Stream(stream) => stream,
-            Self::File(file) => Box::new(file),
             Self::Ranges(ranges) => Box::new(InOrder { ranges, position: 0, ahead: VecDeque::new() }),
         }
     }
@@ -67,11 +66,7 @@ impl Read for InOrder {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let end = self.ranges.length().min(self.position + STEP_BYTES);
         if self.ahead.is_empty() && self.position < end {
-            let ahead = &mut self.ahead;
-            self.ranges.read(self.position..end, &mut |bytes| {
-                ahead.extend(bytes);
-                Ok(())
-            })?;
+            self.ahead.extend(self.ranges.get(self.position..end)?);
             self.position = end;
         }
         self.ahead.read(buffer)

@@ -1,18 +1,22 @@
 //! The account of an object while it is read: every row goes through here exactly once and ends as used, outside the window, or
 //! rejected.
 
+use std::ops::Range;
+
 use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
 
 use super::batch::{Batch, Builder, Place};
 use super::cell::{self, Cell};
-use super::error::{DecodeError, DecodeResult};
+use super::error::{DecodeError, DecodeFault, DecodeResult};
 use super::rejection::{Location, RejectionReason};
-use super::{Request, Tally};
+use super::{BatchSink, Request, Tally};
 
 pub(super) struct Intake<'a> {
     pub request: &'a Request,
     pub tally: Tally,
-    sink: &'a mut dyn FnMut(Batch),
+    sink: BatchSink<'a>,
+    /// Why a batch could not be taken.
+    failure: Option<DecodeFault>,
     builder: Builder,
     /// `[start, end)` in microseconds, where rows have a time to compare with it.
     window_us: Option<(i64, i64)>,
@@ -52,11 +56,11 @@ impl From<TimestampError> for Refusal {
 }
 
 impl<'a> Intake<'a> {
-    pub fn new(request: &'a Request, sink: &'a mut dyn FnMut(Batch)) -> Self {
+    pub fn new(request: &'a Request, sink: BatchSink<'a>) -> Self {
         let window = request.window.filter(|_| request.timestamp.is_some());
         let window_us = window.map(|window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
         let tally = Tally { columns_seen: vec![false; request.columns.len()], ..Tally::default() };
-        Self { request, tally, sink, builder: Builder::new(request), window_us, last_us: None, undated: 0 }
+        Self { request, tally, sink, failure: None, builder: Builder::new(request), window_us, last_us: None, undated: 0 }
     }
 
     /// Every name that is read, in the order features, timestamp, cluster.
@@ -149,6 +153,45 @@ impl<'a> Intake<'a> {
         is_inside.then_some(moment_us)
     }
 
+    /// As [`Self::admit_moment`] for many rows; gives the moments of the rows that go on to their features. `None`, and nothing is
+    /// accounted for, where a moment is out of range.
+    pub fn admit_moments(&mut self, moments_us: &[i64]) -> Option<Range<i64>> {
+        let (start, end) = self.window_us.unwrap_or((i64::MIN, i64::MAX));
+        let (mut oldest, mut latest, mut newest, mut inside) = (i64::MAX, i64::MIN, i64::MIN, 0_u64);
+        for &moment in moments_us {
+            oldest = oldest.min(moment);
+            latest = latest.max(moment);
+            newest = newest.max(if moment < end { moment } else { i64::MIN });
+            inside += u64::from(start <= moment && moment < end);
+        }
+        let (&first, &last) = (moments_us.first()?, moments_us.last()?);
+        timestamp::in_range(oldest).and(timestamp::in_range(latest)).ok()?;
+        let rows = moments_us.len() as u64;
+        self.tally.rows_read += rows;
+        self.tally.rows_outside_window += rows - inside;
+        // The rejected rows before them have the first as their neighbour, those after them the last.
+        self.note(first);
+        self.note(oldest);
+        if newest > i64::MIN {
+            self.note(newest);
+        }
+        self.last_us = Some(last);
+        Some(start..end)
+    }
+
+    /// Whether rows between these moments all lie outside the window.
+    pub fn is_all_outside(&self, first_us: i64, last_us: i64) -> bool {
+        self.window_us.is_some_and(|(start, end)| last_us < start || end <= first_us)
+    }
+
+    /// Counts rows between these moments, all outside the window and not read.
+    pub fn pass_outside(&mut self, rows: u64, first_us: i64, last_us: i64) {
+        self.tally.rows_read += rows;
+        self.tally.rows_outside_window += rows;
+        self.note(first_us);
+        self.note(last_us);
+    }
+
     fn is_inside(&self, moment_us: i64) -> bool {
         self.window_us.is_none_or(|(start, end)| (start..end).contains(&moment_us))
     }
@@ -225,10 +268,15 @@ impl<'a> Intake<'a> {
 
     /// Hands on a batch whose rows have been admitted.
     pub fn send(&mut self, batch: Batch) {
-        if batch.rows > 0 {
+        if batch.rows > 0 && self.failure.is_none() {
             self.tally.rows_used += u64::try_from(batch.rows).unwrap_or(u64::MAX);
-            (self.sink)(batch);
+            self.failure = (self.sink)(batch).err();
         }
+    }
+
+    /// Why the last batch could not be taken, if it could not: its columns are decoded where they are counted.
+    pub fn failure(&mut self) -> Option<DecodeFault> {
+        self.failure.take()
     }
 
     /// Closes the account.

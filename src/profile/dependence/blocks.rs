@@ -1,5 +1,7 @@
 //! Dependence in time order: the blocking method.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Estimate, Method};
 
 /// Levels of blocking: blocks of 1, 2, 4, … rows. More rows than 2^40 do not occur.
@@ -11,6 +13,9 @@ const MIN_BLOCKS: u64 = 4;
 /// The curve has levelled off when doubling the block adds less than this share.
 const PLATEAU: f64 = 0.10;
 
+/// Blocks of hours go on where those of rows end when they are this many times as long.
+const LONGER: f64 = 1.5;
+
 /// What is added for the part of the curve that a window is too short to show. Chosen by simulation: studies of ten rows, a window of
 /// 73 (`tests/simulation`).
 const STILL_RISING: f64 = 1.5;
@@ -21,110 +26,277 @@ const MIN_STRETCHES: f64 = 50.0;
 
 /// Block sums of one feature at every level (Flyvbjerg & Petersen 1989, J. Chem. Phys. 91:461, doi:10.1063/1.457480).
 ///
-/// Costs O(1) per value. Parts merge by addition; no block spans two parts.
+/// Costs O(1) per value. A block lies within one stretch of rows ([`Self::close`]): parts that hold whole stretches merge by addition, in
+/// any order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Blocks {
     levels: Vec<Level>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Level {
-    blocks: u64,
-    sum: u128,
-    squares: u128,
+    closed: LevelSums,
     /// The sum of a block that waits for its neighbour.
     pending: Option<u64>,
 }
 
+/// The blocks of one level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelSums {
+    pub blocks: u64,
+    pub sum: u128,
+    pub squares: u128,
+}
+
 impl Blocks {
-    /// Adds the next value in time order.
-    pub fn push(&mut self, rank: u64) {
-        let mut carried = Some(rank);
-        for depth in 0..LEVELS {
-            let Some(sum) = carried else { return };
-            if depth == self.levels.len() {
-                self.levels.push(Level::default());
-            }
-            let Some(level) = self.levels.get_mut(depth) else { return };
-            level.blocks += 1;
-            level.sum += u128::from(sum);
-            level.squares += u128::from(sum) * u128::from(sum);
-            carried = match level.pending.take() {
-                None => {
-                    level.pending = Some(sum);
-                    None
+    /// Adds the next ranks of a stretch in time order.
+    pub fn extend(&mut self, ranks: &[u16]) {
+        for ranks in ranks.chunks(RANKS_AT_A_TIME) {
+            let mut sums: Vec<u32> = ranks.iter().map(|rank| u32::from(*rank)).collect();
+            for depth in 0..LEVELS_AT_A_TIME {
+                if sums.is_empty() {
+                    break;
                 }
-                Some(first) => Some(first + sum),
-            };
+                self.add_blocks(depth, &sums);
+                sums = self.pair_up(depth, &sums);
+            }
+            let mut sums: Vec<u64> = sums.into_iter().map(u64::from).collect();
+            for depth in LEVELS_AT_A_TIME..LEVELS {
+                let Some(level) = self.level(depth).filter(|_| !sums.is_empty()) else { break };
+                level.closed.blocks += sums.len() as u64;
+                level.closed.sum += sums.iter().map(|sum| u128::from(*sum)).sum::<u128>();
+                level.closed.squares += sums.iter().map(|sum| u128::from(*sum) * u128::from(*sum)).sum::<u128>();
+                let first = level.pending.take();
+                let all: Vec<u64> = first.into_iter().chain(sums).collect();
+                let (pairs, rest) = all.as_chunks();
+                level.pending = rest.first().copied();
+                sums = pairs.iter().map(|[first, second]| first + second).collect();
+            }
         }
     }
 
-    /// Adds the blocks of another part, which comes after this one.
+    /// The level of blocks of 2^depth ranks.
+    fn level(&mut self, depth: usize) -> Option<&mut Level> {
+        if depth >= self.levels.len() {
+            self.levels.resize(depth + 1, Level::default());
+        }
+        self.levels.get_mut(depth)
+    }
+
+    /// Counts blocks of 2^depth ranks.
+    fn add_blocks(&mut self, depth: usize, sums: &[u32]) {
+        let Some(level) = self.level(depth) else { return };
+        level.closed.blocks += sums.len() as u64;
+        // Fewer than 2^14 sums, of less than 2^24 each.
+        level.closed.sum += u128::from(sums.iter().map(|sum| u64::from(*sum)).sum::<u64>());
+        level.closed.squares += u128::from(sums.iter().map(|sum| u64::from(*sum) * u64::from(*sum)).sum::<u64>());
+    }
+
+    /// Sums neighbours; one without a neighbour waits for the next values.
+    fn pair_up(&mut self, depth: usize, sums: &[u32]) -> Vec<u32> {
+        let Some(Level { pending, .. }) = self.level(depth) else { return Vec::new() };
+        let first = pending.take().and_then(|first| u32::try_from(first).ok());
+        let with_first: Vec<u32>;
+        let sums = match first {
+            None => sums,
+            Some(first) => {
+                with_first = std::iter::once(first).chain(sums.iter().copied()).collect();
+                &with_first
+            }
+        };
+        let (pairs, rest) = sums.as_chunks();
+        *pending = rest.first().map(|sum| u64::from(*sum));
+        pairs.iter().map(|[first, second]| first + second).collect()
+    }
+
+    /// Ends the stretch: what comes next is not a neighbour of what came before.
+    pub fn close(&mut self) {
+        self.levels.iter_mut().for_each(|level| level.pending = None);
+    }
+
+    /// Adds the blocks of another part; both are closed.
     pub fn merge(&mut self, other: &Self) {
-        for (depth, more) in other.levels.iter().enumerate() {
+        self.add(other.levels.iter().map(|level| level.closed));
+    }
+
+    /// Adds blocks of 1, 2, 4, … rows.
+    pub fn add(&mut self, levels: impl IntoIterator<Item = LevelSums>) {
+        for (depth, more) in levels.into_iter().take(LEVELS).enumerate() {
             if depth == self.levels.len() {
                 self.levels.push(Level::default());
             }
             if let Some(level) = self.levels.get_mut(depth) {
-                level.blocks += more.blocks;
-                level.sum += more.sum;
-                level.squares += more.squares;
-                level.pending = more.pending;
+                level.closed.blocks += more.blocks;
+                level.closed.sum += more.sum;
+                level.closed.squares += more.squares;
             }
         }
     }
 
+    /// Of blocks of 1, 2, 4, … rows.
+    pub fn levels(&self) -> impl Iterator<Item = LevelSums> {
+        self.levels.iter().map(|level| level.closed)
+    }
+
     fn rows(&self) -> u64 {
-        self.levels.first().map_or(0, |level| level.blocks)
+        self.levels.first().map_or(0, |level| level.closed.blocks)
     }
 
     /// The variance of the block sums of a level; `None` with too few blocks.
     fn variance(&self, depth: usize) -> Option<f64> {
-        let level = self.levels.get(depth).filter(|level| level.blocks >= MIN_BLOCKS)?;
+        let level = self.levels.get(depth).map(|level| level.closed).filter(|level| level.blocks >= MIN_BLOCKS)?;
         let (blocks, sum) = (level.blocks as f64, level.sum as f64);
         Some(((level.squares as f64 - sum * sum / blocks) / (blocks - 1.0)).max(0.0))
+    }
+
+    /// The variance of a single row; `None` where there is none.
+    fn of_a_row(&self) -> Option<f64> {
+        self.variance(0).filter(|variance| *variance > 0.0)
     }
 
     /// The statistical inefficiency with blocks of 2^depth rows: how much larger the variance of a block's sum is than that of as
     /// many independent rows.
     fn inefficiency(&self, depth: usize) -> Option<f64> {
-        let single = self.variance(0).filter(|variance| *variance > 0.0)?;
-        Some(self.variance(depth)? / single / 2.0_f64.powi(i32::try_from(depth).ok()?))
+        Some(self.variance(depth)? / self.of_a_row()? / 2.0_f64.powi(i32::try_from(depth).ok()?))
     }
+}
+
+/// Ranks of 16 bits whose blocks are summed in 32 bits, and the squares of these in 64.
+const RANKS_AT_A_TIME: usize = 1 << 14;
+const LEVELS_AT_A_TIME: usize = 8;
+
+/// The rows of one hour and the sum of their ranks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HourSum {
+    pub rows: u64,
+    pub ranks: u64,
+}
+
+/// One feature's rows hour by hour, in the order of time: blocks that are longer than any stretch.
+pub struct Hours<'a>(pub &'a [(i64, HourSum)]);
+
+/// Blocks of at most 2^10 hours: longer windows than six weeks do not need longer blocks.
+const HOUR_LEVELS: usize = 11;
+
+impl Hours<'_> {
+    /// The inefficiency of blocks of 2^depth hours, and how many rows such a block has; `None` with too few of them. Blocks have
+    /// different numbers of rows: each is held against the mean of as many.
+    fn inefficiency(&self, depth: usize, of_a_row: f64) -> Option<(f64, f64)> {
+        let mut blocks: Vec<(i64, HourSum)> = Vec::new();
+        for (hour, sum) in self.0.iter().filter(|(_, sum)| sum.rows > 0) {
+            match blocks.last_mut() {
+                Some((block, total)) if *block == hour >> depth => {
+                    total.rows += sum.rows;
+                    total.ranks += sum.ranks;
+                }
+                _ => blocks.push((hour >> depth, *sum)),
+            }
+        }
+        if (blocks.len() as u64) < MIN_BLOCKS {
+            return None;
+        }
+        let rows = blocks.iter().map(|(_, sum)| sum.rows as f64).sum::<f64>();
+        let mean = blocks.iter().map(|(_, sum)| sum.ranks as f64).sum::<f64>() / rows;
+        let squares = blocks.iter().map(|(_, sum)| (sum.ranks as f64 - sum.rows as f64 * mean).powi(2)).sum::<f64>();
+        let count = blocks.len() as f64;
+        let rows_of_a_block = rows / count;
+        Some((squares / (count - 1.0) / rows_of_a_block / of_a_row, rows_of_a_block))
+    }
+}
+
+/// One feature's inefficiency with ever longer blocks.
+struct Curve {
+    /// Blocks of 1, 2, 4, … rows.
+    by_rows: Vec<f64>,
+    /// Blocks of 1, 2, 4, … hours, each with the number of its rows.
+    by_hours: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    fn of(blocks: &Blocks, hours: &Hours<'_>) -> Self {
+        let by_rows = (0..LEVELS).map_while(|depth| blocks.inefficiency(depth)).collect();
+        let of_a_row = blocks.of_a_row();
+        let by_hours = of_a_row.map(|of_a_row| (0..HOUR_LEVELS).map_while(|depth| hours.inefficiency(depth, of_a_row)).collect());
+        Self { by_rows, by_hours: by_hours.unwrap_or_default() }
+    }
+}
+
+/// How long blocks are: 2^depth rows, or 2^depth hours.
+#[derive(Clone, Copy)]
+enum Length {
+    Rows(usize),
+    Hours(usize),
+}
+
+impl Length {
+    fn of(self, curve: &Curve) -> Option<f64> {
+        match self {
+            Self::Rows(depth) => curve.by_rows.get(depth).copied(),
+            Self::Hours(depth) => curve.by_hours.get(depth).map(|(inefficiency, _)| *inefficiency),
+        }
+    }
+}
+
+/// A level of blocks, in the mean of all features.
+struct Step {
+    inefficiency: f64,
+    level: Length,
+}
+
+/// The mean curve, from the shortest blocks to the longest.
+fn steps(curves: &[Curve]) -> Vec<Step> {
+    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let step = |level: Length| {
+        let inefficiency = mean(curves.iter().filter_map(|curve| level.of(curve)).collect())?;
+        Some(Step { inefficiency, level })
+    };
+    let mut steps: Vec<Step> = (0..LEVELS).map_while(|depth| step(Length::Rows(depth))).collect();
+    let longest = steps.len().checked_sub(1).map_or(0.0, |depth| (depth as f64).exp2());
+    for depth in 0..HOUR_LEVELS {
+        let rows = mean(curves.iter().filter_map(|curve| curve.by_hours.get(depth)).map(|(_, rows)| *rows).collect());
+        // Hardly longer blocks would say nothing new.
+        if rows.is_some_and(|rows| rows >= LONGER * longest) {
+            steps.extend(step(Length::Hours(depth)));
+        }
+    }
+    steps
 }
 
 /// The estimates of all features together.
 ///
 /// Which level counts is decided by the mean curve of all features: what makes neighbouring rows alike (one patient, one scanner)
 /// is common to them, and one feature's curve is too noisy in a small window. The first level counts after which the mean curve rises
-/// by less than a tenth; where it rises to the end, the last usable one, and half as much again. Where a window is too short to tell,
-/// the estimate of the reference counts if it is larger; `reference` is empty for the reference itself.
-pub fn estimates(features: &[Blocks], reference: &[Estimate]) -> Vec<Estimate> {
-    let mean = |depth: usize| {
-        let curve: Vec<f64> = features.iter().filter_map(|blocks| blocks.inefficiency(depth)).collect();
-        (!curve.is_empty()).then(|| curve.iter().sum::<f64>() / curve.len() as f64)
-    };
-    let mut depth = 0;
-    let mut pooled = mean(0).unwrap_or(1.0);
+/// by less than a tenth; where it rises to the end, the last usable one, and half as much again. The levels are blocks of 1, 2, 4, …
+/// rows of one stretch, then those blocks of 1, 2, 4, … hours that are longer. Where a window is too short to tell, the estimate of the
+/// reference counts if it is larger; `reference` is empty for the reference itself.
+pub fn estimates(features: &[Blocks], hours: &[Vec<(i64, HourSum)>], reference: &[Estimate]) -> Vec<Estimate> {
+    let none = Vec::new();
+    let curves: Vec<Curve> = features
+        .iter()
+        .enumerate()
+        .map(|(position, blocks)| Curve::of(blocks, &Hours(hours.get(position).unwrap_or(&none))))
+        .collect();
+    let steps = steps(&curves);
+    let mut chosen = 0;
     let mut levelled_off = false;
-    while let Some(next) = mean(depth + 1) {
-        levelled_off = next <= pooled * (1.0 + PLATEAU);
+    while let (Some(now), Some(next)) = (steps.get(chosen), steps.get(chosen + 1)) {
+        levelled_off = next.inefficiency <= now.inefficiency * (1.0 + PLATEAU);
         if levelled_off {
             break;
         }
-        depth += 1;
-        pooled = next;
+        chosen += 1;
     }
+    let pooled = steps.get(chosen).map_or(1.0, |step| step.inefficiency);
     // A window shorter than the correlation time shows only the beginning of the curve.
-    let unseen = if levelled_off || depth == 0 { 1.0 } else { STILL_RISING };
-    let estimate = |(position, blocks): (usize, &Blocks)| {
+    let unseen = if levelled_off || chosen == 0 { 1.0 } else { STILL_RISING };
+    let estimate = |(position, (blocks, curve)): (usize, (&Blocks, &Curve))| {
         // A window that is too short for a level of its own is as inefficient as the others.
-        let own = unseen * blocks.inefficiency(depth).map_or(pooled, |own| f64::midpoint(own, pooled));
+        let own = steps.get(chosen).and_then(|step| step.level.of(curve)).map_or(pooled, |own| f64::midpoint(own, pooled));
         let known = reference.get(position).filter(|known| known.method == Method::Blocks).map_or(1.0, |known| known.design_effect);
         let floor = if (blocks.rows() as f64) < MIN_STRETCHES * known { known } else { 1.0 };
-        Estimate { method: Method::Blocks, design_effect: own.max(floor), ..Estimate::INDEPENDENT }
+        Estimate { method: Method::Blocks, design_effect: (unseen * own).max(floor), ..Estimate::INDEPENDENT }
     };
-    features.iter().enumerate().map(estimate).collect()
+    features.iter().zip(&curves).enumerate().map(estimate).collect()
 }
 
 #[cfg(test)]
@@ -133,13 +305,17 @@ mod tests {
 
     fn of(ranks: impl IntoIterator<Item = u64>) -> Blocks {
         let mut blocks = Blocks::default();
-        ranks.into_iter().for_each(|rank| blocks.push(rank));
+        blocks.extend(&ranks.into_iter().map(|rank| u16::try_from(rank).unwrap()).collect::<Vec<_>>());
         blocks
+    }
+
+    fn estimates(features: &[Blocks], reference: &[Estimate]) -> Vec<Estimate> {
+        super::estimates(features, &[], reference)
     }
 
     /// A scrambled sequence without neighbours that resemble each other.
     fn scrambled(count: u64) -> Vec<u64> {
-        (0..count).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44).collect()
+        (0..count).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48).collect()
     }
 
     #[test]
@@ -172,15 +348,44 @@ mod tests {
     }
 
     #[test]
-    fn a_part_appended_is_counted_like_the_rows_themselves() {
-        let ranks = scrambled(1_024);
+    fn values_are_counted_alike_however_they_come_and_stretches_merge_in_any_order() {
+        let ranks = scrambled(1_000);
         let whole = of(ranks.iter().copied());
-        // Split where no block is open: the same blocks form.
-        let mut left = of(ranks[..512].iter().copied());
-        left.merge(&of(ranks[512..].iter().copied()));
-        for depth in 0..9 {
-            assert_eq!(left.levels[depth].blocks, whole.levels[depth].blocks);
-            assert_eq!(left.levels[depth].squares, whole.levels[depth].squares);
+        let mut pieces = Blocks::default();
+        for piece in ranks.chunks(7) {
+            pieces.extend(&piece.iter().map(|rank| u16::try_from(*rank).unwrap()).collect::<Vec<_>>());
         }
+        assert_eq!(pieces, whole);
+        // One by one, as the definition says: blocks of 8 rows from the first row on.
+        let eights: Vec<u128> = ranks.chunks_exact(8).map(|block| block.iter().map(|rank| u128::from(*rank)).sum()).collect();
+        let level = whole.levels().nth(3).unwrap();
+        assert_eq!((level.blocks, level.sum), (125, eights.iter().sum()));
+        assert_eq!(level.squares, eights.iter().map(|sum| sum * sum).sum());
+
+        let (mut a, mut b) = (of(ranks[..333].iter().copied()), of(ranks[333..].iter().copied()));
+        let mut stretches = of(ranks[..333].iter().copied());
+        stretches.close();
+        stretches.extend(&ranks[333..].iter().map(|rank| u16::try_from(*rank).unwrap()).collect::<Vec<_>>());
+        for blocks in [&mut a, &mut b, &mut stretches] {
+            blocks.close();
+        }
+        b.merge(&a);
+        assert_eq!(b, stretches);
+    }
+
+    #[test]
+    fn a_slow_change_shows_in_the_hours_where_no_stretch_is_long_enough_to_show_it() {
+        // 24 hours of 4 rows, each in stretches of 2: all rows of an hour are alike.
+        let (mut blocks, mut hours) = (Blocks::default(), Vec::new());
+        for (hour, rank) in (0..24).zip(scrambled(24)) {
+            for _ in 0..2 {
+                blocks.extend(&[u16::try_from(rank).unwrap(); 2]);
+                blocks.close();
+            }
+            hours.push((hour, HourSum { rows: 4, ranks: 4 * rank }));
+        }
+        let without = super::estimates(&[blocks.clone()], &[], &[])[0].design_effect;
+        let with = super::estimates(&[blocks], &[hours], &[])[0].design_effect;
+        assert!((2.5..3.5).contains(&without) && (3.2..7.0).contains(&with), "{without} {with}");
     }
 }

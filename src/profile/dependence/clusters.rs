@@ -104,7 +104,7 @@ pub struct ClusterSums {
 struct Cluster {
     rows: u64,
     ranks: u64,
-    squares: u128,
+    squares: u64,
 }
 
 impl ClusterSums {
@@ -116,7 +116,7 @@ impl ClusterSums {
         if let Some(cluster) = self.clusters.get_mut(slot) {
             cluster.rows += 1;
             cluster.ranks += rank;
-            cluster.squares += u128::from(rank) * u128::from(rank);
+            cluster.squares += rank * rank;
         }
     }
 

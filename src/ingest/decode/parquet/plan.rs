@@ -22,8 +22,6 @@ pub(super) struct Plan {
     pub columns: Vec<Source>,
     pub timestamp: Option<String>,
     pub cluster: Option<String>,
-    /// What is read of the rows that are used: features and cluster.
-    pub values: Vec<String>,
     /// All that is read.
     pub read: Vec<String>,
 }
@@ -67,10 +65,10 @@ impl Plan {
         intake.tally.cluster_seen = cluster.is_some();
 
         let mut values: Vec<String> = columns.iter().filter_map(|column| column.name().map(str::to_owned)).collect();
-        values.extend(cluster.clone());
-        let values = distinct(values);
-        let read = distinct(values.iter().cloned().chain(timestamp.clone()).collect());
-        Ok(Self { columns, timestamp, cluster, values, read })
+        values.extend(cluster.iter().chain(&timestamp).cloned());
+        values.sort_unstable();
+        values.dedup();
+        Ok(Self { columns, timestamp, cluster, read: values })
     }
 }
 
@@ -81,10 +79,4 @@ impl Source {
             Self::NullsOrWrongType(name) | Self::Numbers(name) | Self::Labels(name) => Some(name),
         }
     }
-}
-
-fn distinct(mut names: Vec<String>) -> Vec<String> {
-    names.sort_unstable();
-    names.dedup();
-    names
 }

@@ -1,0 +1,121 @@
+//! One column of a slice of a row group: from bytes to values, when they are counted.
+
+use std::fmt;
+use std::io::{BufReader, Cursor};
+use std::ops::Range;
+use std::sync::Arc;
+
+use polars::prelude::Series;
+use polars_parquet::read::{BasicDecompressor, Filter, PageReader, column_iter_to_arrays};
+
+use super::super::batch::{Column, Deferred};
+use super::super::error::{DecodeFault, DecodeResult};
+use super::bytes::Group;
+use super::moments::Kept;
+use super::object::Object;
+use super::{corrupt, guarded, pages, values};
+use crate::feature::{ColumnBatch, MISSING};
+
+/// What is wanted of the column.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Values {
+    Numbers,
+    Labels,
+    /// Missing values where it holds nothing but nulls; of another type otherwise.
+    Nulls,
+}
+
+/// Which rows of the row group.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub slice: Range<usize>,
+    /// Of the slice.
+    pub kept: Arc<Kept>,
+}
+
+/// A column that is decoded when it is counted.
+pub(super) struct DeferredColumn {
+    object: Arc<Object>,
+    group: Arc<Group>,
+    rows: Rows,
+    name: String,
+    values: Values,
+}
+
+impl DeferredColumn {
+    pub fn new(object: &Arc<Object>, group: &Arc<Group>, rows: Rows, name: String, values: Values) -> Self {
+        Self { object: Arc::clone(object), group: Arc::clone(group), rows, name, values }
+    }
+}
+
+impl fmt::Debug for DeferredColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rows {:?} of `{}`", self.rows.slice, self.name)
+    }
+}
+
+impl Deferred for DeferredColumn {
+    fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> DecodeResult<()> {
+        let series = read(&self.object, &self.group, &self.rows.slice, &self.name)?;
+        let kept = self.rows.kept.as_ref();
+        match self.values {
+            Values::Numbers => guarded(|| {
+                if let Some(values) = values::as_numbers(&series, kept) {
+                    take(ColumnBatch::Numeric(values));
+                } else {
+                    take(ColumnBatch::Numeric(&values::numbers(&series, kept)?));
+                }
+                Ok(())
+            }),
+            Values::Labels => {
+                let column = guarded(|| values::labels(&series, kept))?;
+                if let Column::Categorical { codes, dictionary } = &column {
+                    take(ColumnBatch::Categorical { codes, dictionary });
+                }
+                Ok(())
+            }
+            Values::Nulls => {
+                let rows = kept.count(self.rows.slice.len());
+                if series.null_count() == series.len() {
+                    take(ColumnBatch::Numeric(&vec![MISSING; rows]));
+                } else {
+                    take(ColumnBatch::WrongType { rows });
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// These rows of a column of a row group, as many as asked for.
+pub(super) fn read(object: &Object, group: &Group, slice: &Range<usize>, name: &str) -> DecodeResult<Series> {
+    let missing = || corrupt("a row group lacks a column of the schema");
+    let chunk = object.chunk(group.index, name).ok_or_else(missing)?;
+    let field = object.field(name).ok_or_else(missing)?;
+    let bytes = group.bytes(object, chunk.byte_range())?;
+    check_pages(&bytes, chunk.num_values(), chunk.uncompressed_size())?;
+    let series = guarded(|| {
+        let filter = (slice.len() < object.rows(group.index)).then(|| Filter::Range(slice.clone()));
+        let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+        let kind = &chunk.descriptor().descriptor.primitive_type;
+        let (arrays, _) =
+            column_iter_to_arrays(vec![BasicDecompressor::new(pages, Vec::new())], vec![kind], field.clone(), filter)?;
+        Series::try_from((field, arrays))
+    })?;
+    if series.len() == slice.len() { Ok(series) } else { Err(corrupt("it ends before the rows it promises")) }
+}
+
+/// Whether the pages are what the footer says.
+fn check_pages(bytes: &[u8], values: i64, uncompressed_bytes: i64) -> DecodeResult<()> {
+    let chunk = pages::Chunk {
+        start: 0,
+        end: bytes.len() as u64,
+        values: u64::try_from(values).unwrap_or(0),
+        uncompressed_bytes: u64::try_from(uncompressed_bytes).unwrap_or(0),
+    };
+    pages::check(&mut BufReader::with_capacity(1 << 10, Cursor::new(bytes)), &chunk).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => corrupt(&format!("it has {error}")),
+        std::io::ErrorKind::UnexpectedEof => corrupt("a column ends inside a page"),
+        _ => DecodeFault::Unreadable(error),
+    })
+}

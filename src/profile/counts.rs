@@ -1,0 +1,441 @@
+//! The counts of a numeric feature's values over a grid: integers, so that parts merge exactly and in any order.
+//!
+//! They suffice for the exact two-sample KS statistic, for PSI and Jensen–Shannon over any bins whose edges are knots, and for the
+//! Wasserstein distance (STATISTICS.md, section 1).
+
+use super::Presence;
+use super::beyond::Beyond;
+use super::grid::Grid;
+use super::locator::{CHUNK, Locator};
+use super::moments::Moments;
+use super::packed::{Packer, Unpacker};
+use super::ranks::RankTable;
+use crate::feature::is_missing;
+
+/// What is kept of a knot and of the interval below it. Small: in a run these are written to at random places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Cell {
+    /// In the interval, and 32 bits higher at the knot.
+    counts: u64,
+    /// The sum of the places of the values in the interval: 0 at its lower end, 2^32 at its upper.
+    places: u64,
+}
+
+const COUNT_BITS: u32 = 32;
+
+impl Cell {
+    fn total(self) -> Total {
+        let below = self.counts & u64::from(u32::MAX);
+        Total { at: self.counts >> COUNT_BITS, below, places: u128::from(self.places) }
+    }
+
+    /// `None` where that is too much for a cell.
+    fn plus(self, more: Total) -> Option<Self> {
+        let total = self.total();
+        let at = u32::try_from(total.at.checked_add(more.at)?).ok()?;
+        let below = u32::try_from(total.below.checked_add(more.below)?).ok()?;
+        let places = u64::try_from(total.places.checked_add(more.places)?).ok()?;
+        Some(Self { counts: u64::from(at) << COUNT_BITS | u64::from(below), places })
+    }
+}
+
+/// The same for more values than a [`Cell`] can hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    pub at: u64,
+    pub below: u64,
+    pub places: u128,
+}
+
+/// Values after which the cells are emptied into the totals: before a count leaves its 32 bits, or a sum of places its 64.
+const SPILL_AFTER: u64 = 1 << 31;
+
+/// The upper end of an interval.
+const PLACES: f64 = 4_294_967_296.0;
+/// Adding it to a number below 2^51 leaves that number, rounded, in the lowest bits: 2^52.
+const ROUNDING: f64 = 4_503_599_627_370_496.0;
+const MANTISSA: u64 = (1 << 52) - 1;
+
+/// The counts of a numeric feature's values over a grid.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NumericCounts {
+    pub presence: Presence,
+    pub moments: Moments,
+    /// One for each knot, and one for what lies above the last.
+    cells: Vec<Cell>,
+    /// As many, or none.
+    totals: Vec<Total>,
+    /// Values in the cells.
+    unspilled: u64,
+    /// The values below the first and above the last knot, by how far beyond they lie.
+    below_all: Beyond,
+    above_all: Beyond,
+}
+
+impl NumericCounts {
+    pub fn empty(grid: &Grid) -> Self {
+        let cells = vec![Cell::default(); grid.knots().len() + 1];
+        Self { cells, moments: Moments::new(grid.scale()), ..Self::default() }
+    }
+
+    /// The counts of these values, for those who have no use for what finds them.
+    pub fn of(grid: &Grid, values: &[f64]) -> Self {
+        let mut counts = Self::empty(grid);
+        counts.update(&Locator::new(grid), values, None);
+        counts
+    }
+
+    /// Counts values over the grid of `locator`. Where `ranked` is given, the rank of every value is appended, `None` of those that are
+    /// not finite.
+    pub fn update(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
+        self.presence.rows += values.len() as u64;
+        let (mut finite, mut below, mut ranks) = ([0.0; CHUNK], [0; CHUNK], [RankTable::NONE; CHUNK]);
+        for chunk in values.chunks(CHUNK) {
+            self.spill_when_full();
+            let table = ranked.as_ref().map(|(table, _)| *table);
+            if is_all_finite(chunk) {
+                self.count(locator, chunk, &mut below, table, &mut ranks);
+                if let Some((_, ranked)) = &mut ranked {
+                    ranked.extend_from_slice(ranks.get(..chunk.len()).unwrap_or_default());
+                }
+                continue;
+            }
+            let mut length = 0;
+            for (place, value) in finite.iter_mut().zip(chunk.iter().filter(|value| value.is_finite())) {
+                *place = *value;
+                length += 1;
+            }
+            self.count(locator, finite.get(..length).unwrap_or_default(), &mut below, table, &mut ranks);
+            let mut counted = ranks.iter();
+            for value in chunk {
+                let rank = if value.is_finite() { counted.next() } else { None };
+                if rank.is_none() {
+                    *(if is_missing(*value) { &mut self.presence.missing } else { &mut self.presence.non_finite }) += 1;
+                }
+                if let Some((_, ranked)) = &mut ranked {
+                    ranked.push(rank.copied().unwrap_or(RankTable::NONE));
+                }
+            }
+        }
+    }
+
+    /// Counts at most [`CHUNK`] finite values; tells how many knots lie below each, and its rank.
+    fn count(
+        &mut self,
+        locator: &Locator,
+        values: &[f64],
+        below: &mut [u32; CHUNK],
+        table: Option<&RankTable>,
+        ranks: &mut [u16; CHUNK],
+    ) {
+        self.unspilled += values.len() as u64;
+        self.moments.add(values);
+        locator.below(values, below);
+        match table {
+            Some(table) => self.count_located(locator, values, below, |below, is_at| table.rank(below, is_at), ranks),
+            None => self.count_located(locator, values, below, |_, _| RankTable::NONE, ranks),
+        }
+        let last = locator.knots() as u32;
+        let is_end = |below: u32| below == 0 || below == last;
+        if below.iter().take(values.len()).any(|below| is_end(*below)) {
+            for (value, below) in values.iter().zip(below.iter()).filter(|(_, below)| is_end(**below)) {
+                self.count_beyond(locator, *value, *below);
+            }
+        }
+    }
+
+    /// The hot loop: one knot pair, one cell and one rank for every value.
+    #[inline]
+    fn count_located(
+        &mut self,
+        locator: &Locator,
+        values: &[f64],
+        below: &[u32; CHUNK],
+        rank_of: impl Fn(u32, bool) -> u16,
+        ranks: &mut [u16; CHUNK],
+    ) {
+        for ((value, below), rank) in values.iter().zip(below).zip(ranks) {
+            let (left, right) = locator.around(*below);
+            let is_at = right <= *value;
+            let place = (value - left) / (right - left);
+            // Out of this range where the width of the interval is none or infinite.
+            let place = if place > 0.0 { place } else { 0.0 };
+            let place = if place < 1.0 { place } else { 1.0 };
+            let place = (place * PLACES + ROUNDING).to_bits() & MANTISSA;
+            if let Some(cell) = self.cells.get_mut(*below as usize) {
+                cell.counts += 1 << (COUNT_BITS * u32::from(is_at));
+                cell.places += if is_at { 0 } else { place };
+            }
+            *rank = rank_of(*below, is_at);
+        }
+    }
+
+    /// A value at the first knot or beyond an end of the grid.
+    fn count_beyond(&mut self, locator: &Locator, value: f64, below: u32) {
+        let (left, right) = locator.around(below);
+        if right <= value {
+            return;
+        }
+        if left.is_finite() {
+            self.above_all.add(value - left);
+        } else {
+            // A grid without knots has no end to be beyond of.
+            self.below_all.add(if right.is_finite() { right - value } else { value });
+        }
+    }
+
+    fn spill_when_full(&mut self) {
+        if self.unspilled < SPILL_AFTER {
+            return;
+        }
+        let totals = (0..self.cells.len()).map(|index| self.total(index)).collect();
+        self.totals = totals;
+        self.cells.fill(Cell::default());
+        self.unspilled = 0;
+    }
+
+    /// Adds the counts of other values over the same grid.
+    pub fn merge(&mut self, other: &Self) {
+        self.presence.merge(&other.presence);
+        self.moments.merge(&other.moments);
+        self.below_all.merge(&other.below_all);
+        self.above_all.merge(&other.above_all);
+        if self.unspilled + other.unspilled < SPILL_AFTER && other.totals.is_empty() {
+            self.unspilled += other.unspilled;
+            for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
+                cell.counts += more.counts;
+                cell.places += more.places;
+            }
+            return;
+        }
+        for index in 0..self.cells.len() {
+            self.add_total(index, other.total(index));
+        }
+    }
+
+    /// Adds to a knot and the interval below it.
+    fn add_total(&mut self, index: usize, more: Total) {
+        if self.totals.is_empty() {
+            self.totals = vec![Total::default(); self.cells.len()];
+        }
+        if let Some(total) = self.totals.get_mut(index) {
+            total.at += more.at;
+            total.below += more.below;
+            total.places += more.places;
+        }
+    }
+
+    fn total(&self, index: usize) -> Total {
+        let cell = self.cells.get(index).copied().unwrap_or_default().total();
+        let total = self.totals.get(index).copied().unwrap_or_default();
+        Total { at: total.at + cell.at, below: total.below + cell.below, places: total.places + cell.places }
+    }
+
+    /// The share of the most frequent knot, in [0, 1]; 0 without values.
+    pub fn largest_tie(&self) -> f64 {
+        let n = self.n();
+        let largest = (0..self.cells.len()).map(|index| self.at(index)).max().unwrap_or(0);
+        if n == 0 { 0.0 } else { largest as f64 / n as f64 }
+    }
+
+    /// The values below the first knot, by their distance from it.
+    pub fn below_all(&self) -> &Beyond {
+        &self.below_all
+    }
+
+    /// The values above the last knot, by their distance from it.
+    pub fn above_all(&self) -> &Beyond {
+        &self.above_all
+    }
+
+    /// Finite values counted.
+    pub fn n(&self) -> u64 {
+        self.moments.n()
+    }
+
+    /// Values that equal knot `index`.
+    pub fn at(&self, index: usize) -> u64 {
+        self.total(index).at
+    }
+
+    /// Values strictly between knot `index − 1` and knot `index`.
+    pub fn below(&self, index: usize) -> u64 {
+        self.total(index).below
+    }
+
+    /// The mean place of the values that [`Self::below`] counts, in [0, 1] from knot `index − 1` to knot `index`; 0 without values and
+    /// beyond the ends.
+    pub fn mean_place_below(&self, index: usize) -> f64 {
+        let Total { below, places, .. } = self.total(index);
+        if below == 0 || index == 0 || index + 1 == self.cells.len() { 0.0 } else { places as f64 / PLACES / below as f64 }
+    }
+
+    /// Values that equal no knot.
+    pub fn off_grid(&self) -> u64 {
+        (0..self.cells.len()).map(|index| self.below(index)).sum()
+    }
+
+    /// The knots that are not empty, or whose interval below is not; with their index.
+    pub fn occupied(&self) -> impl Iterator<Item = (usize, Total)> {
+        (0..self.cells.len()).map(|index| (index, self.total(index))).filter(|(_, total)| total.at + total.below > 0)
+    }
+
+    pub fn pack(&self, to: &mut Packer) {
+        self.presence.pack(to);
+        self.moments.pack(to);
+        to.length(self.occupied().count());
+        let mut next = 0;
+        for (index, total) in self.occupied() {
+            to.length(index - next);
+            next = index + 1;
+            to.count(total.at);
+            to.count(total.below);
+            if total.below > 0 {
+                to.unsigned(total.places);
+            }
+        }
+        self.below_all.pack(to);
+        self.above_all.pack(to);
+    }
+
+    /// Adds what was packed over the same grid. `None` where it was not, and then these counts are not to be used.
+    pub fn unpack_into(&mut self, from: &mut Unpacker<'_>) -> Option<()> {
+        self.presence.merge(&Presence::unpack(from)?);
+        let moments = Moments::unpack(self.moments.scale(), from)?;
+        let fits_cells = self.unspilled + moments.n() < SPILL_AFTER;
+        self.moments.merge(&moments);
+        self.unspilled += if fits_cells { moments.n() } else { 0 };
+        let mut next = 0_usize;
+        for _ in 0..from.length()? {
+            let index = next.checked_add(usize::try_from(from.count()?).ok()?)?;
+            next = index + 1;
+            let (at, below) = (from.count()?, from.count()?);
+            let places = if below > 0 { from.unsigned()? } else { 0 };
+            let more = Total { at, below, places };
+            let cell = self.cells.get_mut(index)?;
+            match cell.plus(more).filter(|_| fits_cells) {
+                Some(sum) => *cell = sum,
+                None => self.add_total(index, more),
+            }
+        }
+        self.below_all.unpack_into(from)?;
+        self.above_all.unpack_into(from)
+    }
+
+    /// Whether these counts belong to the grid and add up.
+    pub fn fits(&self, grid: &Grid) -> bool {
+        let sum = self.occupied().try_fold(0_u64, |sum, (_, total)| sum.checked_add(total.at)?.checked_add(total.below));
+        let beyond = (self.below(0), self.below(grid.knots().len()));
+        let beyond_fits = if grid.knots().is_empty() { true } else { beyond == (self.below_all.count(), self.above_all.count()) };
+        self.cells.len() == grid.knots().len() + 1
+            && beyond_fits
+            && sum == Some(self.n())
+            && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
+            && self.presence.usable() == self.n()
+    }
+}
+
+/// Whether a sum of them times zero is zero: a test without a branch.
+fn is_all_finite(values: &[f64]) -> bool {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += value * 0.0;
+        }
+    }
+    sums.iter().chain(rest).all(|value| (value * 0.0).abs() <= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::feature::MISSING;
+    use crate::profile::ranks::RankTable;
+
+    fn grid(values: &[f64]) -> Grid {
+        Grid::from_values(&mut values.to_vec())
+    }
+
+    #[test]
+    fn missing_and_non_finite_are_counted_apart() {
+        let grid = grid(&[1.0, 2.0]);
+        let counts = NumericCounts::of(&grid, &[1.0, MISSING, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1.5]);
+        assert_eq!(counts.presence, Presence { rows: 6, missing: 1, non_finite: 3, ..Presence::default() });
+        assert_eq!((counts.n(), counts.at(0), counts.below(1)), (2, 1, 1));
+        assert!((counts.mean_place_below(1) - 0.5).abs() < 1e-15);
+        assert!(counts.fits(&grid));
+    }
+
+    #[test]
+    fn full_cells_spill_without_losing_a_value() {
+        let grid = grid(&[1.0, 2.0]);
+        let mut counts = NumericCounts::of(&grid, &[1.0, 1.25, 3.0]);
+        let expected = (counts.at(0), counts.below(1), counts.below(2), counts.mean_place_below(1));
+        counts.unspilled = SPILL_AFTER;
+        let once = NumericCounts::of(&grid, &[2.0]);
+        counts.update(&Locator::new(&grid), &[2.0], None);
+        assert!(!counts.totals.is_empty() && counts.at(1) == 1);
+        assert_eq!((counts.at(0), counts.below(1), counts.below(2), counts.mean_place_below(1)), expected);
+        assert!(counts.fits(&grid));
+        let mut other = once;
+        other.merge(&counts);
+        assert!(other.fits(&grid) && other.at(1) == 2 && other.n() == 5);
+    }
+
+    #[test]
+    fn intervals_of_any_width_and_grids_of_any_size_hold() {
+        let wide = grid(&[f64::MIN, f64::MAX]);
+        assert!(NumericCounts::of(&wide, &[0.0, 1e300, f64::MAX]).fits(&wide));
+        let none = grid(&[]);
+        let counts = NumericCounts::of(&none, &[0.0, -1.0, 5e300]);
+        assert!(counts.fits(&none) && counts.below(0) == 3);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_naive_count_and_any_split_merges_to_them(
+            reference in prop::collection::vec(-20_i8..20, 0..40),
+            current in prop::collection::vec(prop::option::of(-25_i8..25), 0..2_500),
+            split in 0_usize..2_500,
+        ) {
+            let grid = grid(&reference.iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+            let values: Vec<f64> = current.iter().map(|v| v.map_or(f64::NAN, |v| f64::from(v) / 2.0)).collect();
+            let whole = NumericCounts::of(&grid, &values);
+            let mut naive = vec![0; grid.cells()];
+            values.iter().filter(|value| value.is_finite()).for_each(|&value| naive[grid.cell(value)] += 1);
+            for (cell, count) in naive.into_iter().enumerate() {
+                prop_assert_eq!(if cell % 2 == 1 { whole.at(cell / 2) } else { whole.below(cell / 2) }, count);
+            }
+            prop_assert!(whole.fits(&grid));
+            let mut packer = Packer::default();
+            whole.pack(&mut packer);
+            let bytes = packer.into_bytes();
+            let (mut unpacked, mut unpacker) = (NumericCounts::empty(&grid), Unpacker::new(&bytes));
+            prop_assert_eq!(unpacked.unpack_into(&mut unpacker), Some(()));
+            prop_assert!(unpacker.is_empty());
+            prop_assert_eq!(&unpacked, &whole);
+            let (left, right) = values.split_at(split.min(values.len()));
+            let mut merged = NumericCounts::of(&grid, right);
+            merged.merge(&NumericCounts::of(&grid, left));
+            prop_assert_eq!(merged, whole);
+        }
+
+        #[test]
+        fn every_value_is_given_its_rank(values in prop::collection::vec(prop::option::of(-9_i8..9), 0..1_500)) {
+            let grid = grid(&[-5.0, 0.0, 1.0, 6.0]);
+            let reference = NumericCounts::of(&grid, &[-5.0, 0.0, 0.0, 1.0, 6.0]);
+            let table = RankTable::numeric(&reference, 4);
+            let values: Vec<f64> = values.into_iter().map(|value| value.map_or(MISSING, f64::from)).collect();
+            let mut ranks = Vec::new();
+            NumericCounts::empty(&grid).update(&Locator::new(&grid), &values, Some((&table, &mut ranks)));
+            let expected = values.iter().map(|value| {
+                let cell = grid.cell(*value);
+                if value.is_finite() { table.rank((cell / 2) as u32, cell % 2 == 1) } else { RankTable::NONE }
+            });
+            prop_assert_eq!(ranks, expected.collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Finds the cells of many values at once: the hot loop of a run.
+//!
+//! A monotone map takes a value to one of some ten thousand buckets, a table says how many knots lie in the buckets before, and a few
+//! comparisons in the bucket do the rest. Where the map puts a value does not matter as long as it never puts a larger value into an
+//! earlier bucket; so rounding cannot make a cell wrong, only slow to find.
+
+use super::grid::Grid;
+
+/// Buckets at most: their table takes 256 KiB, and fits beside the knots into the cache of a core.
+const MAX_BUCKETS: usize = 1 << 16;
+const MIN_BUCKETS: usize = 16;
+/// Knots that are compared at once.
+const PROBES: usize = 4;
+/// Values that are worked on together: their buckets stay in the nearest cache.
+pub const CHUNK: usize = 1_024;
+
+/// Adding it to a number in `[0, 2^51)` leaves that number, rounded, in the lowest bits: 2^52.
+const ROUNDING: f64 = 4_503_599_627_370_496.0;
+const MANTISSA: u64 = (1 << 52) - 1;
+
+/// Where the values of a grid lie.
+#[derive(Clone, Debug)]
+pub struct Locator {
+    map: Map,
+    /// How many knots lie in earlier buckets; one more than there are buckets.
+    first: Vec<u32>,
+    /// The knots between −∞ and as many +∞ as are compared at once.
+    knots: Vec<f64>,
+}
+
+impl Locator {
+    pub fn new(grid: &Grid) -> Self {
+        let knots = grid.knots();
+        let buckets = knots.len().next_power_of_two().clamp(MIN_BUCKETS, MAX_BUCKETS);
+        let map = Map::best(knots, buckets);
+        let mut first = vec![0; buckets + 1];
+        for &knot in knots {
+            if let Some(count) = first.get_mut(map.bucket(knot) as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut before = 0;
+        for count in &mut first {
+            before += *count;
+            *count = before;
+        }
+        let ends = [f64::INFINITY; PROBES];
+        let knots = std::iter::once(f64::NEG_INFINITY).chain(knots.iter().copied()).chain(ends).collect();
+        Self { map, first, knots }
+    }
+
+    /// For each finite value the number of knots below it, in `below`; at most [`CHUNK`] values.
+    pub fn below(&self, values: &[f64], below: &mut [u32; CHUNK]) {
+        self.map.buckets(values, below);
+        for (below, value) in below.iter_mut().zip(values) {
+            let bucket = *below as usize;
+            let start = self.first.get(bucket).copied().unwrap_or(0) as usize;
+            let ahead = self.knots.get(start + 1..).and_then(|knots| knots.first_chunk::<PROBES>());
+            let smaller = ahead.map_or(0, |ahead| ahead.iter().map(|knot| usize::from(knot < value)).sum());
+            let found = start + smaller;
+            *below = if smaller < PROBES { found } else { self.search(bucket, found, *value) } as u32;
+        }
+    }
+
+    /// In a bucket of many knots.
+    #[cold]
+    #[inline(never)]
+    fn search(&self, bucket: usize, start: usize, value: f64) -> usize {
+        let end = self.first.get(bucket + 1).map_or(start, |end| *end as usize);
+        let rest = self.knots.get(start + 1..end + 1).unwrap_or_default();
+        start + rest.partition_point(|&knot| knot < value)
+    }
+
+    /// The knots around a value with so many knots below it: the one below, and the one above or at it. ±∞ beyond the ends.
+    #[inline]
+    pub fn around(&self, below: u32) -> (f64, f64) {
+        let pair = self.knots.get(below as usize..).and_then(|knots| knots.first_chunk::<2>());
+        pair.map_or((f64::NEG_INFINITY, f64::INFINITY), |[left, right]| (*left, *right))
+    }
+
+    /// The number of knots.
+    pub fn knots(&self) -> usize {
+        self.knots.len() - PROBES - 1
+    }
+}
+
+/// A monotone map from values to buckets.
+#[derive(Clone, Copy, Debug)]
+enum Map {
+    /// Buckets of equal width.
+    Linear { low: f64, per_unit: f64, last: f64 },
+    /// Narrow buckets around the centre, and ever wider ones away from it: by the bits of `|x − centre| + softness`, which grow as its
+    /// logarithm does. For heavy tails.
+    Logarithmic { center: f64, softness: f64, low: i64, shift: u32, last: i64 },
+}
+
+/// How many times the interquartile range the softness may be, as powers of two.
+const SOFTNESS: [i32; 6] = [-16, -10, -6, -4, -2, -1];
+/// A linear map is this much quicker to compute than a logarithmic one, in comparisons of a knot.
+const LINEAR_GAIN: f64 = 2.0;
+
+impl Map {
+    /// The map that leaves the fewest comparisons.
+    fn best(knots: &[f64], buckets: usize) -> Self {
+        let at = |part: usize, of: usize| knots.get(part * knots.len().saturating_sub(1) / of).copied().unwrap_or(0.0);
+        let spread = at(3, 4) - at(1, 4);
+        let linear =
+            [(0, 1), (1, 4_096), (1, 256), (1, 32)].map(|(part, of)| Self::linear(at(part, of), at(of - part, of), buckets));
+        let logarithmic =
+            SOFTNESS.map(|exponent| Self::logarithmic(at(1, 2), spread * 2.0_f64.powi(exponent), at(0, 1), at(1, 1), buckets));
+        let maps = linear.into_iter().chain(logarithmic).flatten();
+        let costs = maps.map(|map| (map.comparisons(knots), map));
+        costs.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(Self::Linear { low: 0.0, per_unit: 1.0, last: 2.0 }, |(_, map)| map)
+    }
+
+    /// Equal buckets over a range; one bucket each for what lies below and above.
+    fn linear(low: f64, high: f64, buckets: usize) -> Option<Self> {
+        let per_unit = (buckets - 3) as f64 / (high - low);
+        (per_unit > 0.0 && per_unit.is_finite()).then_some(Self::Linear { low, per_unit, last: (buckets - 1) as f64 })
+    }
+
+    fn logarithmic(center: f64, softness: f64, lowest: f64, highest: f64, buckets: usize) -> Option<Self> {
+        if softness.is_nan() || softness <= 0.0 {
+            return None;
+        }
+        let (low, high) = (steps(lowest, center, softness), steps(highest, center, softness));
+        let room = i64::try_from(buckets).ok()? - 2;
+        let shift = (0..63).find(|shift| (high - low) >> shift < room)?;
+        Some(Self::Logarithmic { center, softness, low, shift, last: room + 1 })
+    }
+
+    /// The mean number of comparisons for a value that is distributed as the knots are, by a sample of them.
+    fn comparisons(&self, knots: &[f64]) -> f64 {
+        let (mut sum, mut run, mut last) = (0.0, 0.0, None);
+        for knot in knots {
+            let bucket = Some(self.bucket(*knot));
+            if bucket != last {
+                sum += run * run;
+                run = 0.0;
+            }
+            run += 1.0;
+            last = bucket;
+        }
+        let mean = (sum + run * run) / knots.len().max(1) as f64;
+        if matches!(self, Self::Linear { .. }) { mean } else { mean + LINEAR_GAIN }
+    }
+
+    fn bucket(&self, value: f64) -> u32 {
+        let mut bucket = [0; CHUNK];
+        self.buckets(&[value], &mut bucket);
+        let [bucket, ..] = bucket;
+        bucket
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
+    fn buckets(&self, values: &[f64], buckets: &mut [u32; CHUNK]) {
+        match *self {
+            Self::Linear { low, per_unit, last } => {
+                for (bucket, value) in buckets.iter_mut().zip(values) {
+                    let place = (value - low) * per_unit + 1.0;
+                    let place = if place > 0.0 { place } else { 0.0 };
+                    let place = if place < last { place } else { last };
+                    *bucket = ((place + ROUNDING).to_bits() & MANTISSA) as u32;
+                }
+            }
+            Self::Logarithmic { center, softness, low, shift, last } => {
+                for (bucket, value) in buckets.iter_mut().zip(values) {
+                    let place = (steps(*value, center, softness) - low).max(-1) + 1;
+                    *bucket = (place >> shift).min(last) as u32;
+                }
+            }
+        }
+    }
+}
+
+/// How many doubles lie between the softness and `|x − centre| + softness`; negative below the centre.
+#[inline]
+fn steps(value: f64, center: f64, softness: f64) -> i64 {
+    let distance = value - center;
+    // Bits of positive numbers: far from the ends of the range.
+    let steps = (distance.abs() + softness).to_bits().cast_signed() - softness.to_bits().cast_signed();
+    if distance < 0.0 { -steps } else { steps }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agrees(reference: &[f64], values: &[f64]) -> Result<(), TestCaseError> {
+        let grid = Grid::from_values(&mut reference.to_vec());
+        let locator = Locator::new(&grid);
+        for chunk in values.chunks(CHUNK) {
+            let mut below = [0; CHUNK];
+            locator.below(chunk, &mut below);
+            for (value, below) in chunk.iter().zip(below) {
+                prop_assert_eq!(below as usize, grid.knots().partition_point(|knot| knot < value), "{} in {:?}", value, reference);
+                let (left, right) = locator.around(below);
+                prop_assert!(left < *value && *value <= right);
+            }
+        }
+        Ok(())
+    }
+
+    fn any_finite() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            any::<f64>().prop_filter("finite", |value| value.is_finite()),
+            -10.0..10.0,
+            (-20_i8..20).prop_map(f64::from),
+            Just(f64::MAX),
+            Just(f64::MIN),
+            Just(f64::MIN_POSITIVE),
+            Just(0.0),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_value_is_where_a_search_finds_it(
+            reference in prop::collection::vec(any_finite(), 0..200), values in prop::collection::vec(any_finite(), 0..100),
+        ) {
+            agrees(&reference, &values)?;
+            agrees(&reference, &reference)?;
+        }
+
+        /// Distributions that a map has to follow: normal-like, log-normal-like, with a spike, with one outlier.
+        #[test]
+        fn whatever_the_distribution(seed in any::<u64>(), power in 1_i32..40, outlier in any_finite()) {
+            let mut state = seed;
+            let mut unit = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (state >> 11) as f64 / (1_u64 << 53) as f64
+            };
+            let mut reference: Vec<f64> = (0..3_000).map(|_| (unit() - 0.3).powi(power) * 1e3).collect();
+            reference.push(outlier);
+            let values: Vec<f64> = (0..1_500).map(|_| (unit() - 0.3).powi(power) * 1e3).chain(reference.iter().copied()).collect();
+            agrees(&reference, &values)?;
+        }
+    }
+}

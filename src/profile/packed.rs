@@ -1,0 +1,150 @@
+//! Numbers packed into bytes: small ones into few, one after the other, without names. What packs decides the order, and what unpacks
+//! repeats it.
+
+/// Packs numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Packer {
+    bytes: Vec<u8>,
+}
+
+impl Packer {
+    /// Seven bits a byte, the lowest first (LEB128).
+    pub fn unsigned(&mut self, mut value: u128) {
+        while value > 0x7F {
+            self.bytes.push((value & 0x7F) as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+
+    pub fn count(&mut self, value: u64) {
+        self.unsigned(value.into());
+    }
+
+    pub fn length(&mut self, value: usize) {
+        self.unsigned(value as u128);
+    }
+
+    /// The sign goes into the lowest bit.
+    pub fn signed(&mut self, value: i128) {
+        self.unsigned((value << 1 ^ value >> 127).cast_unsigned());
+    }
+
+    /// All bits of a double.
+    pub fn double(&mut self, value: f64) {
+        self.bytes.extend(value.to_le_bytes());
+    }
+
+    pub fn text(&mut self, text: &str) {
+        self.length(text.len());
+        self.bytes.extend(text.as_bytes());
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Gives packed numbers back; nothing where they end too early or are none.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpacker<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Unpacker<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub fn unsigned(&mut self) -> Option<u128> {
+        let mut value = 0;
+        for shift in (0..u128::BITS).step_by(7) {
+            let (byte, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            let bits = u128::from(byte & 0x7F);
+            value |= bits.checked_shl(shift).filter(|shifted| shifted >> shift == bits)?;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    pub fn count(&mut self) -> Option<u64> {
+        // Most numbers are of one byte.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && byte & 0x80 == 0
+        {
+            self.rest = rest;
+            return Some(u64::from(*byte));
+        }
+        u64::try_from(self.unsigned()?).ok()
+    }
+
+    /// The number of things that follow, each of at least one byte.
+    pub fn length(&mut self) -> Option<usize> {
+        usize::try_from(self.count()?).ok().filter(|length| *length <= self.rest.len())
+    }
+
+    pub fn signed(&mut self) -> Option<i128> {
+        let value = self.unsigned()?;
+        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+
+    pub fn double(&mut self) -> Option<f64> {
+        let (bytes, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(f64::from_le_bytes(*bytes))
+    }
+
+    pub fn text(&mut self) -> Option<&'a str> {
+        let length = self.length()?;
+        let (text, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        std::str::from_utf8(text).ok()
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked(numbers in prop::collection::vec(any::<u128>(), 0..20), shift in 0_u32..128, text in ".{0,9}") {
+            let mut packer = Packer::default();
+            for number in &numbers {
+                packer.unsigned(number >> shift);
+                packer.signed((number >> shift).cast_signed());
+                packer.count((number >> shift) as u64);
+                packer.double(*number as f64);
+                packer.text(&text);
+            }
+            let bytes = packer.into_bytes();
+            let mut unpacker = Unpacker::new(&bytes);
+            for number in &numbers {
+                prop_assert_eq!(unpacker.unsigned(), Some(number >> shift));
+                prop_assert_eq!(unpacker.signed(), Some((number >> shift).cast_signed()));
+                prop_assert_eq!(unpacker.count(), Some((number >> shift) as u64));
+                prop_assert_eq!(unpacker.double(), Some(*number as f64));
+                prop_assert_eq!(unpacker.text(), Some(text.as_str()));
+            }
+            prop_assert!(unpacker.is_empty());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut unpacker = Unpacker::new(&bytes);
+            while unpacker.signed().is_some() {}
+            let mut unpacker = Unpacker::new(&bytes);
+            while unpacker.text().is_some() {}
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The rank of a value in the reference: what dependence and relations are computed on, because it knows no scale and no outlier.
+
+use super::counts::NumericCounts;
+
+/// The ranks of one feature's cells, `#{ref < x} + ½·#{ref = x}` in steps of 1/65,535 of the reference: 1 to 65,535.
+#[derive(Clone, Debug)]
+pub struct RankTable {
+    /// By the number of knots below a value: strictly between two knots, and at the next one. Of categories, in pairs too.
+    pairs: Vec<[u16; 2]>,
+}
+
+impl RankTable {
+    /// Of a row without a usable value.
+    pub const NONE: u16 = 0;
+
+    /// Of a grid with so many knots.
+    pub fn numeric(reference: &NumericCounts, knots: usize) -> Self {
+        let mut seen = Seen { below: 0, n: reference.n() };
+        Self { pairs: (0..=knots).map(|index| [seen.rank(reference.below(index)), seen.rank(reference.at(index))]).collect() }
+    }
+
+    /// Of cells that hold so many reference values each.
+    pub fn of_cells(counts: &[u64]) -> Self {
+        let mut seen = Seen { below: 0, n: counts.iter().sum() };
+        Self { pairs: counts.iter().map(|count| [seen.rank(*count); 2]).collect() }
+    }
+
+    #[inline]
+    pub fn rank(&self, below: u32, is_at: bool) -> u16 {
+        self.pairs.get(below as usize).map_or(Self::NONE, |[between, at]| if is_at { *at } else { *between })
+    }
+}
+
+struct Seen {
+    below: u64,
+    n: u64,
+}
+
+impl Seen {
+    /// The rank of the next cell, which holds so many of the reference. Finite normal scores want ranks inside (0, 1) also for what lies
+    /// beyond the reference, hence `(rank + ½) / (n + 1)`.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share below one, of 65,534")]
+    fn rank(&mut self, count: u64) -> u16 {
+        let share = (self.below as f64 + count as f64 / 2.0 + 0.5) / (self.n as f64 + 1.0);
+        self.below += count;
+        1 + (share * f64::from(u16::MAX)).clamp(0.0, f64::from(u16::MAX - 1)) as u16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_are_the_shares_of_the_reference_below() {
+        let table = RankTable::of_cells(&[1, 2, 1]);
+        // (0 + ½ + ½)/5, (1 + 1 + ½)/5, (3 + ½ + ½)/5 of 65,535.
+        let ranks = [0, 1, 2].map(|cell| table.rank(cell, false));
+        assert_eq!(ranks, [13_108, 32_768, 52_429]);
+        assert_eq!(table.rank(3, false), RankTable::NONE);
+    }
+}
