@@ -88,6 +88,9 @@ pub struct Options {
     /// Send nothing
     #[arg(long, global = true)]
     pub no_notify: bool,
+    /// Say where the time went
+    #[arg(long, global = true)]
+    pub timings: bool,
     /// Only errors on stderr, no progress
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

@@ -8,10 +8,12 @@ pub mod decode;
 pub mod select;
 pub mod sink;
 pub mod timestamp;
+pub mod work;
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,7 @@ use decode::{
     inspect,
 };
 use sink::Sink;
+use work::{Timed, Work};
 
 /// Rows of a batch: a few hundred kilobytes at sixteen columns, which the caches of one core hold.
 pub const BATCH_ROWS: usize = 8_192;
@@ -49,6 +52,9 @@ pub async fn read<S: Sink>(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(S, Account), BucketError> {
     let request = Arc::new(request);
+    let work = Arc::new(Work::default());
+    let mut empty = empty;
+    empty.watch(&work);
     let empty = Arc::new(empty);
     let mut total = S::clone(&empty);
     let mut account = Account::new(request.columns.len());
@@ -57,8 +63,9 @@ pub async fn read<S: Sink>(
     loop {
         while running.len() < concurrency.max(1) {
             let Some(meta) = waiting.next() else { break };
-            let (bucket, meta, request, empty) = (source.bucket.clone(), meta.clone(), Arc::clone(&request), Arc::clone(&empty));
-            running.push_back(tokio::task::spawn_blocking(move || read_object::<S>(&bucket, &meta, &request, &empty)));
+            let (bucket, meta, work) = (source.bucket.clone(), meta.clone(), Arc::clone(&work));
+            let (request, empty) = (Arc::clone(&request), Arc::clone(&empty));
+            running.push_back(tokio::task::spawn_blocking(move || read_object::<S>(&bucket, &meta, &request, &empty, &work)));
         }
         let Some(task) = running.pop_front() else { break };
         let finished = blocking::done(task).await?;
@@ -70,6 +77,7 @@ pub async fn read<S: Sink>(
         progress(finished.account.size_bytes);
         account.add(finished.account);
     }
+    account.spent = work.spent();
     Ok((total, account))
 }
 
@@ -90,7 +98,13 @@ enum Rows<S> {
 /// stumble over before the checksum at the end is reached. What two readings say alike is true.
 const READINGS: u32 = 2;
 
-fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, empty: &S) -> Result<Finished<S>, BucketError> {
+fn read_object<S: Sink>(
+    bucket: &Bucket,
+    meta: &ObjectMeta,
+    request: &Request,
+    empty: &S,
+    work: &Arc<Work>,
+) -> Result<Finished<S>, BucketError> {
     let unread = |fault| {
         let account =
             ObjectAccount { uri: meta.uri.clone(), generation: String::new(), size_bytes: meta.size_bytes, outcome: Err(fault) };
@@ -104,7 +118,7 @@ fn read_object<S: Sink>(bucket: &Bucket, meta: &ObjectMeta, request: &Request, e
             Err(error) if error.is_not_found() => return unread(Fault::Vanished),
             open => open?,
         };
-        let mut finished = read_open(open, meta, encoding, request, empty);
+        let mut finished = read_open(open, meta, encoding, request, empty, work);
         if let Err(Fault::Unreadable(error)) = &mut finished.account.outcome {
             let failure = bucket_error(&mut error.fault);
             if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
@@ -133,11 +147,12 @@ fn stored(encoding: Encoding, open: &OpenObject) -> Encoding {
     Encoding { compression, ..encoding }
 }
 
-fn input(content: Content) -> Input {
+fn input(content: Content, work: &Arc<Work>) -> Input {
+    let work = Arc::clone(work);
     match content {
-        Content::Stream(stream) => Input::Stream(stream),
-        Content::Near(ranges) => Input::Ranges(Box::new(ranges)),
-        Content::Ranges(ranges) => Input::Ranges(Box::new(ranges)),
+        Content::Stream(inner) => Input::Stream(Box::new(Timed { inner, work })),
+        Content::Near(inner) => Input::Ranges(Box::new(Timed { inner, work })),
+        Content::Ranges(inner) => Input::Ranges(Box::new(Timed { inner, work })),
     }
 }
 
@@ -198,11 +213,19 @@ fn bucket_error(fault: &mut DecodeFault) -> Option<BucketError> {
     error.into_inner()?.downcast::<BucketError>().ok().map(|error| *error)
 }
 
-fn read_open<S: Sink>(open: OpenObject, meta: &ObjectMeta, encoding: Encoding, request: &Request, empty: &S) -> Finished<S> {
+fn read_open<S: Sink>(
+    open: OpenObject,
+    meta: &ObjectMeta,
+    encoding: Encoding,
+    request: &Request,
+    empty: &S,
+    work: &Arc<Work>,
+) -> Finished<S> {
     let encoding = stored(encoding, &open);
+    let (start, mut taking) = (Instant::now(), Duration::ZERO);
     let mut held: Option<Batch> = None;
     let mut counts: Option<S> = None;
-    let decoded = decode(input(open.content), encoding, request, &mut |batch| {
+    let mut take = |batch: Batch| {
         if counts.is_none() && held.is_none() && batch.rows <= BATCH_ROWS {
             held = Some(batch.read()?);
             return Ok(());
@@ -210,7 +233,14 @@ fn read_open<S: Sink>(open: OpenObject, meta: &ObjectMeta, encoding: Encoding, r
         let own = counts.get_or_insert_with(|| S::clone(empty));
         held.take().map_or(Ok(()), |first| own.update(&first))?;
         own.update(&batch)
+    };
+    let decoded = decode(input(open.content, work), encoding, request, &mut |batch| {
+        let start = Instant::now();
+        let taken = take(batch);
+        taking += start.elapsed();
+        taken
     });
+    work.decoded(start.elapsed().saturating_sub(taking));
     let account = |generation, size_bytes, outcome| ObjectAccount { uri: meta.uri.clone(), generation, size_bytes, outcome };
     let (generation, size_bytes, outcome) = match (open.generation.settle(), decoded) {
         (Ok((generation, size_bytes)), decoded) => (generation, size_bytes, decoded),
@@ -261,7 +291,7 @@ fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<
             open => open?,
         };
         let encoding = stored(encoding, &open);
-        let mut error = match inspect(input(open.content), encoding, SAMPLE_ROWS) {
+        let mut error = match inspect(input(open.content, &Arc::default()), encoding, SAMPLE_ROWS) {
             Ok(columns) => return Ok(columns),
             Err(error) => error,
         };

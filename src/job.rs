@@ -21,6 +21,7 @@ mod relations;
 mod sections;
 mod show_config;
 mod signals;
+mod timings;
 mod trend;
 mod unusable;
 

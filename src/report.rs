@@ -66,12 +66,34 @@ pub struct Run {
     pub trigger: String,
     pub started_at: DateTime<Utc>,
     pub finished_at: DateTime<Utc>,
+    pub timings: Timings,
     /// The first 16 hexadecimal digits of the SHA-256 of the effective configuration.
     pub config_digest: String,
     /// The command that reproduces this report.
     pub command: String,
     /// Earlier windows of the same job and length, the oldest first, this one left out.
     pub history: Vec<PastRun>,
+}
+
+/// Where the time of the run went, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Timings {
+    /// Reading the profile, or building one from the raw reference.
+    pub reference_s: f64,
+    /// Listing the logs.
+    pub listing_s: f64,
+    /// Reading the rows of the window: from the first byte to the last count.
+    pub reading_s: f64,
+    /// Of the reading, summed over all threads, which work side by side: getting bytes from the bucket, …
+    pub download_s: f64,
+    /// … making values of them, …
+    pub decode_s: f64,
+    /// … and counting these.
+    pub count_s: f64,
+    /// Comparing, judging and composing the report.
+    pub statistics_s: f64,
+    /// Writing the report; `null` in the report itself, which is not written yet.
+    pub write_s: Option<f64>,
 }
 
 /// One earlier window, as the store remembers it.

@@ -1,6 +1,7 @@
 //! The account of a reading: every object, every row.
 
 use super::decode::{DecodeError, Rejections, Tally};
+use super::work::Spent;
 
 /// Why an object gave no rows.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub struct Account {
     pub cluster_seen: bool,
     pub oldest_us: Option<i64>,
     pub newest_us: Option<i64>,
+    pub spent: Spent,
 }
 
 impl Account {

@@ -1,10 +1,12 @@
 //! Where rows go: the counts of a window, or a profile in the making.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
 use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
+use super::work::Work;
 use crate::feature::ColumnBatch;
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Order, Ranks};
@@ -20,6 +22,9 @@ pub trait Sink: Clone + Send + Sync + 'static {
     /// # Errors
     /// When a column turns out to be damaged; then nothing that was taken of its object is to be used.
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault>;
+
+    /// Tells of the time that is spent.
+    fn watch(&mut self, _: &Arc<Work>) {}
 
     /// Ends an object: the rows that come next are not neighbours of those before.
     fn close(&mut self) {}
@@ -47,6 +52,7 @@ pub struct Counter {
     /// Which requested column's newest values are kept.
     recent_column: Option<usize>,
     pub recent: Recent,
+    work: Arc<Work>,
 }
 
 /// What the counting of a profile's features needs.
@@ -63,7 +69,7 @@ impl Counter {
         let counts = profile.empty_counts();
         let features = profile.features.par_iter().map(|(_, feature)| FeatureTable::of(feature)).collect();
         let tables = Arc::new(Tables { features, joint: profile.joint_positions(), scores: ScoreTable::new() });
-        Self { profile, tables, in_time_order: false, counts, recent_column: None, recent: Recent::default() }
+        Self { profile, tables, in_time_order: false, counts, recent_column: None, recent: Recent::default(), work: Arc::default() }
     }
 
     /// Takes the order of the rows in the objects for that of time.
@@ -89,12 +95,17 @@ impl Counter {
             ((&(_, FeatureProfile), &FeatureTable), (usize, &Column)),
         )| {
             let mut ranks = Vec::with_capacity(batch.rows);
+            let (start, mut counting) = (Instant::now(), Duration::ZERO);
             column.read(batch.rows, &mut |values| {
+                let start = Instant::now();
                 counts.update(profile, table, values, Some(&mut ranks));
                 if recent_column == Some(position) {
                     keep_recent(&mut recent.lock().unwrap_or_else(PoisonError::into_inner), batch, values);
                 }
+                counting += start.elapsed();
             })?;
+            self.work.counted(counting);
+            self.work.decoded(start.elapsed().saturating_sub(counting));
             Ok(ranks)
         };
         let ranks = features.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
@@ -109,6 +120,7 @@ impl Counter {
 impl Sink for Counter {
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         let ranks = self.count(batch)?;
+        let start = Instant::now();
         let joint: Vec<&[u16]> = self.tables.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
         self.counts.joint.add(&self.tables.scores, &joint);
         match &batch.clusters {
@@ -126,7 +138,13 @@ impl Sink for Counter {
             None if self.in_time_order => self.counts.dependence.add_in_time_order(None, &Order::Standing(0..batch.rows), &ranks),
             None => {}
         }
+        // Both of these are done by all threads together.
+        self.work.counted(start.elapsed() * u32::try_from(rayon::current_num_threads()).unwrap_or(1));
         Ok(())
+    }
+
+    fn watch(&mut self, work: &Arc<Work>) {
+        self.work = Arc::clone(work);
     }
 
     fn close(&mut self) {

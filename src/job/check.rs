@@ -11,8 +11,9 @@ use super::notify::Untold;
 use super::readings::Readings;
 use super::relations::{self, relate};
 use super::signals::Loose;
+use super::timings::Laps;
 use super::{
-    Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, trend, unusable,
+    Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, timings, trend, unusable,
 };
 use crate::bucket::{Bucket, BucketError};
 use crate::cli::{FailOn, Format};
@@ -23,22 +24,27 @@ use crate::error::{ExitCode, JobError, with_causes};
 use crate::feature::FeatureName;
 use crate::notify::compose::compose;
 use crate::profile::ReferenceProfile;
-use crate::report::{PastRun, Report, SCHEMA_VERSION, assemble, markdown, text};
+use crate::report::{PastRun, Report, SCHEMA_VERSION, Timings, assemble, markdown, text};
 use crate::store::feedback::FeedbackError;
 use crate::store::{Series, StateStore, StoreError};
 use crate::window::Window;
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
+    let mut laps = Laps::new(invocation.clock);
+    let mut timings = Timings::default();
     let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
+    timings.reference_s = laps.lap();
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
+    timings.listing_s = laps.lap();
     let now = moment::of(config, &bucket, invocation).await?;
     let window = logs.window(invocation, now).await?;
     let mut current = match logs.count(&reference.profile, window, &invocation.progress).await {
         Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason).await,
         current => current?,
     };
+    let timings = timings::with_reading(timings, laps.lap(), current.account.spent);
     let mut found = reference.findings;
     let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
 
@@ -81,11 +87,12 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     found.extend(of_window(config, effective, window.is_some(), &current));
     found.extend(findings::of_dependence(config, &current));
     found.extend(of_signals);
+    let timings = Timings { statistics_s: laps.lap(), ..timings };
 
     let folder = publish::folder(config, window, window_end);
     let mut report = Report {
         schema_version: SCHEMA_VERSION,
-        run: sections::run(config, effective, invocation, window.map(|window| window.end), history),
+        run: sections::run(config, effective, invocation, window.map(|window| window.end), history, timings),
         window: sections::window(config, window),
         reference: sections::reference(&profile, profile_id.clone(), &features),
         current: sections::current(&current, &features),
@@ -111,6 +118,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     report.findings = found;
 
     let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
+    laps.lap();
     let Told { location, preview } = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
     if let Some(store) = store.as_ref().filter(|_| window.is_some())
         && let Some(uri) = &location
@@ -121,12 +129,17 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     say(&report, location.as_deref());
     failures.tell();
     let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
+    let timings = Timings { write_s: location.as_ref().map(|_| laps.lap()), ..timings };
     let mut output = render(&report, invocation, location)?;
+    let mut rest = preview;
+    if invocation.options.timings {
+        rest.push_str(&timings::table(&timings));
+    }
     // JSON stands alone on stdout.
-    if invocation.options.format == Format::Json && !preview.is_empty() {
-        tracing::info!("{}", preview.trim());
+    if invocation.options.format == Format::Json && !rest.is_empty() {
+        tracing::info!("{}", rest.trim());
     } else {
-        output.push_str(&preview);
+        output.push_str(&rest);
     }
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
 }

@@ -7,7 +7,7 @@ use super::current::Current;
 use crate::config::{Config, Effective, Origin, Value};
 use crate::ingest::account::Account;
 use crate::profile::ReferenceProfile;
-use crate::report::{CurrentSection, FeatureReport, ObjectSection, PastRun, ReferenceSection, Run, WindowSection};
+use crate::report::{CurrentSection, FeatureReport, ObjectSection, PastRun, ReferenceSection, Run, Timings, WindowSection};
 use crate::store::Series;
 use crate::window::Window;
 
@@ -17,6 +17,7 @@ pub fn run(
     invocation: &Invocation,
     end: Option<DateTime<Utc>>,
     history: Vec<PastRun>,
+    timings: Timings,
 ) -> Run {
     Run {
         id: invocation.run_id.clone(),
@@ -27,6 +28,7 @@ pub fn run(
         trigger: invocation.trigger.clone(),
         started_at: invocation.now,
         finished_at: (invocation.clock)(),
+        timings,
         config_digest: effective.digest(),
         command: command(config, effective, invocation, end),
         history,

@@ -15,7 +15,7 @@ use drift_check::decision::{DatasetVerdict, Rule, Verdict};
 use drift_check::feature::FeatureName;
 use drift_check::report::{
     CauseSection, CurrentSection, DecisionSection, FeatureReport, JointSection, ObjectSection, PairSection, PastFeature, PastRun,
-    ReferenceSection, Report, Run, WindowSection,
+    ReferenceSection, Report, Run, Timings, WindowSection,
 };
 
 pub use sample_feature::{Shape, all_null, bare, categorical, discrete, numeric};
@@ -284,6 +284,16 @@ fn run(history: Vec<PastRun>) -> Run {
         trigger: "cloud-run".to_owned(),
         started_at: window_end() + TimeDelta::seconds(7),
         finished_at: window_end() + TimeDelta::seconds(11),
+        timings: Timings {
+            reference_s: 0.04,
+            listing_s: 0.21,
+            reading_s: 2.87,
+            download_s: 1.92,
+            decode_s: 1.31,
+            count_s: 0.88,
+            statistics_s: 0.12,
+            write_s: None,
+        },
         config_digest: "5b1d09aa37c4f2e8".to_owned(),
         command: "drift-check --config ct-scan.toml --window 24h --as-of 2026-01-31T18:00:00Z".to_owned(),
         history,

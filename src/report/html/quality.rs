@@ -199,6 +199,8 @@ impl SignalView {
 
 /// Where the report came from.
 pub struct ProvenanceView {
+    /// Of drift-check.
+    pub version: String,
     pub facts: Vec<Fact>,
     pub command: String,
 }
@@ -209,11 +211,23 @@ impl ProvenanceView {
         let fact = |label, value: &str, note: String| Fact { label, value: story::visible(value), note };
         let took = run.finished_at.signed_duration_since(run.started_at).num_milliseconds();
         let exact = |at: chrono::DateTime<chrono::Utc>| format!("{} UTC", at.format("%Y-%m-%d %H:%M:%S"));
+        let timings = &run.timings;
+        let parts = [
+            ("reference", timings.reference_s),
+            ("listing", timings.listing_s),
+            ("reading", timings.reading_s),
+            ("statistics", timings.statistics_s),
+        ];
+        let parts: Vec<String> = parts.iter().map(|(part, seconds)| format!("{part} {seconds:.2} s")).collect();
+        let work = [("download", timings.download_s), ("decode", timings.decode_s), ("count", timings.count_s)];
+        let work: Vec<String> = work.iter().map(|(part, seconds)| format!("{part} {seconds:.2} s")).collect();
         Self {
+            version: story::visible(&run.version),
             facts: vec![
                 fact("Run", &run.id, format!("attempt {}, started by {}", run.attempt, story::visible(&run.trigger))),
                 fact("Started", &exact(run.started_at), String::new()),
                 fact("Finished", &exact(run.finished_at), format!("{} ms later", format_count(took.unsigned_abs()))),
+                fact("Time", &parts.join(", "), format!("reading, over all threads: {}", work.join(", "))),
                 fact("drift-check", &run.version, format!("report schema {}", report.schema_version)),
                 fact("Configuration", &run.config_digest, "digest".to_owned()),
                 fact("Reference profile", &report.reference.profile_id, "digest".to_owned()),
