@@ -87,6 +87,16 @@ pub enum ColumnBatch<'a> {
     WrongType { rows: usize },
 }
 
+impl ColumnBatch<'_> {
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Numeric(values) => values.len(),
+            Self::Categorical { codes, .. } => codes.len(),
+            Self::Absent { rows } | Self::WrongType { rows } => *rows,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

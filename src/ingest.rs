@@ -173,8 +173,8 @@ impl Ranges for NearRanges {
         Ok(Box::new(()))
     }
 
-    fn get(&self, range: Range<u64>) -> std::io::Result<Vec<u8>> {
-        Self::get(self, range)
+    fn get_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        Self::get_into(self, range, bytes)
     }
 }
 
@@ -195,13 +195,12 @@ impl Ranges for RemoteRanges {
         Ok(Box::new(Self::reserve(self, bytes)?))
     }
 
-    fn get(&self, range: Range<u64>) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(usize::try_from(range.end.saturating_sub(range.start)).map_err(std::io::Error::other)?);
+    fn get_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        bytes.clear();
         Self::read(self, range, &mut |more| {
             bytes.extend_from_slice(more);
             Ok(())
-        })?;
-        Ok(bytes)
+        })
     }
 }
 

@@ -46,7 +46,7 @@ async fn read(bucket: &Bucket, meta: &ObjectMeta, access: Access) -> (Vec<u8>, S
         let open = bucket.read(&meta, access).unwrap();
         let mut bytes = Vec::new();
         match open.content {
-            Content::Near(ranges) => bytes = ranges.get(0..ranges.size_bytes()).unwrap(),
+            Content::Near(ranges) => ranges.get_into(0..ranges.size_bytes(), &mut bytes).unwrap(),
             Content::Stream(mut stream) => drop(stream.read_to_end(&mut bytes).unwrap()),
             Content::Ranges(ranges) => {
                 let mut take = |chunk: &[u8]| {

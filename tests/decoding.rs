@@ -117,8 +117,9 @@ impl Ranges for Held {
         unreachable!("what is near takes nothing of a budget")
     }
 
-    fn get(&self, range: std::ops::Range<u64>) -> std::io::Result<Vec<u8>> {
-        Ok(self.0[range.start as usize..range.end as usize].to_vec())
+    fn get_into(&self, range: std::ops::Range<u64>, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+        *bytes = self.0[range.start as usize..range.end as usize].to_vec();
+        Ok(())
     }
 }
 
@@ -131,8 +132,8 @@ fn decode_input(key: &str, input: Input, request: &Request) -> Result<Decoded, D
     assert!(tally.is_balanced(), "{key}: {tally:?}");
     assert_eq!(tally.rows_used, batches.iter().map(|batch| batch.rows as u64).sum::<u64>(), "{key}");
     for batch in &batches {
-        // A slice of a Parquet row group holds as many rows as 32 batches of text.
-        let most = request.batch_rows * if key.ends_with(".parquet") { 32 } else { 1 };
+        // A step of Parquet holds as many rows as 64 batches of text.
+        let most = request.batch_rows * if key.ends_with(".parquet") { 64 } else { 1 };
         assert!((1..=most).contains(&batch.rows), "{key}: a batch of {} rows", batch.rows);
         assert_eq!(batch.timestamps_us.len(), if request.timestamp.is_some() { batch.rows } else { 0 }, "{key}");
         assert_eq!(batch.columns.len(), request.columns.len(), "{key}");

@@ -271,9 +271,10 @@ mod tests {
                 stream.read_to_end(&mut bytes).map(drop)
             }
             Content::Near(ranges) => {
-                bytes.extend(ranges.get(4..10).unwrap());
+                ranges.get_into(4..10, &mut bytes).unwrap();
                 change(&folder.path().join("x.csv"));
-                ranges.get(0..4).map(|head| drop(bytes.splice(0..0, head)))
+                let mut head = Vec::new();
+                ranges.get_into(0..4, &mut head).map(|()| drop(bytes.splice(0..0, head)))
             }
             Content::Ranges(_) => panic!("a folder is not elsewhere"),
         };

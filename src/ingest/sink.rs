@@ -95,13 +95,14 @@ impl Counter {
             ((&(_, FeatureProfile), &FeatureTable), (usize, &Column)),
         )| {
             let mut ranks = Vec::with_capacity(batch.rows);
-            let (start, mut counting) = (Instant::now(), Duration::ZERO);
+            let (start, mut counting, mut first_row) = (Instant::now(), Duration::ZERO, 0);
             column.read(batch.rows, &mut |values| {
                 let start = Instant::now();
                 counts.update(profile, table, values, Some(&mut ranks));
                 if recent_column == Some(position) {
-                    keep_recent(&mut recent.lock().unwrap_or_else(PoisonError::into_inner), batch, values);
+                    keep_recent(&mut recent.lock().unwrap_or_else(PoisonError::into_inner), batch, first_row, values);
                 }
+                first_row += values.rows();
                 counting += start.elapsed();
             })?;
             self.work.counted(counting);
@@ -111,7 +112,7 @@ impl Counter {
         let ranks = features.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
         // A column that is no feature.
         if let Some(column) = recent_column.filter(|column| *column >= ranks.len()).and_then(|column| batch.columns.get(column)) {
-            column.read(batch.rows, &mut |values| keep_recent(&mut self.recent, batch, values))?;
+            keep_recent_of(column, batch, &mut self.recent)?;
         }
         Ok(ranks)
     }
@@ -182,7 +183,7 @@ fn by_hour(moments_us: &[i64]) -> Vec<(i64, Order)> {
 impl Sink for Recent {
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         let Some(column) = batch.columns.first() else { return Ok(()) };
-        column.read(batch.rows, &mut |values| keep_recent(self, batch, values))
+        keep_recent_of(column, batch, self)
     }
 
     fn merge(&mut self, other: Self) {
@@ -190,14 +191,23 @@ impl Sink for Recent {
     }
 }
 
-/// Keeps the finite values of a numeric column. Rows without a time are not newer or older than any other: none is kept.
-fn keep_recent(recent: &mut Recent, batch: &Batch, values: ColumnBatch<'_>) {
+fn keep_recent_of(column: &Column, batch: &Batch, recent: &mut Recent) -> Result<(), DecodeFault> {
+    let mut first_row = 0;
+    column.read(batch.rows, &mut |values| {
+        keep_recent(recent, batch, first_row, values);
+        first_row += values.rows();
+    })
+}
+
+/// Keeps the finite values of a numeric column, from a row of the batch on. Rows without a time are not newer or older than any other: none is kept.
+fn keep_recent(recent: &mut Recent, batch: &Batch, first_row: usize, values: ColumnBatch<'_>) {
     let ColumnBatch::Numeric(values) = values else { return };
     let group = |row: usize| batch.clusters.as_ref().and_then(|clusters| clusters.get(row)).copied().unwrap_or(MISSING_CLUSTER);
     // The last rows are mostly the newest: those before them are then passed over at a glance.
-    for (row, (value, moment_us)) in values.iter().zip(&batch.timestamps_us).enumerate().rev() {
+    let moments_us = batch.timestamps_us.get(first_row..).unwrap_or_default();
+    for (row, (value, moment_us)) in values.iter().zip(moments_us).enumerate().rev() {
         if value.is_finite() && recent.may_keep(*moment_us) {
-            recent.push(RecentRow { moment_us: *moment_us, value: *value, group: group(row) });
+            recent.push(RecentRow { moment_us: *moment_us, value: *value, group: group(first_row + row) });
         }
     }
 }

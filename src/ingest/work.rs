@@ -82,7 +82,7 @@ impl<R: Ranges> Ranges for Timed<R> {
         self.inner.reserve(bytes)
     }
 
-    fn get(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        self.work.getting(|| self.inner.get(range))
+    fn get_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        self.work.getting(|| self.inner.get_into(range, bytes))
     }
 }

@@ -47,6 +47,32 @@ pub struct Total {
     pub places: u128,
 }
 
+/// What is added to the cell of each value.
+struct Places {
+    counts: [u64; CHUNK],
+    sums: [u64; CHUNK],
+}
+
+/// Of a value in the interval, and at the knot.
+const BELOW: u64 = 1;
+const AT: u64 = 1 << COUNT_BITS;
+
+impl Places {
+    fn find(&mut self, locator: &Locator, values: &[f64], below: &[u32; CHUNK]) {
+        for (((value, below), count), sum) in values.iter().zip(below).zip(&mut self.counts).zip(&mut self.sums) {
+            let (left, right) = locator.around(*below);
+            let place = (value - left) / (right - left);
+            // Out of this range where the width of the interval is none or infinite.
+            let place = if place > 0.0 { place } else { 0.0 };
+            let place = if place < 1.0 { place } else { 1.0 };
+            let place = (place * PLACES + ROUNDING).to_bits() & MANTISSA;
+            let is_at = right <= *value;
+            *count = if is_at { AT } else { BELOW };
+            *sum = if is_at { 0 } else { place };
+        }
+    }
+}
+
 /// Values after which the cells are emptied into the totals: before a count leaves its 32 bits, or a sum of places its 64.
 const SPILL_AFTER: u64 = 1 << 31;
 
@@ -131,9 +157,13 @@ impl NumericCounts {
         self.unspilled += values.len() as u64;
         self.moments.add(values);
         locator.below(values, below);
-        match table {
-            Some(table) => self.count_located(locator, values, below, |below, is_at| table.rank(below, is_at), ranks),
-            None => self.count_located(locator, values, below, |_, _| RankTable::NONE, ranks),
+        let mut places = Places { counts: [0; CHUNK], sums: [0; CHUNK] };
+        places.find(locator, values, below);
+        self.add_places(&places, below, values.len());
+        if let Some(table) = table {
+            for ((below, count), rank) in below.iter().zip(&places.counts).zip(ranks.iter_mut()).take(values.len()) {
+                *rank = table.rank(*below, *count == AT);
+            }
         }
         let last = locator.knots() as u32;
         let is_end = |below: u32| below == 0 || below == last;
@@ -144,29 +174,14 @@ impl NumericCounts {
         }
     }
 
-    /// The hot loop: one knot pair, one cell and one rank for every value.
-    #[inline]
-    fn count_located(
-        &mut self,
-        locator: &Locator,
-        values: &[f64],
-        below: &[u32; CHUNK],
-        rank_of: impl Fn(u32, bool) -> u16,
-        ranks: &mut [u16; CHUNK],
-    ) {
-        for ((value, below), rank) in values.iter().zip(below).zip(ranks) {
-            let (left, right) = locator.around(*below);
-            let is_at = right <= *value;
-            let place = (value - left) / (right - left);
-            // Out of this range where the width of the interval is none or infinite.
-            let place = if place > 0.0 { place } else { 0.0 };
-            let place = if place < 1.0 { place } else { 1.0 };
-            let place = (place * PLACES + ROUNDING).to_bits() & MANTISSA;
+    /// The hottest loop, of as few instructions as can be: the cells are all over the memory, and the less there is to do for one, the
+    /// more of them are on their way at a time.
+    fn add_places(&mut self, places: &Places, below: &[u32; CHUNK], values: usize) {
+        for ((below, count), sum) in below.iter().zip(&places.counts).zip(&places.sums).take(values) {
             if let Some(cell) = self.cells.get_mut(*below as usize) {
-                cell.counts += 1 << (COUNT_BITS * u32::from(is_at));
-                cell.places += if is_at { 0 } else { place };
+                cell.counts += count;
+                cell.places += sum;
             }
-            *rank = rank_of(*below, is_at);
         }
     }
 

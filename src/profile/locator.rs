@@ -12,7 +12,7 @@ const MIN_BUCKETS: usize = 16;
 /// Knots that are compared at once.
 const PROBES: usize = 4;
 /// Values that are worked on together: their buckets stay in the nearest cache.
-pub const CHUNK: usize = 1_024;
+pub const CHUNK: usize = 512;
 
 /// Adding it to a number in `[0, 2^51)` leaves that number, rounded, in the lowest bits: 2^52.
 const ROUNDING: f64 = 4_503_599_627_370_496.0;
@@ -51,14 +51,18 @@ impl Locator {
 
     /// For each finite value the number of knots below it, in `below`; at most [`CHUNK`] values.
     pub fn below(&self, values: &[f64], below: &mut [u32; CHUNK]) {
-        self.map.buckets(values, below);
-        for (below, value) in below.iter_mut().zip(values) {
-            let bucket = *below as usize;
-            let start = self.first.get(bucket).copied().unwrap_or(0) as usize;
+        let mut buckets = [0; CHUNK];
+        self.map.buckets(values, &mut buckets);
+        // One after the other, so that each waits for as little memory as can be.
+        for (below, bucket) in below.iter_mut().zip(&buckets).take(values.len()) {
+            *below = self.first.get(*bucket as usize).copied().unwrap_or(0);
+        }
+        for ((below, bucket), value) in below.iter_mut().zip(&buckets).zip(values) {
+            let start = *below as usize;
             let ahead = self.knots.get(start + 1..).and_then(|knots| knots.first_chunk::<PROBES>());
             let smaller = ahead.map_or(0, |ahead| ahead.iter().map(|knot| usize::from(knot < value)).sum());
             let found = start + smaller;
-            *below = if smaller < PROBES { found } else { self.search(bucket, found, *value) } as u32;
+            *below = if smaller < PROBES { found } else { self.search(*bucket as usize, found, *value) } as u32;
         }
     }
 

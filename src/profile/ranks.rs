@@ -5,8 +5,10 @@ use super::counts::NumericCounts;
 /// The ranks of one feature's cells, `#{ref < x} + ½·#{ref = x}` in steps of 1/65,535 of the reference: 1 to 65,535.
 #[derive(Clone, Debug)]
 pub struct RankTable {
-    /// By the number of knots below a value: strictly between two knots, and at the next one. Of categories, in pairs too.
-    pairs: Vec<[u16; 2]>,
+    /// By the number of knots below a value: of those strictly between two knots. (Of categories, both are the same.)
+    between: Vec<u16>,
+    /// Of those at the next knot.
+    at: Vec<u16>,
 }
 
 impl RankTable {
@@ -16,18 +18,22 @@ impl RankTable {
     /// Of a grid with so many knots.
     pub fn numeric(reference: &NumericCounts, knots: usize) -> Self {
         let mut seen = Seen { below: 0, n: reference.n() };
-        Self { pairs: (0..=knots).map(|index| [seen.rank(reference.below(index)), seen.rank(reference.at(index))]).collect() }
+        let ranks = (0..=knots).map(|index| (seen.rank(reference.below(index)), seen.rank(reference.at(index))));
+        let (between, at) = ranks.unzip();
+        Self { between, at }
     }
 
     /// Of cells that hold so many reference values each.
     pub fn of_cells(counts: &[u64]) -> Self {
         let mut seen = Seen { below: 0, n: counts.iter().sum() };
-        Self { pairs: counts.iter().map(|count| [seen.rank(*count); 2]).collect() }
+        let at: Vec<u16> = counts.iter().map(|count| seen.rank(*count)).collect();
+        Self { between: at.clone(), at }
     }
 
     #[inline]
     pub fn rank(&self, below: u32, is_at: bool) -> u16 {
-        self.pairs.get(below as usize).map_or(Self::NONE, |[between, at]| if is_at { *at } else { *between })
+        let ranks = if is_at { &self.at } else { &self.between };
+        ranks.get(below as usize).copied().unwrap_or(Self::NONE)
     }
 }
 

@@ -144,12 +144,11 @@ impl NearRanges {
         self.reading.size_bytes
     }
 
-    /// The bytes of a range within the file.
-    pub fn get(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
-        let length = usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
-        let mut bytes = vec![0; length];
-        self.reading.fill(&mut bytes, range.start)?;
-        self.reading.digested(range.start, &bytes);
-        Ok(bytes)
+    /// Puts the bytes of a range within the file in the place of what `bytes` holds.
+    pub fn get_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()> {
+        bytes.resize(usize::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?, 0);
+        self.reading.fill(bytes, range.start)?;
+        self.reading.digested(range.start, bytes);
+        Ok(())
     }
 }

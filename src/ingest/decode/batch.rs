@@ -60,7 +60,7 @@ impl PartialEq for Column {
 
 /// A column that is not decoded yet.
 pub trait Deferred: Send + Sync + Debug {
-    /// Decodes it and hands it on.
+    /// Decodes it and hands it on, in one piece or several.
     ///
     /// # Errors
     /// When the object turns out to be damaged.
@@ -75,25 +75,31 @@ impl Batch {
     pub fn read(mut self) -> Result<Self, DecodeFault> {
         for column in &mut self.columns {
             let Column::Deferred(deferred) = column else { continue };
-            let mut read = Column::Absent;
-            deferred.read(&mut |batch| {
-                read = match batch {
-                    ColumnBatch::Numeric(values) => Column::Numeric(values.to_vec()),
-                    ColumnBatch::Categorical { codes, dictionary } => {
-                        Column::Categorical { codes: codes.to_vec(), dictionary: dictionary.to_vec() }
-                    }
-                    ColumnBatch::Absent { .. } => Column::Absent,
-                    ColumnBatch::WrongType { .. } => Column::WrongType,
-                };
+            let mut read: Option<Column> = None;
+            deferred.read(&mut |piece| match (&mut read, piece) {
+                (None, ColumnBatch::Numeric(values)) => read = Some(Column::Numeric(values.to_vec())),
+                (Some(Column::Numeric(read)), ColumnBatch::Numeric(values)) => read.extend_from_slice(values),
+                (None, ColumnBatch::Categorical { codes, dictionary }) => {
+                    read = Some(Column::Categorical { codes: codes.to_vec(), dictionary: dictionary.to_vec() });
+                }
+                (Some(Column::Categorical { codes: read, dictionary: known }), ColumnBatch::Categorical { codes, dictionary }) => {
+                    // Every piece has a dictionary of its own.
+                    let offset = u32::try_from(known.len()).unwrap_or(MISSING_CODE);
+                    let moved = |code: &u32| if *code == MISSING_CODE { MISSING_CODE } else { code.saturating_add(offset) };
+                    read.extend(codes.iter().map(moved));
+                    known.extend_from_slice(dictionary);
+                }
+                (_, ColumnBatch::Absent { .. }) => read = Some(Column::Absent),
+                _ => read = Some(Column::WrongType),
             })?;
-            *column = read;
+            *column = read.unwrap_or(Column::Absent);
         }
         Ok(self)
     }
 }
 
 impl Column {
-    /// Hands on the column, borrowed or decoded; `rows` is the batch's.
+    /// Hands on the column, borrowed or decoded, in one piece or several; `rows` is the batch's.
     ///
     /// # Errors
     /// When the object turns out to be damaged.

@@ -29,7 +29,17 @@ pub trait Ranges: Send + Sync {
     ///
     /// # Errors
     /// When they do not arrive.
-    fn get(&self, range: Range<u64>) -> io::Result<Vec<u8>>;
+    fn get(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.get_into(range, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// As [`Self::get`], in the place of what `bytes` holds.
+    ///
+    /// # Errors
+    /// When they do not arrive.
+    fn get_into(&self, range: Range<u64>, bytes: &mut Vec<u8>) -> io::Result<()>;
 }
 
 /// Bytes that may be in memory until this is dropped.

@@ -1,6 +1,6 @@
 //! Parquet, and the only place that names polars: its types change with every release and must not leave this module.
 //!
-//! Reads needed columns only, one slice of one row group at a time; the timestamps first, and the other columns where they are counted,
+//! Reads needed columns only, some hundred thousand rows at a time; the timestamps first, and the other columns where they are counted,
 //! side by side. polars may panic on a corrupt file, or give fewer rows than the file promises and no error; so every call is
 //! guarded, the layout is checked before and the rows are counted after.
 
@@ -11,9 +11,9 @@ mod moments;
 mod object;
 mod pages;
 mod plan;
+mod steps;
 mod values;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::{PolarsError, PolarsResult};
@@ -24,15 +24,15 @@ use super::compression::Input;
 use super::error::{DecodeFault, DecodeResult};
 use super::format::Compression;
 use super::intake::Intake;
-use bytes::{Group, each_group};
-use column::{DeferredColumn, Rows};
+use bytes::{Ready, ReadyPiece, each_step};
+use column::{DeferredColumn, UsedPiece};
 use moments::{Kept, Moments};
 use object::Object;
 use plan::{Plan, Shape, Source};
-use values::clusters;
+use steps::steps;
 
-/// Rows of a slice, in the batches that the text formats give: row groups may hold tens of millions of rows.
-const BATCHES_IN_A_SLICE: usize = 32;
+/// Rows of a step, in the batches that the text formats give.
+const BATCHES_IN_A_STEP: usize = 64;
 
 pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake<'_>) -> DecodeResult<()> {
     let Some(object) = Object::open(input, compression)? else {
@@ -44,25 +44,17 @@ pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake
     }
     let plan = Plan::new(&object.names, |name| object.shape(name), intake)?;
     object.check_layout(&plan.read)?;
-    let object = Arc::new(object);
     let needed = |group: usize| !moments::is_outside(&object, group, &plan, intake);
-    let groups: Vec<(usize, bool)> = (0..object.groups()).map(|group| (group, needed(group))).collect();
-    let mut first_row = 0;
-    each_group(&object, &groups, &plan.read, &mut |group, bytes| {
-        let rows = object.rows(group);
-        match bytes {
-            None => moments::pass_over(&object, group, &plan, intake),
-            Some(bytes) => {
-                let bytes = Arc::new(bytes);
-                let slice_rows = intake.request.batch_rows.max(1) * BATCHES_IN_A_SLICE;
-                for start in (0..rows).step_by(slice_rows) {
-                    let slice = start..rows.min(start + slice_rows);
-                    read_slice(&object, &bytes, &slice, first_row + start, &plan, intake)?;
-                }
-            }
+    let groups: Vec<(usize, bool)> = (0..object.groups()).map(|group| (object.rows(group), needed(group))).collect();
+    let most_rows = intake.request.batch_rows.max(1) * BATCHES_IN_A_STEP;
+    let steps = steps(&groups, most_rows, object.is_near());
+    let object = Arc::new(object);
+    each_step(&object, steps, &plan, &mut |ready| match ready {
+        Ready::PassOver(group) => {
+            moments::pass_over(&object, group, &plan, intake);
+            Ok(())
         }
-        first_row += rows;
-        Ok(())
+        Ready::Read(pieces) => read_step(&object, pieces, &plan, intake),
     })
 }
 
@@ -77,44 +69,37 @@ pub(super) fn inspect(input: Input, compression: Compression) -> DecodeResult<Ve
     Ok(object.names.iter().map(|name| (name.clone(), guess(name))).collect())
 }
 
-fn read_slice(
-    object: &Arc<Object>,
-    bytes: &Arc<Group>,
-    slice: &Range<usize>,
-    first_row: usize,
-    plan: &Plan,
-    intake: &mut Intake<'_>,
-) -> DecodeResult<()> {
-    let moments = match &plan.timestamp {
-        Some(name) => Moments::admit(&column::read(object, bytes, slice, name)?, first_row, intake)?,
-        None => Moments::without(slice.len(), intake),
-    };
-    let rows = match &moments.kept {
-        Kept::None => return Ok(()),
-        Kept::All => slice.len(),
-        Kept::Some(kept) => kept.iter().filter(|kept| **kept).count(),
-    };
-    let clusters = match &plan.cluster {
-        Some(name) => {
-            let series = column::read(object, bytes, slice, name)?;
-            Some(guarded(|| clusters(&series, &moments.kept))?)
+fn read_step(object: &Arc<Object>, pieces: Vec<ReadyPiece>, plan: &Plan, intake: &mut Intake<'_>) -> DecodeResult<()> {
+    let (mut rows, mut timestamps_us) = (0, Vec::new());
+    let mut clusters = plan.cluster.as_ref().map(|_| Vec::new());
+    let mut used: Vec<UsedPiece> = Vec::new();
+    for ReadyPiece { piece, group, timestamps } in pieces {
+        let mut moments = match timestamps {
+            Some(timestamps) => Moments::admit(&timestamps, piece.first_row, intake)?,
+            None => Moments::without(piece.rows.len(), intake),
+        };
+        if matches!(moments.kept, Kept::None) {
+            continue;
         }
-        None => None,
-    };
-    let kept = Arc::new(moments.kept);
-    let column = |source: &Source| {
-        let rows = Rows { slice: slice.clone(), kept: Arc::clone(&kept) };
-        let deferred = |name: &String, values| DeferredColumn::new(object, bytes, rows, name.clone(), values);
-        match source {
-            Source::Absent => Column::Absent,
-            Source::WrongType => Column::WrongType,
-            Source::NullsOrWrongType(name) => Column::Deferred(Arc::new(deferred(name, column::Values::Nulls))),
-            Source::Numbers(name) => Column::Deferred(Arc::new(deferred(name, column::Values::Numbers))),
-            Source::Labels(name) => Column::Deferred(Arc::new(deferred(name, column::Values::Labels))),
+        if let (Some(clusters), Some(name)) = (&mut clusters, &plan.cluster) {
+            let series = column::read(object, &group, &piece.rows, name)?;
+            clusters.extend(guarded(|| values::clusters(&series, &moments.kept))?);
         }
+        rows += moments.kept.count(piece.rows.len());
+        timestamps_us.append(&mut moments.of_kept);
+        used.push(UsedPiece { group, rows: piece.rows, kept: moments.kept });
+    }
+    let used = Arc::new(used);
+    let deferred = |name: &String, values| Column::Deferred(Arc::new(DeferredColumn::new(object, &used, name.clone(), values)));
+    let column = |source: &Source| match source {
+        Source::Absent => Column::Absent,
+        Source::WrongType => Column::WrongType,
+        Source::NullsOrWrongType(name) => deferred(name, column::Values::Nulls),
+        Source::Numbers(name) => deferred(name, column::Values::Numbers),
+        Source::Labels(name) => deferred(name, column::Values::Labels),
     };
     let columns = plan.columns.iter().map(column).collect();
-    intake.send(Batch { rows, columns, clusters, timestamps_us: moments.of_kept });
+    intake.send(Batch { rows, columns, clusters, timestamps_us });
     intake.failure().map_or(Ok(()), Err)
 }
 

@@ -1,14 +1,20 @@
-//! The bytes of the needed columns, row group by row group.
+//! The bytes of the needed columns, and the moments of their rows, a step ahead of those who decode the rest.
 //!
-//! What is near is read by whoever decodes a column, at that moment. What lies elsewhere is got a row group ahead, while the one before
-//! is decoded: objects are read side by side, and row groups have any size, so what they hold together is taken from one budget.
+//! What is near is read by whoever decodes a column, at that moment. What lies elsewhere is got a row group at a time, while the one
+//! before is decoded: objects are read side by side, and row groups have any size, so what they hold together is taken from one budget.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+
+use polars::prelude::Series;
 
 use super::super::compression::{Ranges, Reservation};
 use super::super::error::{DecodeFault, DecodeResult};
-use super::object::{Object, Origin, get};
+use super::column;
+use super::object::{Object, Origin};
+use super::plan::Plan;
+use super::steps::{Piece, Step};
 
 /// Gaps up to this size are got along with what lies around them.
 const GAP_BYTES: u64 = 256 << 10;
@@ -27,49 +33,106 @@ impl Group {
         Self { index, parts: Vec::new(), _reservation: None }
     }
 
-    /// The bytes of a column, which lie within the object.
-    pub fn bytes(&self, object: &Object, range: Range<u64>) -> DecodeResult<Vec<u8>> {
-        let within = |bytes: &[u8], from: u64| {
+    /// Puts the bytes of a column, which lie within the object, in the place of what `bytes` holds.
+    pub fn read(&self, object: &Object, range: Range<u64>, bytes: &mut Vec<u8>) -> DecodeResult<()> {
+        fn within(bytes: &[u8], from: u64, range: &Range<u64>) -> Option<Range<usize>> {
             let start = usize::try_from(range.start.checked_sub(from)?).ok()?;
             let end = usize::try_from(range.end.checked_sub(from)?).ok()?;
-            bytes.get(start..end).map(<[u8]>::to_vec)
+            (start <= end && end <= bytes.len()).then_some(start..end)
+        }
+        let held = match &object.origin {
+            Origin::Ranges(ranges) if ranges.is_near() => return ranges.get_into(range, bytes).map_err(DecodeFault::Unreadable),
+            Origin::Memory(all) => within(all, 0, &range).and_then(|range| all.get(range)),
+            Origin::Ranges(_) => self.parts.iter().find_map(|(from, part)| part.get(within(part, *from, &range)?)),
         };
-        let found = match &object.origin {
-            Origin::Memory(bytes) => within(bytes, 0),
-            Origin::Ranges(ranges) if ranges.is_near() => return get(ranges.as_ref(), range),
-            Origin::Ranges(_) => self.parts.iter().find_map(|(from, bytes)| within(bytes, *from)),
-        };
-        found.ok_or_else(|| super::corrupt("a column lies beyond the end of the file"))
+        bytes.clear();
+        bytes.extend_from_slice(held.ok_or_else(|| super::corrupt("a column lies beyond the end of the file"))?);
+        Ok(())
     }
 }
 
-/// Hands on the row groups in their order, each with its bytes where it is needed.
-pub(super) fn each_group(
+/// A piece with its bytes and, where rows have a time, its timestamps.
+pub(super) struct ReadyPiece {
+    pub piece: Piece,
+    pub group: Arc<Group>,
+    pub timestamps: Option<Series>,
+}
+
+/// A step that can be taken.
+pub(super) enum Ready {
+    PassOver(usize),
+    Read(Vec<ReadyPiece>),
+}
+
+/// Hands on the steps in their order, each with what it needs.
+pub(super) fn each_step(
     object: &Object,
-    groups: &[(usize, bool)],
-    read: &[String],
-    take: &mut dyn FnMut(usize, Option<Group>) -> DecodeResult<()>,
+    steps: Vec<Step>,
+    plan: &Plan,
+    take: &mut dyn FnMut(Ready) -> DecodeResult<()>,
 ) -> DecodeResult<()> {
-    let ranges = match &object.origin {
-        Origin::Ranges(ranges) if !ranges.is_near() => ranges.as_ref(),
-        _ => return groups.iter().try_for_each(|(group, is_needed)| take(*group, is_needed.then(|| Group::near(*group)))),
-    };
+    let mut source = Source { object, plan, last: None };
+    // A thread is not worth a single step.
+    if let [_] = steps.as_slice() {
+        return steps.into_iter().try_for_each(|step| take(source.ready(step)?));
+    }
     std::thread::scope(|scope| {
-        // One is decoded, and one is on its way.
+        // One is decoded, and one is made ready.
         let (sender, arrivals) = sync_channel(0);
         scope.spawn(move || {
-            for (group, is_needed) in groups {
-                let bytes = if *is_needed { load(object, ranges, *group, read).map(Some) } else { Ok(None) };
-                let is_last = bytes.is_err();
+            for step in steps {
+                let ready = source.ready(step);
+                let is_last = ready.is_err();
                 // A receiver that has failed wants no more.
-                if sender.send((*group, bytes)).is_err() || is_last {
+                if sender.send(ready).is_err() || is_last {
                     return;
                 }
             }
         });
-        let mut arrivals = arrivals.into_iter();
-        arrivals.try_for_each(|(group, bytes)| take(group, bytes?))
+        arrivals.into_iter().try_for_each(|ready| take(ready?))
     })
+}
+
+struct Source<'a> {
+    object: &'a Object,
+    plan: &'a Plan,
+    /// The row group that was got last: a large one is read in several steps.
+    last: Option<Arc<Group>>,
+}
+
+impl Source<'_> {
+    fn ready(&mut self, step: Step) -> DecodeResult<Ready> {
+        match step {
+            Step::PassOver(group) => Ok(Ready::PassOver(group)),
+            Step::Read(pieces) => {
+                Ok(Ready::Read(pieces.into_iter().map(|piece| self.ready_piece(piece)).collect::<DecodeResult<_>>()?))
+            }
+        }
+    }
+
+    fn ready_piece(&mut self, piece: Piece) -> DecodeResult<ReadyPiece> {
+        let group = match self.last.take().filter(|last| last.index == piece.group) {
+            Some(last) => last,
+            None => Arc::new(self.group(piece.group)?),
+        };
+        self.last = Some(Arc::clone(&group));
+        let timestamps = match &self.plan.timestamp {
+            Some(name) => Some(column::read(self.object, &group, &piece.rows, name)?),
+            None => None,
+        };
+        // The last piece of a row group: whoever decodes it is the last to need it.
+        if piece.rows.end == self.object.rows(piece.group) {
+            self.last = None;
+        }
+        Ok(ReadyPiece { piece, group, timestamps })
+    }
+
+    fn group(&self, index: usize) -> DecodeResult<Group> {
+        match &self.object.origin {
+            Origin::Ranges(ranges) if !ranges.is_near() => load(self.object, ranges.as_ref(), index, &self.plan.read),
+            _ => Ok(Group::near(index)),
+        }
+    }
 }
 
 /// Gets the needed columns of a row group.
@@ -91,7 +154,10 @@ fn load(object: &Object, ranges: &dyn Ranges, group: usize, read: &[String]) -> 
     }
     // Whoever decodes a row group waits for nothing, so whoever waits here will have room.
     let reservation = ranges.reserve(needed_bytes).map_err(DecodeFault::Unreadable)?;
-    let part = |range: Range<u64>| Ok((range.start, get(ranges, range)?));
+    let part = |range: Range<u64>| {
+        let start = range.start;
+        Ok((start, ranges.get(range).map_err(DecodeFault::Unreadable)?))
+    };
     let parts = joined.into_iter().map(part).collect::<DecodeResult<_>>()?;
     Ok(Group { index: group, parts, _reservation: Some(reservation) })
 }

@@ -1,11 +1,13 @@
 //! One column of a slice of a row group: from bytes to values, when they are counted.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{BufReader, Cursor};
 use std::ops::Range;
 use std::sync::Arc;
 
 use polars::prelude::Series;
+use polars_buffer::Buffer;
 use polars_parquet::read::{BasicDecompressor, Filter, PageReader, column_iter_to_arrays};
 
 use super::super::batch::{Column, Deferred};
@@ -25,57 +27,47 @@ pub(super) enum Values {
     Nulls,
 }
 
-/// Which rows of the row group.
-#[derive(Clone)]
-pub(super) struct Rows {
-    pub slice: Range<usize>,
-    /// Of the slice.
-    pub kept: Arc<Kept>,
+/// Rows of a row group that are used, all or some.
+pub(super) struct UsedPiece {
+    pub group: Arc<Group>,
+    pub rows: Range<usize>,
+    /// Of these rows.
+    pub kept: Kept,
 }
 
 /// A column that is decoded when it is counted.
 pub(super) struct DeferredColumn {
     object: Arc<Object>,
-    group: Arc<Group>,
-    rows: Rows,
+    pieces: Arc<Vec<UsedPiece>>,
     name: String,
     values: Values,
 }
 
 impl DeferredColumn {
-    pub fn new(object: &Arc<Object>, group: &Arc<Group>, rows: Rows, name: String, values: Values) -> Self {
-        Self { object: Arc::clone(object), group: Arc::clone(group), rows, name, values }
+    pub fn new(object: &Arc<Object>, pieces: &Arc<Vec<UsedPiece>>, name: String, values: Values) -> Self {
+        Self { object: Arc::clone(object), pieces: Arc::clone(pieces), name, values }
     }
-}
 
-impl fmt::Debug for DeferredColumn {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rows {:?} of `{}`", self.rows.slice, self.name)
-    }
-}
-
-impl Deferred for DeferredColumn {
-    fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> DecodeResult<()> {
-        let series = read(&self.object, &self.group, &self.rows.slice, &self.name)?;
-        let kept = self.rows.kept.as_ref();
+    fn read_piece(&self, piece: &UsedPiece, take: &mut dyn FnMut(ColumnBatch<'_>)) -> DecodeResult<()> {
+        let series = read(&self.object, &piece.group, &piece.rows, &self.name)?;
         match self.values {
             Values::Numbers => guarded(|| {
-                if let Some(values) = values::as_numbers(&series, kept) {
+                if let Some(values) = values::as_numbers(&series, &piece.kept) {
                     take(ColumnBatch::Numeric(values));
                 } else {
-                    take(ColumnBatch::Numeric(&values::numbers(&series, kept)?));
+                    take(ColumnBatch::Numeric(&values::numbers(&series, &piece.kept)?));
                 }
                 Ok(())
             }),
             Values::Labels => {
-                let column = guarded(|| values::labels(&series, kept))?;
+                let column = guarded(|| values::labels(&series, &piece.kept))?;
                 if let Column::Categorical { codes, dictionary } = &column {
                     take(ColumnBatch::Categorical { codes, dictionary });
                 }
                 Ok(())
             }
             Values::Nulls => {
-                let rows = kept.count(self.rows.slice.len());
+                let rows = piece.kept.count(piece.rows.len());
                 if series.null_count() == series.len() {
                     take(ColumnBatch::Numeric(&vec![MISSING; rows]));
                 } else {
@@ -87,22 +79,43 @@ impl Deferred for DeferredColumn {
     }
 }
 
+impl fmt::Debug for DeferredColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} pieces of `{}`", self.pieces.len(), self.name)
+    }
+}
+
+impl Deferred for DeferredColumn {
+    fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> DecodeResult<()> {
+        self.pieces.iter().try_for_each(|piece| self.read_piece(piece, take))
+    }
+}
+
+thread_local! {
+    /// The bytes of the column that this thread decoded last: its memory is used again.
+    static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// These rows of a column of a row group, as many as asked for.
-pub(super) fn read(object: &Object, group: &Group, slice: &Range<usize>, name: &str) -> DecodeResult<Series> {
+pub(super) fn read(object: &Object, group: &Group, rows: &Range<usize>, name: &str) -> DecodeResult<Series> {
     let missing = || corrupt("a row group lacks a column of the schema");
     let chunk = object.chunk(group.index, name).ok_or_else(missing)?;
     let field = object.field(name).ok_or_else(missing)?;
-    let bytes = group.bytes(object, chunk.byte_range())?;
+    let mut bytes = BYTES.take();
+    group.read(object, chunk.byte_range(), &mut bytes)?;
     check_pages(&bytes, chunk.num_values(), chunk.uncompressed_size())?;
-    let series = guarded(|| {
-        let filter = (slice.len() < object.rows(group.index)).then(|| Filter::Range(slice.clone()));
-        let pages = PageReader::new(Cursor::new(bytes.into()), chunk, Vec::new(), usize::MAX);
+    let (series, bytes) = guarded(|| {
+        let filter = (rows.len() < object.rows(group.index)).then(|| Filter::Range(rows.clone()));
+        let bytes = Buffer::from(bytes);
+        let pages = PageReader::new(Cursor::new(bytes.clone()), chunk, Vec::new(), usize::MAX);
         let kind = &chunk.descriptor().descriptor.primitive_type;
         let (arrays, _) =
             column_iter_to_arrays(vec![BasicDecompressor::new(pages, Vec::new())], vec![kind], field.clone(), filter)?;
-        Series::try_from((field, arrays))
+        Ok((Series::try_from((field, arrays))?, bytes))
     })?;
-    if series.len() == slice.len() { Ok(series) } else { Err(corrupt("it ends before the rows it promises")) }
+    // Values may still lie in these bytes; then others take their place.
+    BYTES.set(bytes.into_mut().right().unwrap_or_default());
+    if series.len() == rows.len() { Ok(series) } else { Err(corrupt("it ends before the rows it promises")) }
 }
 
 /// Whether the pages are what the footer says.

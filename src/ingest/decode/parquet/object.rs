@@ -83,6 +83,14 @@ impl Object {
         Ok(Some(Self { origin, length, metadata, names, duplicates, schema }))
     }
 
+    /// Whether reading costs little more than the bytes.
+    pub fn is_near(&self) -> bool {
+        match &self.origin {
+            Origin::Memory(_) => true,
+            Origin::Ranges(ranges) => ranges.is_near(),
+        }
+    }
+
     pub fn groups(&self) -> usize {
         self.metadata.row_groups.len()
     }
@@ -152,7 +160,7 @@ fn tail(ranges: &dyn Ranges, length: u64) -> DecodeResult<Vec<u8>> {
 }
 
 /// All bytes of a range.
-pub(super) fn get(ranges: &dyn Ranges, range: Range<u64>) -> DecodeResult<Vec<u8>> {
+fn get(ranges: &dyn Ranges, range: Range<u64>) -> DecodeResult<Vec<u8>> {
     let length = range.end.saturating_sub(range.start);
     let bytes = ranges.get(range).map_err(DecodeFault::Unreadable)?;
     if bytes.len() as u64 == length { Ok(bytes) } else { Err(DecodeFault::Unreadable(std::io::ErrorKind::UnexpectedEof.into())) }
