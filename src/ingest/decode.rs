@@ -100,7 +100,7 @@ impl Tally {
 ///
 /// Batches end at fixed places of the object, whatever the window: after every [`Request::batch_rows`] rows that were read, be they
 /// used, outside the window or rejected (headers in the middle count with them). No batch has rows from both sides of such a place;
-/// where no row between two of them is used there is no batch. Text is parsed on all threads of the pool; what comes of it does not
+/// where no row between two of them is used there is no batch. Parquet counts anew from the start of every slice. Text is parsed on all threads of the pool; what comes of it does not
 /// depend on their number. `sink` is called on the thread of the caller.
 ///
 /// # Errors
