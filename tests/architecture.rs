@@ -71,7 +71,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 20] = [
+const ONE_PLACE: [(&str, &[&str]); 22] = [
     ("polars", &["src/ingest/decode/parquet"]),
     ("csv", &["src/ingest/decode"]),
     ("rusqlite", &["src/store/sqlite", "src/store.rs", "src/store/feedback.rs"]),
@@ -93,6 +93,8 @@ const ONE_PLACE: [(&str, &[&str]); 20] = [
     // Beside the choice of the provider: how a failed handshake is known.
     ("rustls", &["src/main.rs", "src/notify/error.rs"]),
     ("base64", &["src/profile/stored.rs"]),
+    ("memchr", &["src/ingest/decode"]),
+    ("fast_float2", &["src/ingest/decode"]),
 ];
 
 struct Source {

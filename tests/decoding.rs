@@ -1,5 +1,6 @@
 //! The decoding edge on real files: every way in which an object can be bad, and the account of its rows.
 
+mod batches;
 mod compressed;
 mod csv;
 mod ndjson;

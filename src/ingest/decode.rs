@@ -1,11 +1,15 @@
 //! The decoding edge: one object of the bucket in, batches of columns and an account of every row out.
 //!
-//! Synchronous and streaming: whatever the size of the object, memory holds one batch, or one slice of a Parquet row group. Owns
+//! Synchronous and streaming: whatever the size of the object, memory holds a few blocks of text and batches, or one slice of a
+//! Parquet row group. Owns
 //! the row semantics (field count, then timestamp, then window, then features); each vendor crate has one file below. Knows
 //! nothing of buckets, and decides nothing: what the counts mean is the caller's to say.
 
+mod admission;
 mod batch;
+mod blocks;
 mod cell;
+mod cells;
 mod compression;
 mod csv;
 mod error;
@@ -16,6 +20,8 @@ mod lines;
 mod ndjson;
 mod parquet;
 mod rejection;
+mod rows;
+mod text;
 
 pub use batch::{Batch, Column, Deferred};
 pub use cell::MISSING_CLUSTER;
@@ -29,9 +35,8 @@ use crate::feature::{FeatureKind, FeatureName};
 use crate::window::Window;
 
 use super::timestamp::NaiveTimestamps;
-use error::DecodeResult;
 use intake::Intake;
-use lines::Lines;
+use lines::Pace;
 
 /// What to read from an object.
 #[derive(Clone, Debug)]
@@ -46,7 +51,7 @@ pub struct Request {
     pub window: Option<Window>,
     /// A row of text that is longer is rejected without being held in memory.
     pub max_row_bytes: usize,
-    /// A batch has at most this many rows (at least 1).
+    /// A batch has at most this many rows (at least 1): those of one stretch of so many rows of the object that are used.
     pub batch_rows: usize,
 }
 
@@ -96,16 +101,22 @@ pub type BatchSink<'a> = &'a mut dyn FnMut(Batch) -> Result<(), DecodeFault>;
 
 /// Reads the rows of an object and hands them on in batches, in the order of the object.
 ///
+/// Batches end at fixed places of the object, whatever the window: after every [`Request::batch_rows`] rows that were read, be they
+/// used, outside the window or rejected (headers in the middle count with them). No batch has rows from both sides of such a place;
+/// where no row between two of them is used there is no batch. Parquet counts anew from the start of every slice. Text is parsed on all threads of the pool; what comes of it does not
+/// depend on their number. `sink` is called on the thread of the caller.
+///
 /// # Errors
 /// [`DecodeError`] when the object as a whole cannot be used. Batches may have gone to `sink` before: discard them.
 pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: BatchSink<'_>) -> Result<Tally, DecodeError> {
-    let mut intake = Intake::new(request, sink);
-    let result = match encoding.format {
-        Format::Csv => from_text(input, encoding, request.max_row_bytes, |lines| csv::decode(lines, &mut intake)),
-        Format::Ndjson => from_text(input, encoding, request.max_row_bytes, |lines| ndjson::decode(lines, &mut intake)),
-        Format::Parquet => parquet::decode(input, encoding.compression, &mut intake),
-    };
-    intake.finish(result)
+    match encoding.format {
+        Format::Csv | Format::Ndjson => text::decode(input, encoding, request, Pace::USUAL, sink),
+        Format::Parquet => {
+            let mut intake = Intake::new(request, sink);
+            let result = parquet::decode(input, encoding.compression, &mut intake);
+            intake.finish(result)
+        }
+    }
 }
 
 /// The names of the columns in order, duplicates included, with a guess at what they hold, from the first `sample_rows` rows or
@@ -115,25 +126,8 @@ pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: BatchSi
 /// [`DecodeError`] when the object as a whole cannot be used.
 pub fn inspect(input: Input, encoding: Encoding, sample_rows: usize) -> Result<Vec<(String, ColumnGuess)>, DecodeError> {
     let result = match encoding.format {
-        Format::Csv => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| csv::inspect(lines, sample_rows)),
-        Format::Ndjson => from_text(input, encoding, INSPECTED_ROW_BYTES, |lines| ndjson::inspect(lines, sample_rows)),
+        Format::Csv | Format::Ndjson => text::inspect(input, encoding, sample_rows),
         Format::Parquet => parquet::inspect(input, encoding.compression),
     };
     result.map_err(|fault| DecodeError { fault, rows_before_error: 0 })
-}
-
-/// A row this long is not one of a tabular model; it only bounds the memory of [`inspect`].
-const INSPECTED_ROW_BYTES: usize = 1 << 20;
-
-fn from_text<T>(
-    input: Input,
-    encoding: Encoding,
-    max_row_bytes: usize,
-    read: impl FnOnce(Lines) -> DecodeResult<T>,
-) -> DecodeResult<T> {
-    let plain = compression::open(input, encoding.compression).map_err(DecodeFault::Unreadable)?;
-    read(Lines::new(plain.reader, max_row_bytes)).map_err(|fault| match fault {
-        DecodeFault::Unreadable(error) => plain.source.blame(encoding.compression, error),
-        other => other,
-    })
 }

@@ -57,6 +57,67 @@ pub fn parse(text: &str, naive: NaiveTimestamps) -> Result<i64, TimestampError> 
     from_date_time(text, naive)
 }
 
+/// The moment that [`parse`] finds in the layout that nearly all logs have, `YYYY-MM-DDTHH:MM:SS[.f…](Z|±HH:MM)`, sooner. Nothing in
+/// any other layout, and where something is to be said.
+pub fn from_rfc3339(text: &[u8]) -> Option<i64> {
+    let (date_time, rest) = text.split_first_chunk::<19>()?;
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b' ', h1, h2, b':', n1, n2, b':', s1, s2] = *date_time else {
+        return None;
+    };
+    let two = |tens: u8, ones: u8| {
+        let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+        (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
+    };
+    let (year, month, day) = (two(y1, y2)? * 100 + two(y3, y4)?, two(m1, m2)?, two(d1, d2)?);
+    let (hour, minute, second) = (two(h1, h2)?, two(n1, n2)?, two(s1, s2)?);
+    let days = match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    // A leap second is not for here.
+    if !(1..=12).contains(&month) || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (microsecond, rest) = match rest.split_first() {
+        Some((b'.', digits)) => fraction_us(digits)?,
+        _ => (0, rest),
+    };
+    let offset_s = match *rest {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2, b':', n1, n2] => {
+            let (hours, minutes) = (two(h1, h2)?, two(n1, n2)?);
+            let offset_s = (hours * 60 + minutes) * 60;
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            if sign == b'-' { -offset_s } else { offset_s }
+        }
+        _ => return None,
+    };
+    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset_s;
+    in_range(seconds * US_PER_S + microsecond).ok()
+}
+
+/// Days of the Gregorian calendar (Hinnant, `days_from_civil`, <https://howardhinnant.github.io/date_algorithms.html>), from the year 1 on.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    // Years that begin in March end with the day that is not always there.
+    let year = if month <= 2 { year - 1 } else { year };
+    let month = (month + 9) % 12;
+    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    era * 146_097 + year * 365 + year / 4 - year / 100 + day_of_year - 719_468
+}
+
+/// The microseconds in the digits after the point, at least one of them, and what follows; beyond the sixth they are read and dropped.
+fn fraction_us(text: &[u8]) -> Option<(i64, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?;
+    let padded = digits.iter().copied().chain(std::iter::repeat(b'0'));
+    Some((padded.take(6).fold(0, |number, digit| number * 10 + i64::from(digit - b'0')), rest))
+}
+
 /// An epoch, whose unit follows from its magnitude.
 ///
 /// # Errors
@@ -169,11 +230,9 @@ impl Scanner<'_> {
 
     /// At least one digit after the point; beyond the sixth they are read and dropped.
     fn fraction_us(&mut self) -> Option<u32> {
-        let length = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (digits, rest) = self.rest.split_at_checked(length).filter(|(digits, _)| !digits.is_empty())?;
+        let (microseconds, rest) = fraction_us(self.rest)?;
         self.rest = rest;
-        let padded = digits.iter().copied().chain(std::iter::repeat(b'0'));
-        Some(padded.take(6).fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+        u32::try_from(microseconds).ok()
     }
 
     fn one_of(&mut self, bytes: &[u8]) -> Option<u8> {
@@ -309,6 +368,26 @@ mod tests {
         fn any_text_is_read_without_panic(text in "\\PC{0,40}", likely in "[0-9TtZz:. +eE-]{0,40}") {
             let _ = utc(&text);
             let _ = utc(&likely);
+        }
+
+        #[test]
+        fn the_common_layout_is_the_same_moment_sooner(
+            text in "(19[89][0-9]|20[0-9]{2}|2100)-([01][0-9])-([0-3][0-9])[T ]([0-2][0-9]):[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,9}){0,1}(Z|[+-][0-2][0-9]:[0-6][0-9]|)",
+            broken in 0_usize..40,
+            byte: u8,
+        ) {
+            let same = |text: &str| {
+                from_rfc3339(text.as_bytes()).is_none_or(|moment_us| parse(text, NaiveTimestamps::Reject) == Ok(moment_us))
+            };
+            prop_assert!(same(&text), "{}", text);
+            let mut bytes = text.clone().into_bytes();
+            if let Some(at) = bytes.get_mut(broken) {
+                *at = byte;
+            }
+            prop_assert!(same(&String::from_utf8_lossy(&bytes)), "{:?}", bytes);
+            // Nothing is left to the general parser but what it refuses, and leap seconds.
+            let is_leap_second = text.get(17..19) == Some("60");
+            prop_assert_eq!(from_rfc3339(text.as_bytes()).is_some(), parse(&text, NaiveTimestamps::Reject).is_ok() && !is_leap_second);
         }
 
         #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use drift_check::ingest::decode::{DecodeFault, Encoding, Input, decode, inspect};
+use drift_check::ingest::decode::{DecodeFault, Encoding, Input, Request, decode, inspect};
 use flate2::write::GzEncoder;
 
 use super::{abc, decode_bytes};
@@ -59,6 +59,27 @@ fn an_object_that_is_cut_anywhere_is_never_taken_for_a_shorter_one() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_line_of_many_megabytes_is_skipped_under_any_compression() {
+    let request = Request { max_row_bytes: 1000, ..abc() };
+    let text = format!("a,b,c\n1,2,x\n3,4,{}\n5,6,y\n", "x".repeat(20 << 20));
+    for (key, compress) in FORMS {
+        let found = decode_bytes(key, &compress(&text), &request).unwrap();
+        assert_eq!((found.numbers(0), found.rejected()), (vec![1.0, 5.0], vec![("row-too-long", 1)]), "{key}");
+    }
+}
+
+#[test]
+fn many_blocks_under_compression_are_the_same_rows_in_order() {
+    let text = format!("a,b,c\n{}", rows(0..300_000));
+    let plain = decode_bytes("x.csv", text.as_bytes(), &abc()).unwrap();
+    assert_eq!(plain.numbers(0), (0..300_000).map(f64::from).collect::<Vec<_>>());
+    for (key, compress) in FORMS {
+        let found = decode_bytes(key, &compress(&text), &abc()).unwrap();
+        assert_eq!((found.tally, found.batches), (plain.tally.clone(), plain.batches.clone()), "{key}");
     }
 }
 

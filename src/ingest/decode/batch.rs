@@ -1,16 +1,18 @@
-//! A batch of rows as columns, and the builder that the text formats fill cell by cell.
+//! A batch of rows as columns, and the builder that the text formats fill.
 //!
 //! The builder decides late: whether text in a numeric column condemns its row or the whole column is only known once the batch
 //! is full.
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::feature::{ColumnBatch, FeatureKind, MISSING, MISSING_CODE};
+use crate::feature::{ColumnBatch, MISSING_CODE, is_missing};
 
 use super::Request;
-use super::cell::{self, Cell, Label, MISSING_CLUSTER, Numeric};
+use super::cell::{self, Cell, Label};
+use super::cells::{Cells, Fault, Values};
 use super::error::DecodeFault;
 use super::rejection::RejectionReason;
 
@@ -122,16 +124,41 @@ pub(super) struct Interner {
     dictionary: Vec<String>,
 }
 
+/// Most columns have few labels: those are looked through before anything is hashed.
+const FEW_LABELS: usize = 8;
+
 impl Interner {
     pub fn code(&mut self, label: &str) -> u32 {
-        if let Some(code) = self.codes.get(label) {
-            return *code;
+        let few = self.dictionary.iter().take(FEW_LABELS).position(|known| known == label);
+        if let Some(code) = few.and_then(|code| u32::try_from(code).ok()).or_else(|| self.codes.get(label).copied()) {
+            return code;
         }
         // A batch has far fewer rows than there are codes; the last one is MISSING_CODE.
         let code = u32::try_from(self.dictionary.len()).unwrap_or(MISSING_CODE);
-        self.codes.insert(label.to_owned(), code);
+        if self.dictionary.len() >= FEW_LABELS {
+            self.codes.insert(label.to_owned(), code);
+        }
         self.dictionary.push(label.to_owned());
         code
+    }
+
+    /// Adds rows of another interner's codes to `codes`, as this one's.
+    pub fn translate(&mut self, other: &Self, others: &[u32], codes: &mut Vec<u32>) {
+        // In the order of the rows, so that the dictionary does not depend on where the pieces of an object end.
+        let mut own = vec![MISSING_CODE; other.dictionary.len()];
+        codes.extend(others.iter().map(|code| {
+            let at = usize::try_from(*code).unwrap_or(usize::MAX);
+            let (Some(own), Some(label)) = (own.get_mut(at), other.dictionary.get(at)) else { return MISSING_CODE };
+            if *own == MISSING_CODE {
+                *own = self.code(label);
+            }
+            *own
+        }));
+    }
+
+    pub fn clear(&mut self) {
+        self.codes.clear();
+        self.dictionary.clear();
     }
 
     pub fn take(&mut self) -> Vec<String> {
@@ -140,121 +167,114 @@ impl Interner {
     }
 }
 
-/// A cell that its column cannot hold.
-pub(super) struct Fault {
-    row: usize,
-    pub place: Place,
-    pub reason: RejectionReason,
-    pub detail: &'static str,
-}
-
-/// Where a cell is: its line, and its requested column or (`None`) the cluster's.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub line: u64,
-    pub column: Option<usize>,
-}
-
+/// Puts a batch together from the cells of several pieces of an object.
 pub(super) struct Builder {
-    rows: usize,
-    batch_rows: usize,
-    columns: Vec<Values>,
-    clusters: Vec<u64>,
-    timestamps_us: Vec<i64>,
-    faults: Vec<Fault>,
-    /// For numbers in text form among labels.
-    scratch: String,
+    /// Half the rows that a batch can have.
+    enough_rows: usize,
+    cells: Cells,
+    /// One for each requested column.
+    evidence: Vec<Evidence>,
+    /// The rows of the last full batch: the next one will have about as many.
+    expected_rows: usize,
 }
 
-enum Values {
-    Numeric { values: Vec<f64>, evidence: Evidence },
-    Categorical { codes: Vec<u32>, labels: Interner },
-}
-
-/// What tells a column that changed its type from one with a few bad cells.
-#[derive(Default)]
+/// What tells a column that changed its type from one with a few bad cells: the rows before those that are judged. A batch in which
+/// few rows were looked at, because it is the last or because most of its rows lie outside the window, is too little to tell, and
+/// is judged together with those before it.
+#[derive(Clone, Copy, Default)]
 struct Evidence {
-    numbers: usize,
-    others: usize,
-    numbers_in_last_batch: usize,
+    /// Rows of batches that were too short to tell, together.
+    short_rows: usize,
+    number_in_short: bool,
+    /// Whether there was a number in the last rows that were enough to tell.
+    number_before: bool,
 }
 
 impl Evidence {
-    /// Not one number among the rows of the batch, and something else. A short last batch is too little to tell, and is judged
-    /// together with the one before it.
-    fn is_other_type(&self, is_full: bool) -> bool {
-        self.others > 0 && self.numbers == 0 && (is_full || self.numbers_in_last_batch == 0)
+    /// Takes the next batch. Whether its column is of another type: not one number among enough rows, and something else.
+    fn judge(&mut self, batch: Judged, enough_rows: usize) -> bool {
+        let own_rows_are_enough = batch.is_full && batch.rows >= enough_rows;
+        let (rows, has_number) = if own_rows_are_enough {
+            (batch.rows, batch.has_number)
+        } else {
+            (self.short_rows + batch.rows, self.number_in_short || batch.has_number)
+        };
+        let is_enough = batch.is_full && rows >= enough_rows;
+        let is_other_type = batch.has_other && !has_number && (is_enough || !self.number_before);
+        *self = if is_enough {
+            Self { number_before: has_number, ..Self::default() }
+        } else {
+            Self { short_rows: rows, number_in_short: has_number, ..*self }
+        };
+        is_other_type
     }
+}
+
+/// A numeric column of one batch.
+#[derive(Clone, Copy)]
+struct Judged {
+    rows: usize,
+    /// Whether the batch ends because so many rows of the object were read.
+    is_full: bool,
+    has_number: bool,
+    /// Whether something in it is neither a number nor missing.
+    has_other: bool,
 }
 
 impl Builder {
     pub fn new(request: &Request) -> Self {
-        let values = |kind: &FeatureKind| match kind {
-            FeatureKind::Numeric => Values::Numeric { values: Vec::new(), evidence: Evidence::default() },
-            FeatureKind::Categorical => Values::Categorical { codes: Vec::new(), labels: Interner::default() },
-        };
         Self {
-            rows: 0,
-            batch_rows: request.batch_rows.max(1),
-            columns: request.columns.iter().map(|(_, kind)| values(kind)).collect(),
-            clusters: Vec::new(),
-            timestamps_us: Vec::new(),
-            faults: Vec::new(),
-            scratch: String::new(),
+            enough_rows: request.batch_rows.max(1).div_ceil(2),
+            cells: Cells::new(request),
+            evidence: vec![Evidence::default(); request.columns.len()],
+            expected_rows: 0,
         }
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.rows >= self.batch_rows
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.cells.rows == 0
     }
 
-    /// Starts a row; one cell for every requested column, and one for the cluster if there is one, must follow.
-    pub fn begin_row(&mut self, moment_us: Option<i64>) {
-        self.rows += 1;
-        self.timestamps_us.extend(moment_us);
-    }
-
-    pub fn push(&mut self, place: Place, cell: Cell<'_>) {
-        let fault = match place.column.map(|column| self.columns.get_mut(column)) {
-            Some(Some(Values::Numeric { values, evidence })) => push_number(values, evidence, cell),
-            Some(Some(Values::Categorical { codes, labels })) => {
-                let label = as_label(cell, &mut self.scratch);
-                codes.push(label.map_or(MISSING_CODE, |label| label.map_or(MISSING_CODE, |label| labels.code(label))));
-                label.err()
-            }
-            Some(None) => None,
-            None => {
-                let label = as_label(cell, &mut self.scratch);
-                self.clusters.push(label.map_or(MISSING_CLUSTER, |label| label.map_or(MISSING_CLUSTER, cell::cluster)));
-                label.err()
-            }
-        };
-        if let Some(reason) = fault {
-            let detail = if reason == RejectionReason::WrongType { "not a number" } else { "" };
-            self.faults.push(Fault { row: self.rows - 1, place, reason, detail });
+    /// Adds some rows of a piece, whose lines are counted from below line `above`.
+    pub fn append(&mut self, cells: &Cells, rows: Range<usize>, above: u64) {
+        if rows.is_empty() {
+            return;
         }
+        if self.is_empty() {
+            self.cells.reserve(self.expected_rows);
+        }
+        self.cells.append(cells, rows, above);
     }
 
-    /// Ends the batch: the rows that can be used, and for each of the others the first fault in it.
-    pub fn take(&mut self, columns_seen: &[bool], has_clusters: bool) -> (Batch, Vec<Fault>) {
-        let is_full = self.is_full();
-        let other_type: Vec<bool> = self.columns.iter().map(|column| column.is_other_type(is_full)).collect();
-        let mut faults = std::mem::take(&mut self.faults);
+    /// Ends the batch: the rows that can be used, and for each of the others the first fault in it. It is full when as many rows of
+    /// the object were read as a batch can have.
+    pub fn take(&mut self, is_full: bool, columns_seen: &[bool], has_clusters: bool) -> (Batch, Vec<Fault>) {
+        let rows = std::mem::take(&mut self.cells.rows);
+        let mut faults = std::mem::take(&mut self.cells.faults);
+        let mut other_type = Vec::with_capacity(columns_seen.len());
+        for (at, (column, evidence)) in self.cells.columns.iter().zip(&mut self.evidence).enumerate() {
+            let Values::Numeric(values) = column else {
+                other_type.push(false);
+                continue;
+            };
+            let has_number = values.iter().any(|value| !is_missing(*value));
+            let is_other = |fault: &Fault| fault.place.column == Some(at) && fault.reason == RejectionReason::WrongType;
+            let has_other = !has_number && faults.iter().any(is_other);
+            other_type.push(evidence.judge(Judged { rows, is_full, has_number, has_other }, self.enough_rows));
+        }
         faults.retain(|fault| {
             let column_changed = fault.place.column.and_then(|column| other_type.get(column)) == Some(&true);
             !(column_changed && fault.reason == RejectionReason::WrongType)
         });
+        // The first fault of a row is that of the column that was requested first; the cluster's is the last.
+        faults.sort_by_key(|fault| (fault.row, fault.place.column.unwrap_or(usize::MAX)));
         faults.dedup_by_key(|fault| fault.row);
 
-        let rows = std::mem::take(&mut self.rows);
+        self.expected_rows = if is_full { rows } else { 0 };
         let kept = Kept::new(rows, &faults);
-        let columns = self.columns.iter_mut().zip(&other_type).zip(columns_seen);
+        let columns = self.cells.columns.iter_mut().zip(&other_type).zip(columns_seen);
         let columns = columns.map(|((column, other_type), seen)| {
-            let taken = column.take(&kept);
+            let taken = kept.column(column);
             match (seen, other_type) {
                 (false, _) => Column::Absent,
                 (true, true) => Column::WrongType,
@@ -262,39 +282,11 @@ impl Builder {
             }
         });
         let columns = columns.collect();
-        let clusters = kept.only(std::mem::take(&mut self.clusters));
-        let timestamps_us = kept.only(std::mem::take(&mut self.timestamps_us));
+        let clusters = kept.only(std::mem::take(&mut self.cells.clusters));
+        let timestamps_us = kept.only(std::mem::take(&mut self.cells.timestamps_us));
         let clusters = has_clusters.then_some(clusters);
         (Batch { rows: rows - faults.len(), columns, clusters, timestamps_us }, faults)
     }
-}
-
-fn push_number(values: &mut Vec<f64>, evidence: &mut Evidence, cell: Cell<'_>) -> Option<RejectionReason> {
-    let read = match cell {
-        Cell::Missing => Numeric::Missing,
-        Cell::Text(bytes) => cell::numeric(bytes),
-        Cell::Integer(number) => Numeric::Number(number as f64),
-        Cell::Number(number) => Numeric::Number(cell::canonical(number)),
-        Cell::Bool(_) => Numeric::NotANumber,
-        Cell::Nested | Cell::Duplicate => {
-            values.push(MISSING);
-            return Some(structural(cell));
-        }
-    };
-    let (value, fault) = match read {
-        Numeric::Number(number) => {
-            evidence.numbers += 1;
-            (number, None)
-        }
-        Numeric::Missing => (MISSING, None),
-        Numeric::NotUtf8 => (MISSING, Some(RejectionReason::InvalidUtf8)),
-        Numeric::NotANumber => {
-            evidence.others += 1;
-            (MISSING, Some(RejectionReason::WrongType))
-        }
-    };
-    values.push(value);
-    fault
 }
 
 /// The label in a cell, if it has one. Numbers are written as short as they can be, so that 1 and 1.0 are one label.
@@ -323,24 +315,6 @@ fn structural(cell: Cell<'_>) -> RejectionReason {
     if matches!(cell, Cell::Duplicate) { RejectionReason::DuplicateKey } else { RejectionReason::NestedValue }
 }
 
-impl Values {
-    fn is_other_type(&self, is_full: bool) -> bool {
-        matches!(self, Self::Numeric { evidence, .. } if evidence.is_other_type(is_full))
-    }
-
-    fn take(&mut self, kept: &Kept) -> Column {
-        match self {
-            Self::Numeric { values, evidence } => {
-                *evidence = Evidence { numbers_in_last_batch: evidence.numbers, ..Evidence::default() };
-                Column::Numeric(kept.only(std::mem::take(values)))
-            }
-            Self::Categorical { codes, labels } => {
-                Column::Categorical { codes: kept.only(std::mem::take(codes)), dictionary: labels.take() }
-            }
-        }
-    }
-}
-
 /// Which rows of a batch stay.
 struct Kept {
     rows: Option<Vec<bool>>,
@@ -358,6 +332,16 @@ impl Kept {
             }
         }
         Self { rows: Some(kept) }
+    }
+
+    /// Empties the column.
+    fn column(&self, values: &mut Values) -> Column {
+        match values {
+            Values::Numeric(values) => Column::Numeric(self.only(std::mem::take(values))),
+            Values::Categorical { codes, labels } => {
+                Column::Categorical { codes: self.only(std::mem::take(codes)), dictionary: labels.take() }
+            }
+        }
     }
 
     fn only<T>(&self, mut values: Vec<T>) -> Vec<T> {

@@ -62,6 +62,14 @@ pub(super) fn numeric(cell: &[u8]) -> Numeric {
     }
 }
 
+/// The number that a text begins with, and its length, where it is written in the most common ways: digits, perhaps a minus before
+/// them. What [`numeric`] says of exactly this text.
+pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
+    let first = if text.first() == Some(&b'-') { text.get(1) } else { text.first() };
+    let (number, length) = first?.is_ascii_digit().then(|| fast_float2::parse_partial::<f64, _>(text).ok())??;
+    Some((number + 0.0, length))
+}
+
 pub(super) fn label(cell: &[u8]) -> Label<'_> {
     let trimmed = cell.trim_ascii();
     // A NaN among labels is how pandas writes a missing one.
@@ -178,5 +186,17 @@ mod tests {
         //         h = (h ^ h >> 33) * 0xff51afd7ed558ccd % 2**64; h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53 % 2**64; h ^ h >> 33
         assert_eq!(cluster(""), 0xEFD0_1F60_BA99_2926);
         assert_eq!(cluster("study-1"), 0x1EBE_E1CB_854A_606A);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_leading_number_is_that_number(text in "-{0,1}[0-9.]{0,25}([eE][+-]{0,1}[0-9]{0,4}){0,1}[,x]{0,1}[0-9]{0,2}", number: f64) {
+            for text in [text, format!("{number}"), format!("{number:e}")] {
+                if let Some((read, length)) = leading_number(text.as_bytes()) {
+                    let whole = numeric(&text.as_bytes()[..length]);
+                    assert!(matches!(whole, Numeric::Number(whole) if whole.to_bits() == read.to_bits()), "{text}");
+                }
+            }
+        }
     }
 }

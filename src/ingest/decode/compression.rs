@@ -102,11 +102,14 @@ impl SourceState {
     }
 }
 
+/// Compressed bytes that are read at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// Decompresses while reading. Concatenated gzip members and zstd frames are read as one stream, as their tools do; anything
 /// else after a member is an error. An object of no bytes gives no bytes under any compression.
 pub(super) fn open(input: Input, compression: Compression) -> io::Result<PlainBytes> {
     let source = SourceState::default();
-    let mut raw = BufReader::new(Watched { inner: input.into_stream(), source: source.clone() });
+    let mut raw = BufReader::with_capacity(BUFFER_BYTES, Watched { inner: input.into_stream(), source: source.clone() });
     let reader: Box<dyn Read + Send> = if io::BufRead::fill_buf(&mut raw)?.is_empty() {
         Box::new(io::empty())
     } else {

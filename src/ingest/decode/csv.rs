@@ -1,6 +1,8 @@
 //! CSV: the rows of an object, each read by the header that it was written under.
 
+mod fields;
 mod header;
+mod plain;
 mod records;
 
 use csv::ByteRecord;
@@ -10,10 +12,12 @@ use super::cell::Cell;
 use super::error::{DecodeFault, DecodeResult};
 use super::guess::Votes;
 use super::intake::Intake;
-use super::lines::Lines;
+use super::lines::{Lines, Parse};
 use super::rejection::RejectionReason;
+use super::rows::Rows;
 use header::{HeaderLine, Headers, Needed, Positions};
-use records::Records;
+use plain::Plain;
+use records::{Extent, Records};
 
 pub(super) fn decode(lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<()> {
     let mut records = Records::new(lines);
@@ -25,53 +29,64 @@ pub(super) fn decode(lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<()> 
     let positions = Positions::of_first(&record, intake)?;
     positions.mark_seen(intake);
     let mut headers = Headers::new(&record, positions, Needed::of(intake));
-    while let Some(extent) = records.next(&mut record).map_err(DecodeFault::Unreadable)? {
-        let line = extent.first_line;
-        if let Some((reason, detail)) = extent.fault {
-            intake.reject(reason, extent.lines, line, || detail.to_owned());
-            continue;
+    let mut plain = Plain::new(&headers, intake);
+    let mut row = plain.empty();
+    loop {
+        let taken = records.lines().take_rows(&plain, &mut |rows, above| intake.take(rows, above));
+        taken.map_err(DecodeFault::Unreadable)?;
+        let Some(extent) = records.next(&mut record).map_err(DecodeFault::Unreadable)? else { return Ok(()) };
+        row.clear();
+        if take_record(&record, &extent, &mut headers, &mut row, intake) && plain.update(&headers) {
+            records.lines().forget_rows();
         }
-        if let Some(header) = headers.recognise(&record, |names| Positions::find(names, intake.request)) {
-            headers.latest().mark_seen(intake);
-            pass_header(header, record.len(), line, intake);
-            continue;
-        }
-        if let Some(positions) = headers.of_fields(record.len()) {
-            take_row(&record, positions, line, intake);
-        } else {
-            let moment = cell(&record, headers.latest().timestamp);
-            let detail = || format!("found {} fields, expected {}", record.len(), headers.field_counts());
-            intake.reject_at(moment, RejectionReason::FieldCount, extent.lines, line, detail);
-        }
+        intake.take(&row, 0);
     }
-    Ok(())
 }
 
-fn pass_header(header: HeaderLine, fields: usize, line: u64, intake: &mut Intake<'_>) {
-    let (reason, detail) = match header {
+/// Reads one record; whether it is a header.
+fn take_record(
+    record: &ByteRecord,
+    extent: &Extent,
+    headers: &mut Headers<Positions>,
+    row: &mut Rows,
+    intake: &mut Intake<'_>,
+) -> bool {
+    let line = extent.first_line;
+    if let Some((reason, detail)) = extent.fault {
+        row.reject(reason, extent.lines, line, None, || detail.to_owned());
+    } else if let Some(header) = headers.recognise(record, |names| Positions::find(names, intake.request)) {
+        headers.latest().mark_seen(intake);
+        let (reason, detail) = describe(header, record.len());
+        row.reject(reason, 1, line, None, || detail);
+        return true;
+    } else if let Some(positions) = headers.of_fields(record.len()) {
+        let is_admitted = if positions.timestamp.is_some() {
+            row.admit(intake.admission(), cell(record, positions.timestamp), line)
+        } else {
+            row.admit_always(None);
+            true
+        };
+        if is_admitted {
+            // Another header of the object may have the cluster that this one lacks.
+            let cluster = intake.request.cluster.is_some().then(|| cell(record, positions.cluster));
+            row.push_row(line, positions.columns.iter().map(|position| cell(record, *position)), cluster);
+        }
+    } else {
+        let moment = intake.admission().moment(cell(record, headers.latest().timestamp));
+        let detail = || format!("found {} fields, expected {}", record.len(), headers.field_counts());
+        row.reject(RejectionReason::FieldCount, extent.lines, line, moment.ok(), detail);
+    }
+    false
+}
+
+fn describe(header: HeaderLine, fields: usize) -> (RejectionReason, String) {
+    match header {
         HeaderLine::Repeated => (RejectionReason::RepeatedHeader, String::new()),
         HeaderLine::Torn => (RejectionReason::RepeatedHeader, "its first or last name is torn".to_owned()),
         HeaderLine::Changed => {
             (RejectionReason::ChangedHeader, format!("{fields} fields; the rows below with as many are read by it"))
         }
-    };
-    intake.pass_header(reason, line, detail);
-}
-
-fn take_row(record: &ByteRecord, positions: &Positions, line: u64, intake: &mut Intake<'_>) {
-    let moment_us = if positions.timestamp.is_some() {
-        let moment_us = intake.admit(cell(record, positions.timestamp), line);
-        if moment_us.is_none() {
-            return;
-        }
-        moment_us
-    } else {
-        intake.admit_without_timestamp();
-        None
-    };
-    // Another header of the object may have the cluster that this one lacks.
-    let cluster = intake.request.cluster.is_some().then(|| cell(record, positions.cluster));
-    intake.push_row(line, moment_us, positions.columns.iter().map(|position| cell(record, *position)), cluster);
+    }
 }
 
 /// The cell at a position; missing where the header or the record has none.

@@ -3,13 +3,16 @@
 
 use std::ops::Range;
 
-use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
+pub(super) use super::admission::Refusal;
 
-use super::batch::{Batch, Builder, Place};
-use super::cell::{self, Cell};
+use super::admission::Admission;
+use super::batch::{Batch, Builder};
+use super::cell::Cell;
 use super::error::{DecodeError, DecodeFault, DecodeResult};
 use super::rejection::{Location, RejectionReason};
+use super::rows::{Fate, RejectedRow, Rows};
 use super::{BatchSink, Request, Tally};
+use crate::ingest::timestamp;
 
 pub(super) struct Intake<'a> {
     pub request: &'a Request,
@@ -18,49 +21,25 @@ pub(super) struct Intake<'a> {
     /// Why a batch could not be taken.
     failure: Option<DecodeFault>,
     builder: Builder,
-    /// `[start, end)` in microseconds, where rows have a time to compare with it.
-    window_us: Option<(i64, i64)>,
+    /// At least 1.
+    batch_rows: u64,
+    admission: Admission,
     /// The last moment that could be read.
     last_us: Option<i64>,
     /// Rows rejected since then, whose own time cannot be read.
     undated: u64,
 }
 
-/// Why a row's timestamp is not used.
-pub(super) struct Refusal {
-    reason: RejectionReason,
-    error: Option<TimestampError>,
-}
-
-impl Refusal {
-    fn detail(&self) -> String {
-        self.error.map(|error| error.to_string()).unwrap_or_default()
-    }
-}
-
-impl From<RejectionReason> for Refusal {
-    fn from(reason: RejectionReason) -> Self {
-        Self { reason, error: None }
-    }
-}
-
-impl From<TimestampError> for Refusal {
-    fn from(error: TimestampError) -> Self {
-        let reason = match error {
-            TimestampError::Invalid => RejectionReason::InvalidTimestamp,
-            TimestampError::Naive => RejectionReason::NaiveTimestamp,
-            TimestampError::OutOfRange => RejectionReason::TimestampOutOfRange,
-        };
-        Self { reason, error: Some(error) }
-    }
-}
-
 impl<'a> Intake<'a> {
     pub fn new(request: &'a Request, sink: BatchSink<'a>) -> Self {
-        let window = request.window.filter(|_| request.timestamp.is_some());
-        let window_us = window.map(|window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
         let tally = Tally { columns_seen: vec![false; request.columns.len()], ..Tally::default() };
-        Self { request, tally, sink, failure: None, builder: Builder::new(request), window_us, last_us: None, undated: 0 }
+        let (builder, admission) = (Builder::new(request), Admission::new(request));
+        let batch_rows = u64::try_from(request.batch_rows.max(1)).unwrap_or(u64::MAX);
+        Self { request, tally, sink, failure: None, builder, batch_rows, admission, last_us: None, undated: 0 }
+    }
+
+    pub fn admission(&self) -> Admission {
+        self.admission
     }
 
     /// Every name that is read, in the order features, timestamp, cluster.
@@ -81,27 +60,68 @@ impl<'a> Intake<'a> {
         found
     }
 
-    /// Counts rows that are rejected and whose time cannot be read.
-    pub fn reject(&mut self, reason: RejectionReason, rows: u64, line: u64, detail: impl FnOnce() -> String) {
-        self.tally.rows_read += rows;
-        self.tally.rejected.add(reason, rows, || Location { line, column: None, detail: detail() });
-        self.undated += rows;
+    /// Takes the next rows of the object, which stand below line `above`.
+    pub fn take(&mut self, rows: &Rows, above: u64) {
+        let mut rejected = rows.rejected.iter();
+        let mut first_seen = rows.first_seen.iter().peekable();
+        // The admitted rows, up to those that are in a batch already.
+        let (mut admitted, mut in_batch) = (0, 0);
+        for (at, fate) in rows.fates.iter().enumerate() {
+            let batch = self.batch();
+            match *fate {
+                Fate::Admitted { moment_us } => {
+                    self.tally.rows_read += 1;
+                    moment_us.inspect(|moment_us| self.note(*moment_us));
+                    admitted += 1;
+                }
+                Fate::Outside { moment_us } => {
+                    self.tally.rows_read += 1;
+                    self.tally.rows_outside_window += 1;
+                    self.note(moment_us);
+                }
+                Fate::Rejected => rejected.next().into_iter().for_each(|row| self.reject(row, above)),
+            }
+            while let Some((_, column)) = first_seen.next_if(|(row, _)| *row <= at + 1) {
+                self.mark_seen(*column);
+            }
+            if self.batch() != batch {
+                self.builder.append(&rows.cells, in_batch..admitted, above);
+                in_batch = admitted;
+                self.flush(true);
+            }
+        }
+        self.builder.append(&rows.cells, in_batch..admitted, above);
     }
 
-    /// Counts rows that are rejected for another reason than their time, which may be in this cell.
-    pub fn reject_at(&mut self, cell: Cell<'_>, reason: RejectionReason, rows: u64, line: u64, detail: impl FnOnce() -> String) {
-        self.reject(reason, rows, line, detail);
-        if let Ok(moment_us) = self.moment(cell) {
-            self.undated -= rows;
-            self.note(moment_us);
-            self.tally.rejected_in_window += if self.is_inside(moment_us) { rows } else { 0 };
+    /// Which batch the next row belongs to.
+    fn batch(&self) -> u64 {
+        self.tally.rows_read / self.batch_rows
+    }
+
+    fn mark_seen(&mut self, column: Option<usize>) {
+        match column.map(|column| self.tally.columns_seen.get_mut(column)) {
+            Some(Some(seen)) => *seen = true,
+            Some(None) => {}
+            None => self.tally.cluster_seen = true,
         }
     }
 
-    /// Counts a header in the middle of the rows: a line that holds no row, so that nothing is lost with it.
-    pub fn pass_header(&mut self, reason: RejectionReason, line: u64, detail: String) {
-        self.tally.rows_read += 1;
-        self.tally.rejected.add(reason, 1, || Location { line, column: None, detail });
+    fn reject(&mut self, row: &RejectedRow, above: u64) {
+        self.tally.rows_read += row.rows;
+        self.tally.rejected.add(row.reason, row.rows, || {
+            let column = self.request.timestamp.as_ref().filter(|_| row.is_for_timestamp).map(|column| column.name.clone());
+            Location { line: above + row.line, column, detail: row.detail.clone() }
+        });
+        // A header is no row, and lies nowhere.
+        if row.reason.is_header() {
+            return;
+        }
+        if let Some(moment_us) = row.moment_us {
+            self.note(moment_us);
+            self.tally.rejected_in_window += if self.admission.is_inside(moment_us) { row.rows } else { 0 };
+        } else {
+            self.undated += row.rows;
+        }
     }
 
     /// Counts a row that has no timestamp column to look at.
@@ -112,25 +132,7 @@ impl<'a> Intake<'a> {
     /// Counts a row whose timestamp is in this cell. Gives the moment when the row goes on to its features; otherwise the row is
     /// outside the window or rejected, and accounted for.
     pub fn admit(&mut self, cell: Cell<'_>, line: u64) -> Option<i64> {
-        self.admit_moment(self.moment(cell), line)
-    }
-
-    /// The moment in a cell.
-    fn moment(&self, cell: Cell<'_>) -> Result<i64, Refusal> {
-        let naive = self.request.timestamp.as_ref().map_or(NaiveTimestamps::Reject, |column| column.naive);
-        match cell {
-            Cell::Missing => Err(RejectionReason::MissingTimestamp.into()),
-            Cell::Text(bytes) if cell::is_missing(bytes.trim_ascii()) => Err(RejectionReason::MissingTimestamp.into()),
-            Cell::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => timestamp::parse(text, naive).map_err(Refusal::from),
-                Err(_) => Err(RejectionReason::InvalidUtf8.into()),
-            },
-            Cell::Integer(epoch) => timestamp::from_integer(epoch).map_err(Refusal::from),
-            Cell::Number(epoch) => timestamp::from_float(epoch).map_err(Refusal::from),
-            Cell::Bool(_) => Err(TimestampError::Invalid.into()),
-            Cell::Nested => Err(RejectionReason::NestedValue.into()),
-            Cell::Duplicate => Err(RejectionReason::DuplicateKey.into()),
-        }
+        self.admit_moment(self.admission.moment(cell), line)
     }
 
     /// As [`Self::admit`], for a timestamp that has been read already.
@@ -146,7 +148,7 @@ impl<'a> Intake<'a> {
             }
         };
         self.note(moment_us);
-        let is_inside = self.is_inside(moment_us);
+        let is_inside = self.admission.is_inside(moment_us);
         if !is_inside {
             self.tally.rows_outside_window += 1;
         }
@@ -156,7 +158,7 @@ impl<'a> Intake<'a> {
     /// As [`Self::admit_moment`] for many rows; gives the moments of the rows that go on to their features. `None`, and nothing is
     /// accounted for, where a moment is out of range.
     pub fn admit_moments(&mut self, moments_us: &[i64]) -> Option<Range<i64>> {
-        let (start, end) = self.window_us.unwrap_or((i64::MIN, i64::MAX));
+        let (start, end) = self.admission.window_us.unwrap_or((i64::MIN, i64::MAX));
         let (mut oldest, mut latest, mut newest, mut inside) = (i64::MAX, i64::MIN, i64::MIN, 0_u64);
         for &moment in moments_us {
             oldest = oldest.min(moment);
@@ -181,7 +183,7 @@ impl<'a> Intake<'a> {
 
     /// Whether rows between these moments all lie outside the window.
     pub fn is_all_outside(&self, first_us: i64, last_us: i64) -> bool {
-        self.window_us.is_some_and(|(start, end)| last_us < start || end <= first_us)
+        self.admission.window_us.is_some_and(|(start, end)| last_us < start || end <= first_us)
     }
 
     /// Counts rows between these moments, all outside the window and not read.
@@ -192,15 +194,11 @@ impl<'a> Intake<'a> {
         self.note(last_us);
     }
 
-    fn is_inside(&self, moment_us: i64) -> bool {
-        self.window_us.is_none_or(|(start, end)| (start..end).contains(&moment_us))
-    }
-
     /// Takes note of a moment that could be read.
     fn note(&mut self, moment_us: i64) {
         self.tally.oldest_us = Some(self.tally.oldest_us.map_or(moment_us, |oldest| oldest.min(moment_us)));
         // One row from a clock that is ahead does not make the others new.
-        if self.window_us.is_none_or(|(_, end)| moment_us < end) {
+        if self.admission.window_us.is_none_or(|(_, end)| moment_us < end) {
             self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
         }
         self.place_undated(Some(moment_us));
@@ -214,7 +212,7 @@ impl<'a> Intake<'a> {
         if rows == 0 {
             return;
         }
-        let may_be_inside = match (self.window_us, self.last_us, next_us) {
+        let may_be_inside = match (self.admission.window_us, self.last_us, next_us) {
             (None, ..) => true,
             (Some(_), None, None) => false,
             (Some((start, end)), last, next) => {
@@ -227,29 +225,13 @@ impl<'a> Intake<'a> {
         self.tally.rejected_in_window += if may_be_inside { rows } else { 0 };
     }
 
-    /// Adds an admitted row: one cell for each requested column, in order, and the cluster's.
-    pub fn push_row<'c>(
-        &mut self,
-        line: u64,
-        moment_us: Option<i64>,
-        cells: impl Iterator<Item = Cell<'c>>,
-        cluster: Option<Cell<'c>>,
-    ) {
-        self.builder.begin_row(moment_us);
-        for (column, cell) in cells.enumerate() {
-            self.builder.push(Place { line, column: Some(column) }, cell);
+    /// Ends the batch, if it has rows. It is full unless the object has come to its end.
+    fn flush(&mut self, is_full: bool) {
+        if self.builder.is_empty() {
+            return;
         }
-        if let Some(cell) = cluster {
-            self.builder.push(Place { line, column: None }, cell);
-        }
-        if self.builder.is_full() {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
         let has_clusters = self.request.cluster.is_some() && self.tally.cluster_seen;
-        let (batch, faults) = self.builder.take(&self.tally.columns_seen, has_clusters);
+        let (batch, faults) = self.builder.take(is_full, &self.tally.columns_seen, has_clusters);
         // They were admitted.
         self.tally.rejected_in_window += u64::try_from(faults.len()).unwrap_or(u64::MAX);
         for fault in faults {
@@ -260,7 +242,7 @@ impl<'a> Intake<'a> {
             self.tally.rejected.add(fault.reason, 1, || Location {
                 line: fault.place.line,
                 column: column.map(str::to_owned),
-                detail: fault.detail.to_owned(),
+                detail: if fault.reason == RejectionReason::WrongType { "not a number".to_owned() } else { String::new() },
             });
         }
         self.send(batch);
@@ -283,9 +265,7 @@ impl<'a> Intake<'a> {
     pub fn finish(mut self, result: DecodeResult<()>) -> Result<Tally, DecodeError> {
         match result {
             Ok(()) => {
-                if !self.builder.is_empty() {
-                    self.flush();
-                }
+                self.flush(false);
                 self.place_undated(None);
                 Ok(self.tally)
             }

@@ -1,16 +1,52 @@
-//! Physical lines out of a stream of bytes, in bounded memory: a line that is too long is skipped, not held.
+//! The lines of an object in order: one at a time, or by blocks that are read on all cores.
+//!
+//! Blocks are read ahead by the group, so that one group is parsed while the next is read. What is parsed ahead is taken in the order
+//! of the object; a line that cannot be parsed by itself is left to the one who reads line by line.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::VecDeque;
+use std::io::{self, Read};
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
-/// One read from the source; large enough that a call costs nothing beside the lines in it.
-const BUFFER_BYTES: usize = 64 * 1024;
+use memchr::memchr;
+
+use super::blocks::{Block, Blocks};
+use super::rows::Rows;
+
+/// How much is parsed at a time, and by how many.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Bytes of a block, a line more or less: enough that handing it over costs nothing, few enough for the caches.
+    pub block_bytes: usize,
+    /// Bytes that are read ahead of those that are being parsed, a block more or less.
+    pub group_bytes: usize,
+}
+
+impl Pace {
+    pub const USUAL: Self = Self { block_bytes: 256 * 1024, group_bytes: 1024 * 1024 };
+    /// For a look at the first lines.
+    pub const LOOK: Self = Self { block_bytes: 64 * 1024, group_bytes: 64 * 1024 };
+}
 
 pub(super) struct Lines {
-    reader: BufReader<Box<dyn Read + Send>>,
-    /// The number of the line read last, from 1.
+    source: Source,
+    /// What has been read and not been taken, in order.
+    ahead: VecDeque<Piece>,
+    /// The number of the line taken last, from 1.
     number: u64,
     max_bytes: usize,
+    /// Whether blocks are parsed ahead: not below one in which what was parsed ahead had to be forgotten.
+    is_calm: bool,
+    /// Whether that happened since the last block was taken.
+    is_disturbed: bool,
+    /// For other rows.
+    spare: Vec<Rows>,
+}
+
+struct Piece {
+    block: Block,
+    /// How many bytes of it are taken.
+    taken: usize,
+    /// Its first rows, while none of it is taken.
+    rows: Option<Rows>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,47 +59,58 @@ pub(super) enum Line {
     End,
 }
 
+/// Reads the rows of some lines: as many of them as stand for themselves.
+pub(super) trait Parse: Sync {
+    /// Rows without anything in them.
+    fn empty(&self) -> Rows;
+
+    /// Fills `rows`, which are empty.
+    fn parse(&self, lines: &[u8], rows: &mut Rows);
+}
+
 impl Lines {
-    pub fn new(reader: Box<dyn Read + Send>, max_bytes: usize) -> Self {
-        Self { reader: BufReader::with_capacity(BUFFER_BYTES, reader), number: 0, max_bytes }
+    pub fn new(reader: Box<dyn Read + Send>, max_bytes: usize, pace: Pace) -> Self {
+        let blocks = Blocks::new(reader, pace.block_bytes, max_bytes);
+        let source = Source { blocks, group_bytes: pace.group_bytes, failure: None, is_at_end: false };
+        Self { source, ahead: VecDeque::new(), number: 0, max_bytes, is_calm: true, is_disturbed: false, spare: Vec::new() }
     }
 
     /// No lines at all.
     pub fn empty() -> Self {
-        Self { reader: BufReader::with_capacity(0, Box::new(io::empty())), number: 0, max_bytes: 0 }
+        Self::new(Box::new(io::empty()), 0, Pace::USUAL)
     }
 
     pub fn number(&self) -> u64 {
         self.number
     }
 
+    /// Whether all of the object has been read, and is in memory as far as it is not taken.
+    pub fn is_read(&mut self) -> bool {
+        if self.ahead.is_empty() {
+            self.ahead = self.source.group();
+        }
+        self.source.is_at_end
+    }
+
     /// Appends the next line to `line`. After [`Line::TooLong`] its content is unspecified.
     pub fn append_next(&mut self, line: &mut Vec<u8>) -> io::Result<Line> {
-        let start = line.len();
-        let room = self.max_bytes.saturating_sub(start);
-        // Two bytes more than there is room for: the end of a line that just fits.
-        let limit = u64::try_from(room).unwrap_or(u64::MAX).saturating_add(2);
-        let read = (&mut self.reader).take(limit).read_until(b'\n', line)?;
-        if read == 0 {
+        if !self.fill()? {
             return Ok(Line::End);
         }
         self.number += 1;
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        } else if u64::try_from(read).is_ok_and(|read| read == limit) {
-            self.reader.skip_until(b'\n')?;
+        let Some(piece) = self.ahead.front_mut() else { return Ok(Line::End) };
+        let Block::Lines(bytes) = &piece.block else {
+            self.ahead.pop_front();
             return Ok(Line::TooLong);
+        };
+        let (content, length) = first_line(bytes.get(piece.taken..).unwrap_or_default());
+        let found = if line.len().saturating_add(content.len()) > self.max_bytes { Line::TooLong } else { Line::Read };
+        if found == Line::Read {
+            line.extend_from_slice(content);
         }
-        if line.last() == Some(&b'\r') && line.len() > start {
-            line.pop();
-        }
-        if self.number == 1 && line.get(start..).is_some_and(|text| text.starts_with(BOM)) {
-            line.drain(start..start + BOM.len());
-        }
-        if line.len() > self.max_bytes {
-            return Ok(Line::TooLong);
-        }
-        Ok(Line::Read)
+        piece.taken += length;
+        self.spare.extend(piece.rows.take());
+        Ok(found)
     }
 
     /// The next line that is not blank, in a buffer of its own.
@@ -76,6 +123,132 @@ impl Lines {
             }
         }
     }
+
+    /// Takes the rows of all lines up to one that does not stand for itself, and hands them on with the number of the line above.
+    pub fn take_rows(&mut self, parser: &impl Parse, take: &mut dyn FnMut(&Rows, u64)) -> io::Result<()> {
+        while self.fill()? {
+            if self.is_calm && self.ahead.front().is_some_and(Piece::is_waiting) {
+                self.parse_ahead(parser);
+            }
+            let Some(piece) = self.ahead.front_mut() else { break };
+            let Block::Lines(bytes) = &piece.block else { break };
+            let rows = piece.rows.take().unwrap_or_else(|| {
+                let mut rows = self.spare.pop().unwrap_or_else(|| parser.empty());
+                rows.clear();
+                parser.parse(bytes.get(piece.taken..).unwrap_or_default(), &mut rows);
+                rows
+            });
+            take(&rows, self.number);
+            self.number += rows.lines;
+            piece.taken += rows.bytes;
+            let is_done = piece.taken >= bytes.len();
+            self.spare.push(rows);
+            if !is_done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was parsed and is not taken: it has to be parsed otherwise.
+    pub fn forget_rows(&mut self) {
+        (self.is_calm, self.is_disturbed) = (false, true);
+        self.spare.extend(self.ahead.iter_mut().filter_map(|piece| piece.rows.take()));
+    }
+
+    /// Makes the first piece one with something left; `false` at the end of the object.
+    fn fill(&mut self) -> io::Result<bool> {
+        while self.ahead.front().is_some_and(Piece::is_done) {
+            self.ahead.pop_front();
+            self.is_calm = !std::mem::take(&mut self.is_disturbed);
+        }
+        if self.ahead.is_empty() {
+            self.ahead = self.source.group();
+        }
+        match self.source.failure.take_if(|_| self.ahead.is_empty()) {
+            Some(error) => Err(error),
+            None => Ok(!self.ahead.is_empty()),
+        }
+    }
+
+    /// Parses what has been read, and reads the next group meanwhile.
+    fn parse_ahead(&mut self, parser: &impl Parse) {
+        let Self { source, ahead, spare, .. } = self;
+        if source.is_at_end && ahead.len() == 1 {
+            return;
+        }
+        let size_ahead: usize = ahead.iter().map(Piece::size).sum();
+        let next = rayon::in_place_scope(|scope| {
+            for piece in ahead.iter_mut().filter(|piece| piece.is_waiting()) {
+                let mut rows = spare.pop().unwrap_or_else(|| parser.empty());
+                scope.spawn(move |_| {
+                    if let Block::Lines(bytes) = &piece.block {
+                        rows.clear();
+                        parser.parse(bytes, &mut rows);
+                        piece.rows = Some(rows);
+                    }
+                });
+            }
+            if size_ahead < 2 * source.group_bytes { source.group() } else { VecDeque::new() }
+        });
+        ahead.extend(next);
+    }
+}
+
+impl Piece {
+    fn size(&self) -> usize {
+        if let Block::Lines(bytes) = &self.block { bytes.len() } else { 0 }
+    }
+
+    /// Whether all of it can be parsed, and was not.
+    fn is_waiting(&self) -> bool {
+        self.taken == 0 && self.rows.is_none() && matches!(self.block, Block::Lines(_))
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(&self.block, Block::Lines(bytes) if self.taken >= bytes.len())
+    }
+}
+
+/// Where the blocks come from.
+struct Source {
+    blocks: Blocks,
+    group_bytes: usize,
+    /// Below the last block that was given.
+    failure: Option<io::Error>,
+    is_at_end: bool,
+}
+
+impl Source {
+    /// The next blocks; none at the end, or when reading failed.
+    fn group(&mut self) -> VecDeque<Piece> {
+        let (mut group, mut size) = (VecDeque::new(), 0);
+        while size < self.group_bytes && !self.is_at_end {
+            match self.blocks.next() {
+                Ok(Some(block)) => {
+                    // Past a long line more may have been read than a group holds.
+                    let piece = Piece { block, taken: 0, rows: None };
+                    size += if piece.is_waiting() { piece.size() } else { self.group_bytes };
+                    group.push_back(piece);
+                }
+                Ok(None) => self.is_at_end = true,
+                Err(error) => {
+                    self.failure = Some(error);
+                    self.is_at_end = true;
+                }
+            }
+        }
+        group
+    }
+}
+
+/// The first of some lines without its end (LF or CRLF), and its length with it.
+pub(super) fn first_line(lines: &[u8]) -> (&[u8], usize) {
+    let (line, length) = match memchr(b'\n', lines) {
+        Some(at) => (lines.get(..at).unwrap_or_default(), at + 1),
+        None => (lines, lines.len()),
+    };
+    (line.strip_suffix(b"\r").unwrap_or(line), length)
 }
 
 pub(super) fn is_blank(line: &[u8]) -> bool {
@@ -87,7 +260,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8], max_bytes: usize) -> Vec<(u64, Line, Vec<u8>)> {
-        let mut lines = Lines::new(Box::new(io::Cursor::new(bytes.to_vec())), max_bytes);
+        let mut lines = Lines::new(Box::new(io::Cursor::new(bytes.to_vec())), max_bytes, Pace::USUAL);
         let mut found = Vec::new();
         loop {
             let mut line = Vec::new();

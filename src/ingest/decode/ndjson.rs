@@ -1,67 +1,139 @@
 //! NDJSON: one JSON object a line. Only the needed keys are materialised; everything else is parsed over.
 
+mod row;
+mod scan;
+mod value;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 
-use super::ColumnGuess;
-use super::cell::Cell;
+use super::admission::Admission;
 use super::error::{DecodeFault, DecodeResult};
 use super::guess::Votes;
 use super::intake::Intake;
-use super::lines::{Line, Lines};
+use super::lines::{self, Line, Lines, Parse};
 use super::rejection::RejectionReason;
+use super::rows::Rows;
+use super::{ColumnGuess, Request};
+use row::Row;
+use value::{Key, Value};
 
 pub(super) fn decode(mut lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<()> {
-    let mut row = Row::new(intake);
-    let mut line = Vec::new();
-    let mut first_names: Option<Vec<String>> = None;
+    let objects = Objects { request: intake.request, admission: intake.admission() };
+    let mut names: Option<Vec<String>> = None;
     let mut timestamp_seen = false;
+    let (mut line, mut long) = (Vec::new(), objects.empty());
     intake.tally.is_empty = true;
     loop {
+        let taken = lines.take_rows(&objects, &mut |rows, above| {
+            intake.tally.is_empty &= rows.fates.is_empty();
+            timestamp_seen |= rows.timestamp_seen;
+            if names.is_none() {
+                names.clone_from(&rows.names);
+            }
+            intake.take(rows, above);
+        });
+        taken.map_err(DecodeFault::Unreadable)?;
+        // Every other line stands for itself.
         match lines.next_filled(&mut line).map_err(DecodeFault::Unreadable)? {
             Line::End => break,
+            Line::Read => {}
             Line::TooLong => {
                 intake.tally.is_empty = false;
-                intake.reject(RejectionReason::RowTooLong, 1, lines.number(), || "longer than a row may be".to_owned());
-                continue;
+                long.clear();
+                long.reject(RejectionReason::RowTooLong, 1, lines.number(), None, || "longer than a row may be".to_owned());
+                intake.take(&long, 0);
             }
-            Line::Read => intake.tally.is_empty = false,
         }
-        if let Err(error) = row.read(&line) {
-            let (reason, detail) = why_invalid(&line, &error);
-            intake.reject(reason, 1, lines.number(), || detail);
-            continue;
-        }
-        if first_names.is_none() {
-            first_names = Some(members(&line).unwrap_or_default().into_iter().map(|(name, _)| name).collect());
-        }
-        row.mark_seen(intake);
-        let moment_us = match row.timestamp {
-            None => {
-                intake.admit_without_timestamp();
-                None
-            }
-            Some(slot) => {
-                timestamp_seen |= row.is_present(slot);
-                let moment_us = intake.admit(row.cell(slot), lines.number());
-                if moment_us.is_none() {
-                    continue;
-                }
-                moment_us
-            }
-        };
-        let cluster = row.cluster.map(|slot| row.cell(slot));
-        intake.push_row(lines.number(), moment_us, row.columns.iter().map(|slot| row.cell(*slot)), cluster);
     }
-    match (&intake.request.timestamp, first_names) {
+    match (&intake.request.timestamp, names) {
         (Some(column), Some(columns)) if !timestamp_seen => {
             Err(DecodeFault::TimestampAbsent { name: column.name.clone(), columns })
         }
         _ => Ok(()),
+    }
+}
+
+/// Reads lines as objects.
+struct Objects<'r> {
+    request: &'r Request,
+    admission: Admission,
+}
+
+impl Parse for Objects<'_> {
+    fn empty(&self) -> Rows {
+        Rows::new(self.request)
+    }
+
+    fn parse(&self, lines: &[u8], rows: &mut Rows) {
+        let mut row = Row::new(self.request);
+        let mut unseen = Unseen::new(self.request);
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let (line, length) = lines::first_line(rest);
+            if line.len() > self.request.max_row_bytes {
+                return;
+            }
+            if !lines::is_blank(line) {
+                self.read(line, rows.lines + 1, &mut row, &mut unseen, rows);
+            }
+            rows.lines += 1;
+            rows.bytes += length;
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+}
+
+impl Objects<'_> {
+    fn read(&self, line: &[u8], number: u64, row: &mut Row, unseen: &mut Unseen, rows: &mut Rows) {
+        if let Err(error) = row.read(line) {
+            let (reason, detail) = why_invalid(line, &error);
+            rows.reject(reason, 1, number, None, || detail);
+            return;
+        }
+        unseen.look(row, rows);
+        if let Some(slot) = row.timestamp {
+            if row.is_present(slot) {
+                rows.timestamp_seen = true;
+            } else if rows.names.is_none() {
+                rows.names = Some(members(line).unwrap_or_default().into_iter().map(|(name, _)| name).collect());
+            }
+            if !rows.admit(self.admission, row.cell(slot), number) {
+                return;
+            }
+        } else {
+            rows.admit_always(None);
+        }
+        let cluster = row.cluster.map(|slot| row.cell(slot));
+        rows.push_row(number, row.columns.iter().map(|slot| row.cell(*slot)), cluster);
+    }
+}
+
+/// The columns, and (`None`) the cluster, that have not occurred.
+struct Unseen {
+    columns: Vec<Option<usize>>,
+}
+
+impl Unseen {
+    fn new(request: &Request) -> Self {
+        let cluster = request.cluster.is_some().then_some(None);
+        Self { columns: (0..request.columns.len()).map(Some).chain(cluster).collect() }
+    }
+
+    /// Takes note of the columns that the row, which is to be counted next, has.
+    fn look(&mut self, row: &Row, rows: &mut Rows) {
+        let next = rows.fates.len() + 1;
+        self.columns.retain(|column| {
+            let slot = column.map_or(row.cluster, |column| row.columns.get(column).copied());
+            let is_present = slot.is_some_and(|slot| row.is_present(slot));
+            if is_present {
+                rows.first_seen.push((next, *column));
+            }
+            !is_present
+        });
     }
 }
 
@@ -109,102 +181,6 @@ fn why_invalid(line: &[u8], error: &serde_json::Error) -> (RejectionReason, Stri
     (RejectionReason::InvalidJson, detail)
 }
 
-/// The needed values of one line.
-struct Row {
-    slot_of: HashMap<String, usize>,
-    slots: Vec<Slot>,
-    /// What the text slots refer to.
-    text: String,
-    columns: Vec<usize>,
-    timestamp: Option<usize>,
-    cluster: Option<usize>,
-}
-
-#[derive(Clone)]
-enum Slot {
-    Absent,
-    Missing,
-    Integer(i128),
-    Number(f64),
-    Bool(bool),
-    Text(Range<usize>),
-    Nested,
-    Duplicate,
-}
-
-impl Row {
-    fn new(intake: &Intake<'_>) -> Self {
-        let mut slot_of = HashMap::new();
-        let mut slot = |name: &str| {
-            let next = slot_of.len();
-            *slot_of.entry(name.to_owned()).or_insert(next)
-        };
-        let request = intake.request;
-        let columns = request.columns.iter().map(|(name, _)| slot(name.as_str())).collect();
-        let timestamp = request.timestamp.as_ref().map(|column| slot(&column.name));
-        let cluster = request.cluster.as_deref().map(&mut slot);
-        let slots = vec![Slot::Absent; slot_of.len()];
-        Self { slot_of, slots, text: String::new(), columns, timestamp, cluster }
-    }
-
-    fn read(&mut self, line: &[u8]) -> Result<(), serde_json::Error> {
-        self.slots.fill(Slot::Absent);
-        self.text.clear();
-        let mut deserializer = serde_json::Deserializer::from_slice(line);
-        deserializer.deserialize_map(&mut *self)?;
-        deserializer.end()
-    }
-
-    fn cell(&self, slot: usize) -> Cell<'_> {
-        self.slots.get(slot).map_or(Cell::Missing, |slot| slot.cell(&self.text))
-    }
-
-    fn is_present(&self, slot: usize) -> bool {
-        !matches!(self.slots.get(slot), None | Some(Slot::Absent))
-    }
-
-    fn mark_seen(&self, intake: &mut Intake<'_>) {
-        for (seen, slot) in intake.tally.columns_seen.iter_mut().zip(&self.columns) {
-            *seen |= self.is_present(*slot);
-        }
-        intake.tally.cluster_seen |= self.cluster.is_some_and(|slot| self.is_present(slot));
-    }
-}
-
-impl Slot {
-    fn cell<'t>(&self, text: &'t str) -> Cell<'t> {
-        match self {
-            Self::Absent | Self::Missing => Cell::Missing,
-            Self::Integer(number) => Cell::Integer(*number),
-            Self::Number(number) => Cell::Number(*number),
-            Self::Bool(value) => Cell::Bool(*value),
-            Self::Text(range) => Cell::Text(text.get(range.clone()).unwrap_or_default().as_bytes()),
-            Self::Nested => Cell::Nested,
-            Self::Duplicate => Cell::Duplicate,
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for &mut Row {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(slot) = map.next_key_seed(Key(|name: &str| self.slot_of.get(name).copied()))? {
-            let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let value = map.next_value_seed(Value { text: &mut self.text })?;
-            *slot = if matches!(slot, Slot::Absent) { value } else { Slot::Duplicate };
-        }
-        Ok(())
-    }
-}
-
 /// All members of one line with a guess at each, in order and with duplicates.
 fn members(line: &[u8]) -> Result<Vec<(String, Votes)>, serde_json::Error> {
     let mut all = AllMembers::default();
@@ -236,85 +212,5 @@ impl<'de> Visitor<'de> for &mut AllMembers {
             self.members.push((name, votes));
         }
         Ok(())
-    }
-}
-
-/// Reads a key without keeping it.
-struct Key<F>(F);
-
-impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<T, E> {
-        Ok((self.0)(name))
-    }
-}
-
-/// Reads any value; strings are appended to `text`.
-struct Value<'a> {
-    text: &'a mut String,
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = Slot;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Slot, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = Slot;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Slot, E> {
-        Ok(Slot::Missing)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Slot, E> {
-        Ok(Slot::Bool(value))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Slot, E> {
-        Ok(Slot::Integer(i128::from(number)))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Slot, E> {
-        Ok(Slot::Integer(i128::from(number)))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Slot, E> {
-        Ok(Slot::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Slot, E> {
-        let start = self.text.len();
-        self.text.push_str(text);
-        Ok(Slot::Text(start..self.text.len()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Slot, A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Slot::Nested)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Slot, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Slot::Nested)
     }
 }

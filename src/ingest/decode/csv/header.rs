@@ -29,6 +29,7 @@ pub(super) enum HeaderLine {
 }
 
 /// The names by which a header is told from a row.
+#[derive(Clone)]
 pub(super) struct Needed {
     /// Distinct.
     names: Vec<Vec<u8>>,
@@ -46,6 +47,14 @@ impl Needed {
     /// The names of the first header, when it is not known yet what will be read.
     pub fn all(header: &ByteRecord) -> Self {
         Self { names: distinct(header.iter().filter(|name| !name.is_empty())), timestamp: None }
+    }
+
+    /// Whether enough of these names may be among the fields, so that it has to be looked at more closely.
+    pub fn may_be_in<'f>(&self, mut fields: impl Iterator<Item = &'f [u8]>) -> bool {
+        match &self.timestamp {
+            Some(name) => fields.any(|field| field == name),
+            None => fields.filter(|field| self.has(field)).take(2).count() >= self.names.len().min(2),
+        }
     }
 
     fn has(&self, name: &[u8]) -> bool {
@@ -92,8 +101,17 @@ impl<P> Headers<P> {
         Self { needed, known }
     }
 
+    pub fn needed(&self) -> &Needed {
+        &self.needed
+    }
+
     pub fn latest(&self) -> &P {
         &self.known.latest.places
+    }
+
+    /// From the latest to the first, each with its names.
+    pub fn all(&self) -> impl Iterator<Item = (&ByteRecord, &P)> {
+        self.known.all().map(|header| (&header.names, &header.places))
     }
 
     /// The latest header with so many fields: the one by which a row is read.
@@ -190,13 +208,15 @@ fn is_torn_copy(record: &ByteRecord, header: &ByteRecord, needed: &Needed) -> bo
     record.len() == header.len() && fields.all(|(at, (name, whole))| name == whole || is_piece(at, name, whole))
 }
 
-fn is_timestamp(cell: &[u8]) -> bool {
+/// Whether a cell tells a row from a header.
+pub(super) fn is_timestamp(cell: &[u8]) -> bool {
     let parsed = std::str::from_utf8(cell).map(|text| timestamp::parse(text, NaiveTimestamps::Utc));
     // One that is out of range is one.
     matches!(parsed, Ok(Ok(_) | Err(TimestampError::OutOfRange | TimestampError::Naive)))
 }
 
 /// Where the needed columns stand in a record.
+#[derive(Clone)]
 pub(super) struct Positions {
     pub columns: Vec<Option<usize>>,
     pub timestamp: Option<usize>,

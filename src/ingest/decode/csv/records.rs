@@ -44,6 +44,11 @@ impl Records {
         }
     }
 
+    /// The lines below the last record.
+    pub fn lines(&mut self) -> &mut Lines {
+        &mut self.csv.get_mut().lines
+    }
+
     pub fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<Extent>> {
         let feeder = self.csv.get_mut();
         match feeder.start()? {
