@@ -7,6 +7,7 @@ pub mod channels;
 mod check;
 mod current;
 mod deliver;
+mod failures;
 mod findings;
 mod history;
 mod input;

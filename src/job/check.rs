@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::current::{Current, Logs};
+use super::failures::Failures;
 use super::measure::{Measured, measure};
 use super::notify::Untold;
 use super::readings::Readings;
@@ -15,17 +16,16 @@ use super::timings::Laps;
 use super::{
     Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, timings, trend, unusable,
 };
-use crate::bucket::{Bucket, BucketError};
+use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};
 use crate::config::{Config, Effective, Include, Origin, Store};
 use crate::decision::DatasetVerdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
-use crate::error::{ExitCode, JobError, with_causes};
+use crate::error::{ExitCode, JobError};
 use crate::feature::FeatureName;
 use crate::notify::compose::compose;
 use crate::profile::ReferenceProfile;
 use crate::report::{PastRun, Report, SCHEMA_VERSION, Timings, assemble, markdown, text};
-use crate::store::feedback::FeedbackError;
 use crate::store::{Series, StateStore, StoreError};
 use crate::window::Window;
 
@@ -326,56 +326,6 @@ fn not_delivered(untold: &Untold) -> Vec<Finding> {
         untold.kept.iter().map(|why| format!("A message could not be delivered, and is tried again by the next run: {why}."));
     let lost = untold.lost.iter().map(|why| format!("A message could not be delivered, and is not tried again: {why}."));
     kept.chain(lost).map(remark).collect()
-}
-
-/// What failed while the rest of the run went on; the first of each kind.
-#[derive(Default)]
-struct Failures {
-    store: Option<StoreError>,
-    feedback: Option<FeedbackError>,
-    copy: Option<BucketError>,
-    /// Of the report with what became of its messages; the one without stands.
-    again: Option<JobError>,
-    untold: Untold,
-}
-
-impl Failures {
-    /// Keeps a value, or the first error.
-    fn keep<T>(&mut self, result: Result<T, StoreError>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.store.get_or_insert(error);
-                None
-            }
-        }
-    }
-
-    /// Says what could not be done although the report was published.
-    fn tell(&self) {
-        if let Some(error) = &self.store {
-            tracing::error!("The state store failed, so signals and trend were not kept: {}", with_causes(error));
-        }
-        if let Some(error) = &self.feedback {
-            tracing::error!("The feedback could not be read, so what it tells is not known: {}", with_causes(error));
-        }
-        if let Some(error) = &self.copy {
-            tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
-        }
-        if let Some(error) = &self.again {
-            tracing::error!("The report was published, but not what became of its messages: {}", with_causes(error));
-        }
-        for failure in self.untold.kept.iter().chain(&self.untold.lost) {
-            tracing::error!("A message could not be delivered: {failure}");
-        }
-    }
-
-    fn exit_code(&self) -> Option<ExitCode> {
-        if self.store.is_some() || self.feedback.is_some() || self.copy.is_some() || self.again.is_some() {
-            return Some(ExitCode::StorageFailed);
-        }
-        (!self.untold.kept.is_empty() || !self.untold.lost.is_empty()).then_some(ExitCode::Undelivered)
-    }
 }
 
 /// The store of a check. Without a window there is no trend to keep; but whoever is told must be told once.

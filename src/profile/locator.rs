@@ -177,12 +177,13 @@ impl Map {
     }
 }
 
-/// How many doubles lie between the softness and `|x − centre| + softness`; negative below the centre.
+/// How many doubles lie between the softness and `|x − centre| + softness`, every second one counted; negative below the centre.
 #[inline]
 fn steps(value: f64, center: f64, softness: f64) -> i64 {
     let distance = value - center;
-    // Bits of positive numbers: far from the ends of the range.
-    let steps = (distance.abs() + softness).to_bits().cast_signed() - softness.to_bits().cast_signed();
+    // Half of them, so that the difference of any two fits as well.
+    let half = |positive: f64| (positive.to_bits() >> 1).cast_signed();
+    let steps = half(distance.abs() + softness) - half(softness);
     if distance < 0.0 { -steps } else { steps }
 }
 

@@ -80,7 +80,9 @@ impl Moments {
         let (mut low, mut high, mut furthest) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES], [0.0_f64; LANES]);
         let mut steps = [0_i64; CHUNK];
         for (value, place) in values.iter().zip(&mut steps) {
-            *place = ((value - center) * per_step + ROUNDING).to_bits().cast_signed() - ROUNDING.to_bits().cast_signed();
+            // What is far away gives nonsense here, and is put right below.
+            *place =
+                ((value - center) * per_step + ROUNDING).to_bits().cast_signed().wrapping_sub(ROUNDING.to_bits().cast_signed());
         }
         let (chunks, rest) = values.as_chunks::<LANES>();
         let mut last = [values.first().copied().unwrap_or_default(); LANES];
@@ -178,7 +180,9 @@ impl Moments {
         }
         let squares = self.squares as f64 * step * step + self.far.1.value();
         let deviation = self.deviation();
-        (squares - deviation * deviation * self.n as f64).max(0.0)
+        let around = squares - deviation * deviation * self.n as f64;
+        // Out of range stays out of range.
+        if around < 0.0 { 0.0 } else { around }
     }
 
     pub fn scale(&self) -> Scale {

@@ -366,7 +366,11 @@ fn an_object_elsewhere_gives_what_a_file_gives_and_only_what_is_needed_is_read()
     let (input, asked) = elsewhere(&bytes);
     let there = decode_input("x.parquet", input, &request).unwrap();
     assert_eq!(here.tally, there.tally);
-    assert_eq!(format!("{:?}", here.batches), format!("{:?}", there.batches));
+    // Small row groups that are near share a batch; those elsewhere come one at a time.
+    assert!(here.batches.len() < there.batches.len());
+    for column in [0, 1] {
+        assert!(here.numbers(column) == there.numbers(column), "column {column}");
+    }
     let sizes: Vec<u64> = asked.lock().unwrap().iter().map(|range| range.end - range.start).collect();
     assert!(sizes.iter().max().unwrap() < &300_000, "a row group at a time: {sizes:?}");
 

@@ -229,6 +229,7 @@ impl<'a> Bench<'a> {
             fail_on: FailOn::Never,
             // A check reads only; a profile is written.
             dry_run: matches!(command, Command::Check),
+            timings: false,
             no_notify: true,
             quiet: true,
             verbose: 0,

@@ -69,6 +69,10 @@ pub trait Deferred: Send + Sync + Debug {
     fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> Result<(), DecodeFault>;
 }
 
+fn canonical(values: &[f64]) -> impl Iterator<Item = f64> {
+    values.iter().map(|value| cell::canonical(*value))
+}
+
 impl Batch {
     /// The batch with every column decoded.
     ///
@@ -79,8 +83,8 @@ impl Batch {
             let Column::Deferred(deferred) = column else { continue };
             let mut read: Option<Column> = None;
             deferred.read(&mut |piece| match (&mut read, piece) {
-                (None, ColumnBatch::Numeric(values)) => read = Some(Column::Numeric(values.to_vec())),
-                (Some(Column::Numeric(read)), ColumnBatch::Numeric(values)) => read.extend_from_slice(values),
+                (None, ColumnBatch::Numeric(values)) => read = Some(Column::Numeric(canonical(values).collect())),
+                (Some(Column::Numeric(read)), ColumnBatch::Numeric(values)) => read.extend(canonical(values)),
                 (None, ColumnBatch::Categorical { codes, dictionary }) => {
                     read = Some(Column::Categorical { codes: codes.to_vec(), dictionary: dictionary.to_vec() });
                 }

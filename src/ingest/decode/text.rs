@@ -111,9 +111,12 @@ mod tests {
     }
 
     /// All that comes of an object.
-    fn outcome(read: impl FnOnce(&mut dyn FnMut(Batch)) -> Result<Tally, DecodeError>) -> String {
+    fn outcome(read: impl FnOnce(BatchSink<'_>) -> Result<Tally, DecodeError>) -> String {
         let mut batches = Vec::new();
-        let result = read(&mut |batch| batches.push(batch));
+        let result = read(&mut |batch| {
+            batches.push(batch);
+            Ok(())
+        });
         if let Ok(tally) = &result {
             assert!(tally.is_balanced(), "{tally:?}");
         }

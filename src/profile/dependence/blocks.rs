@@ -359,8 +359,8 @@ mod tests {
         // One by one, as the definition says: blocks of 8 rows from the first row on.
         let eights: Vec<u128> = ranks.chunks_exact(8).map(|block| block.iter().map(|rank| u128::from(*rank)).sum()).collect();
         let level = whole.levels().nth(3).unwrap();
-        assert_eq!((level.blocks, level.sum), (125, eights.iter().sum()));
-        assert_eq!(level.squares, eights.iter().map(|sum| sum * sum).sum());
+        assert_eq!((level.blocks, level.sum), (125, eights.iter().sum::<u128>()));
+        assert_eq!(level.squares, eights.iter().map(|sum| sum * sum).sum::<u128>());
 
         let (mut a, mut b) = (of(ranks[..333].iter().copied()), of(ranks[333..].iter().copied()));
         let mut stretches = of(ranks[..333].iter().copied());

@@ -67,7 +67,10 @@ impl Object {
         }
         let metadata = match &origin {
             Origin::Memory(bytes) if !bytes.starts_with(MAGIC) => return Err(corrupt("does not start as Parquet does")),
-            Origin::Memory(bytes) => guarded(|| read_metadata(&mut Cursor::new(bytes)))?,
+            Origin::Memory(bytes) => {
+                footer_bytes(bytes, length)?;
+                guarded(|| read_metadata(&mut Cursor::new(bytes)))?
+            }
             Origin::Ranges(ranges) => {
                 let tail = tail(ranges.as_ref(), length)?;
                 guarded(|| read_metadata(&mut Cursor::new(tail)))?
@@ -144,19 +147,23 @@ fn tail(ranges: &dyn Ranges, length: u64) -> DecodeResult<Vec<u8>> {
         return Err(corrupt("does not start as Parquet does"));
     }
     let mut tail = get(ranges, length - TAIL_BYTES..length)?;
-    let Some([a, b, c, d, magic @ ..]) = tail.last_chunk::<{ TRAILER_BYTES as usize }>() else {
-        return Err(corrupt("does not end as Parquet does"));
-    };
-    let footer = u64::from(u32::from_le_bytes([*a, *b, *c, *d])) + TRAILER_BYTES;
-    if magic != MAGIC || footer > LONGEST_FOOTER_BYTES.min(length) {
-        return Err(corrupt("does not end as Parquet does"));
-    }
+    let footer = footer_bytes(&tail, length)?;
     if footer > TAIL_BYTES {
         let mut whole = get(ranges, length - footer..length - TAIL_BYTES)?;
         whole.append(&mut tail);
         return Ok(whole);
     }
     Ok(tail)
+}
+
+/// How many bytes the footer has with what follows it, by the end of the object.
+fn footer_bytes(end: &[u8], length: u64) -> DecodeResult<u64> {
+    let trailer = end.last_chunk::<{ TRAILER_BYTES as usize }>();
+    let footer = trailer.filter(|trailer| trailer.ends_with(MAGIC)).map(|[a, b, c, d, ..]| {
+        let bytes = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
+        bytes + TRAILER_BYTES
+    });
+    footer.filter(|footer| *footer <= LONGEST_FOOTER_BYTES.min(length)).ok_or_else(|| corrupt("does not end as Parquet does"))
 }
 
 /// All bytes of a range.
