@@ -62,7 +62,9 @@ impl Presence {
     }
 
     fn pack(&self, to: &mut Packer) {
-        [self.rows, self.missing, self.absent, self.wrong_type, self.non_finite].into_iter().for_each(|count| to.count(count));
+        for count in [self.rows, self.missing, self.absent, self.wrong_type, self.non_finite] {
+            to.count(count);
+        }
     }
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {

@@ -6,8 +6,7 @@ mod csv;
 mod ndjson;
 mod parquet;
 
-use std::fs::File;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 
 use chrono::{DateTime, Utc};
 use drift_check::feature::{FeatureKind, FeatureName, is_missing};

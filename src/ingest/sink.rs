@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::HOUR_US;
 use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
 use super::work::Work;
-use crate::feature::ColumnBatch;
+use crate::feature::{ColumnBatch, FeatureName};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Dependence, Order, Ranks};
 use crate::profile::joint::ScoreTable;
@@ -68,6 +68,9 @@ pub struct Counter {
     work: Arc<Work>,
 }
 
+/// A feature of the profile with its table, and its column in a batch with its position.
+type Side<'a> = ((&'a (FeatureName, FeatureProfile), &'a FeatureTable), (usize, &'a Column));
+
 /// What the counting of a profile's features needs.
 #[derive(Debug)]
 struct Tables {
@@ -112,10 +115,7 @@ impl Counter {
         let recent = Mutex::new(&mut self.recent);
         let sides = self.profile.features.par_iter().zip(self.tables.features.par_iter()).zip(batch.columns.par_iter().enumerate());
         let features = self.counts.features.par_iter_mut().zip(sides);
-        let count = |(counts, (((_, profile), table), (position, column))): (
-            &mut FeatureCounts,
-            ((&(_, FeatureProfile), &FeatureTable), (usize, &Column)),
-        )| {
+        let count = |(counts, (((_, profile), table), (position, column))): (&mut FeatureCounts, Side<'_>)| {
             let mut ranks = Vec::with_capacity(batch.rows);
             let (start, mut counting, mut first_row) = (Instant::now(), Duration::ZERO, 0);
             column.read(batch.rows, &mut |values| {

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::decode::{Ranges, Reservation};
 
-/// What was spent so far; shared by all who work on a reading.
+/// What was spent so far, in nanoseconds; shared by all who work on a reading.
 #[derive(Debug, Default)]
 pub struct Work {
-    getting_ns: AtomicU64,
+    getting: AtomicU64,
     /// With getting the bytes, which happens on the way.
-    decoding_ns: AtomicU64,
-    counting_ns: AtomicU64,
+    decoding: AtomicU64,
+    counting: AtomicU64,
 }
 
 /// Seconds of work.
@@ -33,21 +33,20 @@ impl Work {
     fn getting<T>(&self, get: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let got = get();
-        add(&self.getting_ns, start.elapsed());
+        add(&self.getting, start.elapsed());
         got
     }
 
     pub fn decoded(&self, time: Duration) {
-        add(&self.decoding_ns, time);
+        add(&self.decoding, time);
     }
 
     pub fn counted(&self, time: Duration) {
-        add(&self.counting_ns, time);
+        add(&self.counting, time);
     }
 
     pub fn spent(&self) -> Spent {
-        let [getting, decoding, counting] =
-            [&self.getting_ns, &self.decoding_ns, &self.counting_ns].map(|sum| sum.load(Ordering::Relaxed));
+        let [getting, decoding, counting] = [&self.getting, &self.decoding, &self.counting].map(|sum| sum.load(Ordering::Relaxed));
         let seconds = |time: u64| Duration::from_nanos(time).as_secs_f64();
         Spent { download_s: seconds(getting), decode_s: seconds(decoding.saturating_sub(getting)), count_s: seconds(counting) }
     }

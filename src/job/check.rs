@@ -135,17 +135,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     failures.tell();
     let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
     let timings = Timings { write_s: location.as_ref().map(|_| laps.lap()), ..timings };
-    let mut output = render(&report, invocation, location)?;
-    let mut rest = preview;
-    if invocation.options.timings {
-        rest.push_str(&timings::table(&timings));
-    }
-    // JSON stands alone on stdout.
-    if invocation.options.format == Format::Json && !rest.is_empty() {
-        tracing::info!("{}", rest.trim());
-    } else {
-        output.push_str(&rest);
-    }
+    let output = say_all(&report, invocation, location, preview, &timings)?;
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
 }
 
@@ -360,6 +350,25 @@ fn exit_code(verdict: DatasetVerdict, fail_on: FailOn) -> ExitCode {
         (FailOn::Inconclusive, DatasetVerdict::Inconclusive | DatasetVerdict::NoData) => ExitCode::Inconclusive,
         _ => ExitCode::Success,
     }
+}
+
+/// What is printed: the report, what a dry run would have sent, and where the time went.
+fn say_all(
+    report: &Report,
+    invocation: &Invocation,
+    location: Option<String>,
+    preview: String,
+    timings: &Timings,
+) -> Result<String, JobError> {
+    let mut output = render(report, invocation, location)?;
+    let rest = if invocation.options.timings { preview + &timings::table(timings) } else { preview };
+    // JSON stands alone on stdout.
+    if invocation.options.format == Format::Json && !rest.is_empty() {
+        tracing::info!("{}", rest.trim());
+    } else {
+        output.push_str(&rest);
+    }
+    Ok(output)
 }
 
 fn render(report: &Report, invocation: &Invocation, location: Option<String>) -> Result<String, JobError> {

@@ -128,8 +128,8 @@ impl NumericCounts {
                 *rank = table.rank(*below, *count == AT);
             }
         }
-        let last = locator.knots() as u32;
-        let is_end = |below: u32| below == 0 || below == last;
+        let last = locator.knots();
+        let is_end = |below: u32| below == 0 || below as usize == last;
         if below.iter().take(values.len()).any(|below| is_end(*below)) {
             for (value, below) in values.iter().zip(below.iter()).filter(|(_, below)| is_end(**below)) {
                 self.count_beyond(locator, *value, *below);
@@ -461,7 +461,7 @@ mod tests {
             NumericCounts::empty(&grid).update(&Locator::new(&grid), &values, Some((&table, &mut ranks)));
             let expected = values.iter().map(|value| {
                 let cell = grid.cell(*value);
-                if value.is_finite() { table.rank((cell / 2) as u32, cell % 2 == 1) } else { RankTable::NONE }
+                if value.is_finite() { table.rank(u32::try_from(cell / 2).unwrap(), cell % 2 == 1) } else { RankTable::NONE }
             });
             prop_assert_eq!(ranks, expected.collect::<Vec<_>>());
         }

@@ -59,14 +59,22 @@ pub struct Dependence {
     blocks: Vec<Blocks>,
     /// By the hour since the epoch, of every feature.
     hours: BTreeMap<i64, Vec<HourSum>>,
-    /// The hour of the stretch that is not closed.
-    open_hour: Option<Option<i64>>,
+    /// The stretch that is not closed, if there is one.
+    open: Option<Stretch>,
     rows_in_clusters: u64,
     rows_in_blocks: u64,
 }
 
 /// The rank of each row of a batch for one feature, [`RankTable::NONE`] where it has no usable value; empty where none has.
 pub type Ranks = Vec<u16>;
+
+/// Rows that are neighbours in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stretch {
+    /// By its number since the epoch.
+    OfAnHour(i64),
+    OfAnObject,
+}
 
 /// Rows of a batch in the order of time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,9 +126,10 @@ impl Dependence {
     /// Adds the rows `order` of a batch, in the order of time that it names. All are of one hour since the epoch; of none where only their
     /// order is known.
     pub fn add_in_time_order(&mut self, hour: Option<i64>, order: &Order, ranks: &[Ranks]) {
-        if self.open_hour != Some(hour) {
+        let stretch = hour.map_or(Stretch::OfAnObject, Stretch::OfAnHour);
+        if self.open != Some(stretch) {
             self.close();
-            self.open_hour = Some(hour);
+            self.open = Some(stretch);
         }
         self.rows_in_blocks += order.rows() as u64;
         let features = self.blocks.len();
@@ -136,7 +145,7 @@ impl Dependence {
 
     /// Ends a stretch of rows: what comes next is of another object.
     pub fn close(&mut self) {
-        self.open_hour = None;
+        self.open = None;
         self.blocks.iter_mut().for_each(Blocks::close);
     }
 
@@ -174,7 +183,7 @@ impl Dependence {
             .collect();
         self.merge(other);
         self.blocks = blocks;
-        self.open_hour = other.open_hour;
+        self.open = other.open;
     }
 
     /// Of whole stretches: the part is closed.

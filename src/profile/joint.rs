@@ -187,7 +187,7 @@ impl CrossProducts {
             let squared_product = dot(&x.squares, &y.squares);
             // Where every row counts, the sums do not depend on the other feature.
             let (common, [sum_x, squares_x], [sum_y, squares_y]) = match (x.is_complete, y.is_complete) {
-                (true, true) => (rows as i64, x.sums, y.sums),
+                (true, true) => (i64::try_from(rows).unwrap_or(i64::MAX), x.sums, y.sums),
                 _ => (dot(&x.present, &y.present), x.sums_where(&y.present), y.sums_where(&x.present)),
             };
             let add = |sums: &mut Array2<i64>, at: (usize, usize), more: i64| {
@@ -353,10 +353,15 @@ mod tests {
         sums
     }
 
+    /// The rank with so many of the reference below.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 65,535")]
+    fn rank(share: f64) -> u16 {
+        (share * f64::from(u16::MAX) + 0.5).round() as u16
+    }
+
     /// The ranks whose scores are these standard deviations.
     fn scored(scores: &[f64]) -> Vec<u16> {
-        let share = |score: &f64| Normal::standard().cdf(*score) * f64::from(u16::MAX) + 0.5;
-        scores.iter().map(|score| share(score).round() as u16).collect()
+        scores.iter().map(|score| rank(Normal::standard().cdf(*score))).collect()
     }
 
     /// A scrambled sequence of ranks.
@@ -368,7 +373,7 @@ mod tests {
     #[test]
     fn scores_are_normal_quantiles_of_ranks() {
         let table = ScoreTable::new();
-        let of = |share: f64| f64::from(table.of((share * 65_535.0 + 0.5) as u16)) / STEPS;
+        let of = |share: f64| f64::from(table.of(rank(share))) / STEPS;
         // scipy.stats.norm.ppf
         for (share, quantile) in [(0.5, 0.0), (0.05, -1.644_85), (0.975, 1.959_96), (0.999, 3.090_23)] {
             assert!((of(share) - quantile).abs() <= 0.51 / STEPS + 5e-3, "{share}: {}", of(share));

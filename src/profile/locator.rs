@@ -11,6 +11,7 @@ const MAX_BUCKETS: usize = 1 << 16;
 const MIN_BUCKETS: usize = 16;
 /// Knots that are compared at once.
 const PROBES: usize = 4;
+const ALL_PROBES: u32 = 4;
 /// Values that are worked on together: their buckets stay in the nearest cache.
 pub const CHUNK: usize = 512;
 
@@ -60,19 +61,21 @@ impl Locator {
         for ((below, bucket), value) in below.iter_mut().zip(&buckets).zip(values) {
             let start = *below as usize;
             let ahead = self.knots.get(start + 1..).and_then(|knots| knots.first_chunk::<PROBES>());
-            let smaller = ahead.map_or(0, |ahead| ahead.iter().map(|knot| usize::from(knot < value)).sum());
-            let found = start + smaller;
-            *below = if smaller < PROBES { found } else { self.search(*bucket as usize, found, *value) } as u32;
+            let smaller = ahead.map_or(0, |ahead| ahead.iter().map(|knot| u32::from(knot < value)).sum());
+            *below += smaller;
+            if smaller == ALL_PROBES {
+                *below = self.search(*bucket as usize, *below as usize, *value);
+            }
         }
     }
 
     /// In a bucket of many knots.
     #[cold]
     #[inline(never)]
-    fn search(&self, bucket: usize, start: usize, value: f64) -> usize {
+    fn search(&self, bucket: usize, start: usize, value: f64) -> u32 {
         let end = self.first.get(bucket + 1).map_or(start, |end| *end as usize);
         let rest = self.knots.get(start + 1..end + 1).unwrap_or_default();
-        start + rest.partition_point(|&knot| knot < value)
+        u32::try_from(start + rest.partition_point(|&knot| knot < value)).unwrap_or(u32::MAX)
     }
 
     /// The knots around a value with so many knots below it: the one below, and the one above or at it. ±∞ beyond the ends.

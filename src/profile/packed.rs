@@ -10,11 +10,15 @@ pub struct Packer {
 impl Packer {
     /// Seven bits a byte, the lowest first (LEB128).
     pub fn unsigned(&mut self, mut value: u128) {
-        while value > 0x7F {
-            self.bytes.push((value & 0x7F) as u8 | 0x80);
+        loop {
+            let [low, ..] = value.to_le_bytes();
             value >>= 7;
+            let more = if value > 0 { 0x80 } else { 0 };
+            self.bytes.push(low & 0x7F | more);
+            if value == 0 {
+                return;
+            }
         }
-        self.bytes.push(value as u8);
     }
 
     pub fn count(&mut self, value: u64) {
@@ -153,6 +157,10 @@ mod tests {
 
     use super::*;
 
+    fn low(number: u128) -> u64 {
+        u64::try_from(number & u128::from(u64::MAX)).unwrap()
+    }
+
     proptest! {
         #[test]
         fn what_is_packed_is_unpacked(numbers in prop::collection::vec(any::<u128>(), 0..20), shift in 0_u32..128, text in ".{0,9}") {
@@ -160,7 +168,7 @@ mod tests {
             for number in &numbers {
                 packer.unsigned(number >> shift);
                 packer.signed((number >> shift).cast_signed());
-                packer.count((number >> shift) as u64);
+                packer.count(low(number >> shift));
                 packer.double(*number as f64);
                 packer.text(&text);
             }
@@ -169,7 +177,7 @@ mod tests {
             for number in &numbers {
                 prop_assert_eq!(unpacker.unsigned(), Some(number >> shift));
                 prop_assert_eq!(unpacker.signed(), Some((number >> shift).cast_signed()));
-                prop_assert_eq!(unpacker.count(), Some((number >> shift) as u64));
+                prop_assert_eq!(unpacker.count(), Some(low(number >> shift)));
                 prop_assert_eq!(unpacker.double(), Some(*number as f64));
                 prop_assert_eq!(unpacker.text(), Some(text.as_str()));
             }

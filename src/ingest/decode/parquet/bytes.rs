@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use polars::prelude::Series;
+use polars_parquet::read::ColumnChunkMetadata;
 
 use super::super::compression::{Ranges, Reservation};
 use super::super::error::{DecodeFault, DecodeResult};
@@ -138,7 +139,7 @@ impl Source<'_> {
 /// Gets the needed columns of a row group.
 fn load(object: &Object, ranges: &dyn Ranges, group: usize, read: &[String]) -> DecodeResult<Group> {
     let mut wanted: Vec<Range<u64>> =
-        read.iter().filter_map(|name| object.chunk(group, name)).map(|chunk| chunk.byte_range()).collect();
+        read.iter().filter_map(|name| object.chunk(group, name)).map(ColumnChunkMetadata::byte_range).collect();
     wanted.sort_by_key(|range| range.start);
     let mut joined: Vec<Range<u64>> = Vec::new();
     for range in wanted {

@@ -4,7 +4,7 @@ use std::io::{Cursor, Read};
 use std::ops::Range;
 
 use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema};
-use polars_parquet::read::{ColumnChunkMetadata, FileMetadata, infer_schema, read_metadata};
+use polars_parquet::read::{ColumnChunkMetadata, FileMetadata, RowGroupMetadata, infer_schema, read_metadata};
 
 use super::super::compression::{self, Input, Ranges};
 use super::super::error::{DecodeFault, DecodeResult};
@@ -21,7 +21,7 @@ const TAIL_BYTES: u64 = 64 << 10;
 /// A footer is a few hundred bytes a column and row group; one beyond this describes no table of features.
 const LONGEST_FOOTER_BYTES: u64 = 64 << 20;
 /// After the footer: its length in four bytes, and the magic bytes.
-const TRAILER_BYTES: u64 = 8;
+const TRAILER_BYTES: usize = 8;
 
 /// An open file: where its bytes are and what its footer says.
 pub(super) struct Object {
@@ -99,7 +99,7 @@ impl Object {
     }
 
     pub fn rows(&self, group: usize) -> usize {
-        self.metadata.row_groups.get(group).map_or(0, |group| group.num_rows())
+        self.metadata.row_groups.get(group).map_or(0, RowGroupMetadata::num_rows)
     }
 
     pub fn field(&self, name: &str) -> Option<&ArrowField> {
@@ -158,10 +158,10 @@ fn tail(ranges: &dyn Ranges, length: u64) -> DecodeResult<Vec<u8>> {
 
 /// How many bytes the footer has with what follows it, by the end of the object.
 fn footer_bytes(end: &[u8], length: u64) -> DecodeResult<u64> {
-    let trailer = end.last_chunk::<{ TRAILER_BYTES as usize }>();
+    let trailer = end.last_chunk::<TRAILER_BYTES>();
     let footer = trailer.filter(|trailer| trailer.ends_with(MAGIC)).map(|[a, b, c, d, ..]| {
         let bytes = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
-        bytes + TRAILER_BYTES
+        bytes + TRAILER_BYTES as u64
     });
     footer.filter(|footer| *footer <= LONGEST_FOOTER_BYTES.min(length)).ok_or_else(|| corrupt("does not end as Parquet does"))
 }
