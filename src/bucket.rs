@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use thiserror::Error;
 
 use crate::blocking;
@@ -111,6 +111,28 @@ pub struct ObjectMeta {
     pub updated: Option<DateTime<Utc>>,
     /// What names this very content, where the listing tells.
     pub generation: Option<String>,
+    /// Of a file.
+    pub stamp: Option<FileStamp>,
+}
+
+/// What changes with a file: the time of its last change cannot be set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    pub inode: u64,
+    pub changed: DateTime<Utc>,
+}
+
+/// A file that was changed this shortly before may be changed once more at what its clock takes for the same moment.
+const STILL_CHANGING: TimeDelta = TimeDelta::seconds(2);
+
+impl ObjectMeta {
+    /// What names this very content from one run to the next, as far as the listing of a run that began at `began` can tell.
+    pub fn version(&self, began: DateTime<Utc>) -> Option<String> {
+        self.generation.clone().or_else(|| {
+            let stamp = self.stamp.filter(|stamp| stamp.changed + STILL_CHANGING < began)?;
+            Some(format!("{}-{}-{}", stamp.inode, self.size_bytes, stamp.changed.timestamp_nanos_opt()?))
+        })
+    }
 }
 
 /// How an object is going to be read.

@@ -56,6 +56,7 @@ pub struct Config {
     pub store: Store,
     pub feedback: Feedback,
     pub report: ReportSettings,
+    pub cache: CacheSettings,
     pub run: RunSettings,
 }
 
@@ -247,6 +248,12 @@ pub struct ReportSettings {
     /// How many earlier windows are computed from the logs for the trend where the store does not know them.
     pub backfill_windows: u32,
     pub trend_windows: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How many bytes of counts may be kept from run to run; 0: none.
+    pub max_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

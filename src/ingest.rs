@@ -4,6 +4,7 @@
 //! timing. An object counts whole or not at all: its rows are held, or counted apart, until its last byte was read.
 
 pub mod account;
+pub mod cache;
 pub mod decode;
 pub mod select;
 pub mod sink;
@@ -22,12 +23,16 @@ use crate::bucket::gcs::RemoteRanges;
 use crate::bucket::local::reading::NearRanges;
 use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject};
 use account::{Account, Fault, ObjectAccount};
+use cache::recall::Part;
 use decode::{
-    Batch, ColumnGuess, Compression, DecodeError, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation, decode,
-    inspect,
+    Batch, ColumnGuess, Compression, DecodeError, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation,
+    decode_unknown, inspect,
 };
 use sink::Sink;
 use work::{Timed, Work};
+
+/// An hour, in microseconds.
+pub const HOUR_US: i64 = 3_600_000_000;
 
 /// Rows of a batch: a few hundred kilobytes at sixteen columns, which the caches of one core hold.
 pub const BATCH_ROWS: usize = 8_192;
@@ -51,6 +56,33 @@ pub async fn read<S: Sink>(
     concurrency: usize,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<(S, Account), BucketError> {
+    read_unknown(source, Vec::new(), request, empty, concurrency, progress, &mut |_, _, _, _| ()).await
+}
+
+/// What is known of an object before it is read.
+#[derive(Debug, Default)]
+pub enum Known {
+    #[default]
+    Nothing,
+    /// Some of its rows.
+    Part(Arc<Part>),
+    /// Its account; all its rows are counted already.
+    Whole(ObjectAccount),
+}
+
+/// Told of every object that was read: its counts, and what was not read of it because it is known.
+pub type Reader<'a, S> = &'a mut (dyn FnMut(&ObjectMeta, &ObjectAccount, &mut S, Option<&Part>) + Send);
+
+/// As [`read`], but for what is known: an entry for each object, or none at all.
+pub async fn read_unknown<S: Sink>(
+    source: &Source,
+    known: Vec<Known>,
+    request: Request,
+    empty: S,
+    concurrency: usize,
+    progress: &(dyn Fn(u64) + Sync),
+    reader: Reader<'_, S>,
+) -> Result<(S, Account), BucketError> {
     let request = Arc::new(request);
     let work = Arc::new(Work::default());
     let mut empty = empty;
@@ -58,21 +90,37 @@ pub async fn read<S: Sink>(
     let empty = Arc::new(empty);
     let mut total = S::clone(&empty);
     let mut account = Account::new(request.columns.len());
-    let mut waiting = source.objects.iter();
-    let mut running: VecDeque<JoinHandle<Result<Finished<S>, BucketError>>> = VecDeque::new();
+    let mut waiting = source.objects.iter().zip(known.into_iter().chain(std::iter::repeat_with(Known::default)));
+    let mut running: VecDeque<(&ObjectMeta, Running<S>)> = VecDeque::new();
     loop {
         while running.len() < concurrency.max(1) {
-            let Some(meta) = waiting.next() else { break };
-            let (bucket, meta, work) = (source.bucket.clone(), meta.clone(), Arc::clone(&work));
+            let Some((meta, known)) = waiting.next() else { break };
+            let part = match known {
+                Known::Whole(account) => {
+                    running.push_back((meta, Running::Known(account)));
+                    continue;
+                }
+                Known::Part(part) => Some(part),
+                Known::Nothing => None,
+            };
+            let (bucket, object, work) = (source.bucket.clone(), meta.clone(), Arc::clone(&work));
             let (request, empty) = (Arc::clone(&request), Arc::clone(&empty));
-            running.push_back(tokio::task::spawn_blocking(move || read_object::<S>(&bucket, &meta, &request, &empty, &work)));
+            let task =
+                tokio::task::spawn_blocking(move || read_object::<S>(&bucket, &object, &request, part.as_ref(), &empty, &work));
+            running.push_back((meta, Running::Task(task)));
         }
-        let Some(task) = running.pop_front() else { break };
-        let finished = blocking::done(task).await?;
+        let Some((meta, task)) = running.pop_front() else { break };
+        let finished = match task {
+            Running::Task(task) => blocking::done(task).await?,
+            Running::Known(account) => Finished { account, rows: Rows::None, known: None },
+        };
         match finished.rows {
             Rows::None => {}
             Rows::One(batch) => total.take_whole(&batch),
-            Rows::Counted(counts) => total.merge(counts),
+            Rows::Counted(mut counts) => {
+                reader(meta, &finished.account, &mut counts, finished.known.as_deref());
+                total.merge(counts);
+            }
         }
         progress(finished.account.size_bytes);
         account.add(finished.account);
@@ -81,10 +129,18 @@ pub async fn read<S: Sink>(
     Ok((total, account))
 }
 
+/// An object on its way.
+enum Running<S> {
+    Task(JoinHandle<Result<Finished<S>, BucketError>>),
+    Known(ObjectAccount),
+}
+
 /// What one object gave.
 struct Finished<S> {
     account: ObjectAccount,
     rows: Rows<S>,
+    /// What was not read.
+    known: Option<Arc<Part>>,
 }
 
 enum Rows<S> {
@@ -102,13 +158,35 @@ fn read_object<S: Sink>(
     bucket: &Bucket,
     meta: &ObjectMeta,
     request: &Request,
+    known: Option<&Arc<Part>>,
+    empty: &S,
+    work: &Arc<Work>,
+) -> Result<Finished<S>, BucketError> {
+    if let Some(part) = known {
+        let finished = read_rows(bucket, meta, request, Some(part), empty, work)?;
+        let is_exact = match &finished.rows {
+            Rows::Counted(counts) => counts.is_exact(),
+            Rows::None | Rows::One(_) => false,
+        };
+        if is_exact && part.fits(&finished.account) {
+            return Ok(Finished { known: Some(Arc::clone(part)), ..finished });
+        }
+    }
+    read_rows(bucket, meta, request, None, empty, work)
+}
+
+fn read_rows<S: Sink>(
+    bucket: &Bucket,
+    meta: &ObjectMeta,
+    request: &Request,
+    known: Option<&Part>,
     empty: &S,
     work: &Arc<Work>,
 ) -> Result<Finished<S>, BucketError> {
     let unread = |fault| {
         let account =
             ObjectAccount { uri: meta.uri.clone(), generation: String::new(), size_bytes: meta.size_bytes, outcome: Err(fault) };
-        Ok(Finished { account, rows: Rows::None })
+        Ok(Finished { account, rows: Rows::None, known: None })
     };
     let Some(encoding) = Encoding::of_key(&meta.key) else { return unread(Fault::UnknownFormat) };
     let mut reading = 1;
@@ -118,7 +196,7 @@ fn read_object<S: Sink>(
             Err(error) if error.is_not_found() => return unread(Fault::Vanished),
             open => open?,
         };
-        let mut finished = read_open(open, meta, encoding, request, empty, work);
+        let mut finished = read_open(open, meta, encoding, request, known, empty, work);
         if let Err(Fault::Unreadable(error)) = &mut finished.account.outcome {
             let failure = bucket_error(&mut error.fault);
             if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
@@ -217,13 +295,15 @@ fn read_open<S: Sink>(
     meta: &ObjectMeta,
     encoding: Encoding,
     request: &Request,
+    known: Option<&Part>,
     empty: &S,
     work: &Arc<Work>,
 ) -> Finished<S> {
     let encoding = stored(encoding, &open);
     let (start, mut taking) = (Instant::now(), Duration::ZERO);
     let mut held: Option<Batch> = None;
-    let mut counts: Option<S> = None;
+    let mut counts: Option<S> = S::IS_APART.then(|| S::clone(empty));
+    let known_us = known.map(|known| known.known_us.clone());
     let mut take = |batch: Batch| {
         if counts.is_none() && held.is_none() && batch.rows <= BATCH_ROWS {
             held = Some(batch.read()?);
@@ -233,7 +313,7 @@ fn read_open<S: Sink>(
         held.take().map_or(Ok(()), |first| own.update(&first))?;
         own.update(&batch)
     };
-    let decoded = decode(input(open.content, work), encoding, request, &mut |batch| {
+    let decoded = decode_unknown(input(open.content, work), encoding, request, known_us, &mut |batch| {
         let start = Instant::now();
         let taken = take(batch);
         taking += start.elapsed();
@@ -257,7 +337,7 @@ fn read_open<S: Sink>(
         }
         (Ok(_), None, Some(batch)) => Rows::One(batch),
     };
-    Finished { account: account(generation, size_bytes, outcome.map_err(Fault::Unreadable)), rows }
+    Finished { account: account(generation, size_bytes, outcome.map_err(Fault::Unreadable)), rows, known: None }
 }
 
 /// Rows that are looked at to guess what a column holds.

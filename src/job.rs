@@ -3,6 +3,7 @@
 //! Sees every module and computes nothing itself. Results are returned, not printed; the clock, the environment and the run's id
 //! come in as values.
 
+mod cache;
 pub mod channels;
 mod check;
 mod current;

@@ -7,6 +7,7 @@
 pub mod beyond;
 pub mod builder;
 pub mod categories;
+pub mod cells;
 pub mod counts;
 pub mod dependence;
 pub mod exact;
@@ -20,6 +21,7 @@ pub mod recent;
 pub mod stored;
 pub mod table;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -67,7 +69,10 @@ impl Presence {
 
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let [rows, missing, absent, wrong_type, non_finite] = [(); 5].map(|()| from.count());
-        Some(Self { rows: rows?, missing: missing?, absent: absent?, wrong_type: wrong_type?, non_finite: non_finite? })
+        let read = Self { rows: rows?, missing: missing?, absent: absent?, wrong_type: wrong_type?, non_finite: non_finite? };
+        let parts = [read.missing, read.absent, read.wrong_type, read.non_finite];
+        let sum = parts.into_iter().try_fold(0_u64, u64::checked_add)?;
+        (sum <= read.rows).then_some(read)
     }
 
     fn merge(&mut self, other: &Self) {
@@ -263,6 +268,14 @@ impl FeatureCounts {
         }
     }
 
+    /// Packs what [`WindowCounts::unpack`] gives back.
+    pub fn pack(&self, to: &mut Packer) {
+        match self {
+            Self::Numeric(counts) => counts.pack(to),
+            Self::Categorical(counts) => counts.pack(to),
+        }
+    }
+
     fn presence_mut(&mut self) -> &mut Presence {
         match self {
             Self::Numeric(counts) => &mut counts.presence,
@@ -304,8 +317,63 @@ impl WindowCounts {
         for (counts, other) in self.features.iter_mut().zip(&other.features) {
             counts.merge(other);
         }
+        self.merge_relations(other);
+    }
+
+    /// Packs closed counts; the features side by side.
+    pub fn pack(&self, to: &mut Packer) {
+        let pack = |counts: &FeatureCounts| {
+            let mut part = Packer::default();
+            counts.pack(&mut part);
+            part
+        };
+        let parts: Vec<Packer> = self.features.par_iter().map(pack).collect();
+        for part in &parts {
+            to.part(part);
+        }
+        self.pack_relations(to);
+    }
+
+    /// What [`Self::pack`] packs after the features, each of which is a part.
+    pub fn pack_relations(&self, to: &mut Packer) {
+        self.dependence.pack(to);
+        self.joint.pack(to);
+    }
+
+    /// Adds what was counted beside the features.
+    pub fn merge_relations(&mut self, other: &Self) {
         self.dependence.merge(&other.dependence);
         self.joint.merge(&other.joint);
+    }
+
+    /// What was packed over the same profile of so many rows; `None` where it was not.
+    pub fn unpack(profile: &ReferenceProfile, rows: u64, from: &mut Unpacker<'_>) -> Option<Self> {
+        let parts: Vec<Unpacker<'_>> = profile.features.iter().map(|_| from.part()).collect::<Option<_>>()?;
+        let unpack = |((_, feature), mut part): (&(FeatureName, FeatureProfile), Unpacker<'_>)| {
+            let counts = match feature {
+                FeatureProfile::Numeric { grid, .. } => {
+                    let mut counts = NumericCounts::empty(grid);
+                    counts.unpack_into(&mut part)?;
+                    FeatureCounts::Numeric(Some(counts).filter(|counts| counts.fits(grid))?)
+                }
+                FeatureProfile::Categorical { categories, .. } => {
+                    FeatureCounts::Categorical(CategoryCounts::unpack(categories, &mut part)?)
+                }
+            };
+            Some(counts).filter(|counts| part.is_empty() && counts.presence().rows == rows)
+        };
+        let features = profile.features.par_iter().zip(parts).map(unpack).collect::<Option<_>>()?;
+        let dependence = Dependence::unpack(profile.features.len(), from)?;
+        Some(Self { features, dependence, joint: CrossProducts::unpack(profile.joint_positions().len(), from)? })
+    }
+
+    /// Makes looking at one cell after the other quick.
+    pub fn spread(&mut self) {
+        for counts in &mut self.features {
+            if let FeatureCounts::Numeric(counts) = counts {
+                counts.spread();
+            }
+        }
     }
 
     /// Keeps the features of `profile`, over which they were counted, for which `keep` is true.

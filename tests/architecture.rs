@@ -29,6 +29,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     (
         "job",
         &[
+            "blocking",
             "bucket",
             "cli",
             "config",

@@ -15,6 +15,7 @@ mod authority;
 mod bad_input;
 mod browser;
 mod bucket_contract;
+mod cache;
 mod cloud_faults;
 mod cloud_run;
 mod cloud_storage;

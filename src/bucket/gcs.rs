@@ -104,6 +104,7 @@ impl GcsBucket {
                     key: item.name,
                     updated: item.updated,
                     generation: Some(item.generation),
+                    stamp: None,
                 });
             }
             match page.next_page_token.filter(|next| !next.is_empty()) {

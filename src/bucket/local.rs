@@ -5,13 +5,14 @@ pub mod reading;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use flate2::Crc;
 
-use super::{Access, BucketError, Condition, Content, Generation, ObjectMeta, OpenObject, Put, StoredObject, check_key};
+use super::{Access, BucketError, Condition, Content, FileStamp, Generation, ObjectMeta, OpenObject, Put, StoredObject, check_key};
 use reading::{InOrder, NearRanges, Reading};
 
 /// A folder; keys are paths below it.
@@ -83,7 +84,7 @@ impl LocalBucket {
                     // A link that leads nowhere is listed, so that reading it can say so; a file that was just deleted is not.
                     Err(error) if error.kind() == ErrorKind::NotFound => {
                         if entry.file_type()?.is_symlink() {
-                            objects.push(ObjectMeta { uri: self.uri(&key), key, size_bytes: 0, updated: None, generation: None });
+                            objects.push(self.listed(key, 0));
                         }
                     }
                     Err(error) => return Err(error),
@@ -97,7 +98,13 @@ impl LocalBucket {
         let metadata = fs::metadata(path)?;
         let key = self.key(path);
         let updated = metadata.modified().ok().map(DateTime::<Utc>::from);
-        Ok(ObjectMeta { uri: self.uri(&key), key, size_bytes: metadata.len(), updated, generation: None })
+        let changed = u32::try_from(metadata.ctime_nsec()).ok().and_then(|ns| DateTime::from_timestamp(metadata.ctime(), ns));
+        let stamp = changed.map(|changed| FileStamp { inode: metadata.ino(), changed });
+        Ok(ObjectMeta { updated, stamp, ..self.listed(key, metadata.len()) })
+    }
+
+    fn listed(&self, key: String, size_bytes: u64) -> ObjectMeta {
+        ObjectMeta { uri: self.uri(&key), key, size_bytes, updated: None, generation: None, stamp: None }
     }
 
     fn key(&self, path: &Path) -> String {

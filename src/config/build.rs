@@ -13,9 +13,9 @@ use serde::de::value::Error as DeserializeError;
 use super::layer::Layers;
 use super::value::Value;
 use super::{
-    Anchor, BucketSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs, NaiveTimestamps,
-    PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings, Signals, SlackChannel, Store,
-    WebhookChannel, WindowSettings,
+    Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs,
+    NaiveTimestamps, PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings, Signals,
+    SlackChannel, Store, WebhookChannel, WindowSettings,
 };
 use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
@@ -55,6 +55,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
             backfill_windows: read.integer("report.backfill_windows"),
             trend_windows: read.integer("report.trend_windows"),
         },
+        cache: CacheSettings { max_bytes: read.integer("cache.max_bytes") },
         run: RunSettings {
             concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0),
             max_download_bytes: read.integer("run.max_download_bytes"),

@@ -184,6 +184,8 @@ pub const KEYS: &[Key] = &[
     key("report.runbooks", ValueKind::Path),
     key("report.backfill_windows", ValueKind::Integer(0, 366)),
     key("report.trend_windows", ValueKind::Integer(1, 1_000)),
+    // Up to 1 TiB; 0 is off.
+    key("cache.max_bytes", ValueKind::Integer(0, 1_099_511_627_776)),
     key("run.concurrency", ValueKind::Integer(0, 1_024)),
     // From 16 MiB, which a row group of a handful of columns fits into, to 1 TiB.
     key("run.max_download_bytes", ValueKind::Integer(16_777_216, 1_099_511_627_776)),

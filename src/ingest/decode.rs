@@ -31,6 +31,8 @@ pub use format::{Compression, Encoding, Format};
 pub use guess::ColumnGuess;
 pub use rejection::{LOCATIONS_KEPT, Location, Rejected, RejectionReason, Rejections};
 
+use std::ops::Range;
+
 use crate::feature::{FeatureKind, FeatureName};
 use crate::window::Window;
 
@@ -82,6 +84,20 @@ pub struct Tally {
     pub newest_us: Option<i64>,
     /// The object has no bytes, or nothing but blank lines: not even a header.
     pub is_empty: bool,
+    pub course: Course,
+}
+
+/// How the rows of an object come: whether they count alike however they are cut into parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Course {
+    /// The newest timestamp that could be read, also after the end of the window.
+    pub latest_us: Option<i64>,
+    /// Used rows that were not handed on, because they are known.
+    pub rows_known: u64,
+    /// Whether rows are older than rows before them, and which of them are sorted together depends on where batches end.
+    pub goes_back: bool,
+    /// Whether a column was seen for the first time after as many rows as a batch holds.
+    pub is_late: bool,
 }
 
 impl Tally {
@@ -109,10 +125,24 @@ pub type BatchSink<'a> = &'a mut dyn FnMut(Batch) -> Result<(), DecodeFault>;
 /// # Errors
 /// [`DecodeError`] when the object as a whole cannot be used. Batches may have gone to `sink` before: discard them.
 pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: BatchSink<'_>) -> Result<Tally, DecodeError> {
+    decode_unknown(input, encoding, request, None, sink)
+}
+
+/// As [`decode`]; the rows of the window at `known` moments, in microseconds, are accounted for and not handed on.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_unknown(
+    input: Input,
+    encoding: Encoding,
+    request: &Request,
+    known: Option<Range<i64>>,
+    sink: BatchSink<'_>,
+) -> Result<Tally, DecodeError> {
     match encoding.format {
-        Format::Csv | Format::Ndjson => text::decode(input, encoding, request, Pace::USUAL, sink),
+        Format::Csv | Format::Ndjson => text::decode(input, encoding, request, known, Pace::USUAL, sink),
         Format::Parquet => {
-            let mut intake = Intake::new(request, sink);
+            let mut intake = Intake::new(request, known, sink);
             let result = parquet::decode(input, encoding.compression, &mut intake);
             intake.finish(result)
         }

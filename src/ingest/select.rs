@@ -73,7 +73,8 @@ mod tests {
     }
 
     fn object(key: &str, updated: Option<&str>) -> ObjectMeta {
-        ObjectMeta { key: key.to_owned(), uri: key.to_owned(), size_bytes: 1, updated: updated.map(moment), generation: None }
+        let (key, updated) = (key.to_owned(), updated.map(moment));
+        ObjectMeta { uri: key.clone(), key, size_bytes: 1, updated, generation: None, stamp: None }
     }
 
     fn selection(pattern: &str, slack_hours: i64) -> Selection {

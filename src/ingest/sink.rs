@@ -1,15 +1,18 @@
 //! Where rows go: the counts of a window, or a profile in the making.
 
+pub mod hours;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
+use super::HOUR_US;
 use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
 use super::work::Work;
 use crate::feature::{ColumnBatch, FeatureName};
 use crate::profile::builder::ProfileBuilder;
-use crate::profile::dependence::{Order, Ranks};
+use crate::profile::dependence::{Dependence, Order, Ranks};
 use crate::profile::joint::ScoreTable;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::table::FeatureTable;
@@ -17,6 +20,9 @@ use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCoun
 
 /// Takes batches of rows; parts that took different rows merge.
 pub trait Sink: Clone + Send + Sync + 'static {
+    /// Whether an object is never counted together with others.
+    const IS_APART: bool = false;
+
     /// Takes the rows of one batch.
     ///
     /// # Errors
@@ -28,6 +34,11 @@ pub trait Sink: Clone + Send + Sync + 'static {
 
     /// Ends an object: the rows that come next are not neighbours of those before.
     fn close(&mut self) {}
+
+    /// Whether the rows that were taken count the same in any other cut into batches.
+    fn is_exact(&self) -> bool {
+        true
+    }
 
     /// Takes the rows of another sink of the same kind, which is closed.
     fn merge(&mut self, other: Self);
@@ -52,6 +63,8 @@ pub struct Counter {
     /// Which requested column's newest values are kept.
     recent_column: Option<usize>,
     pub recent: Recent,
+    /// Whether that column, where it is no feature, never was of another type.
+    is_recent_numeric: bool,
     work: Arc<Work>,
 }
 
@@ -72,7 +85,16 @@ impl Counter {
         let counts = profile.empty_counts();
         let features = profile.features.par_iter().map(|(_, feature)| FeatureTable::of(feature)).collect();
         let tables = Arc::new(Tables { features, joint: profile.joint_positions(), scores: ScoreTable::new() });
-        Self { profile, tables, in_time_order: false, counts, recent_column: None, recent: Recent::default(), work: Arc::default() }
+        Self {
+            profile,
+            tables,
+            in_time_order: false,
+            counts,
+            recent_column: None,
+            recent: Recent::default(),
+            is_recent_numeric: true,
+            work: Arc::default(),
+        }
     }
 
     /// Takes the order of the rows in the objects for that of time.
@@ -112,9 +134,33 @@ impl Counter {
         let ranks = features.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
         // A column that is no feature.
         if let Some(column) = recent_column.filter(|column| *column >= ranks.len()).and_then(|column| batch.columns.get(column)) {
-            keep_recent_of(column, batch, &mut self.recent)?;
+            self.is_recent_numeric &= keep_recent_of(column, batch, &mut self.recent)?;
         }
         Ok(ranks)
+    }
+
+    /// Counts how rows depend on each other, and features on each other: by clusters where they are known, otherwise as `in_order` does.
+    fn relate(&mut self, clusters: Option<&[u64]>, ranks: &[Ranks], in_order: impl FnOnce(&mut Dependence)) {
+        let joint: Vec<&[u16]> = self.tables.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
+        self.counts.joint.add(&self.tables.scores, &joint);
+        match clusters {
+            Some(clusters) => {
+                let clusters: Vec<Option<u64>> =
+                    clusters.iter().map(|hash| Some(*hash).filter(|hash| *hash != MISSING_CLUSTER)).collect();
+                self.counts.dependence.add_clustered(&clusters, ranks);
+            }
+            None => in_order(&mut self.counts.dependence),
+        }
+    }
+
+    /// Takes the rows of another counter, the last of which go on here.
+    fn follow(&mut self, other: &Self) {
+        let mut dependence = self.counts.dependence.clone();
+        dependence.follow(&other.counts.dependence);
+        self.counts.merge(&other.counts);
+        self.counts.dependence = dependence;
+        self.recent.merge(&other.recent);
+        self.is_recent_numeric &= other.is_recent_numeric;
     }
 }
 
@@ -122,23 +168,15 @@ impl Sink for Counter {
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         let ranks = self.count(batch)?;
         let start = Instant::now();
-        let joint: Vec<&[u16]> = self.tables.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
-        self.counts.joint.add(&self.tables.scores, &joint);
-        match &batch.clusters {
-            Some(clusters) => {
-                let clusters: Vec<Option<u64>> =
-                    clusters.iter().map(|hash| Some(*hash).filter(|hash| *hash != MISSING_CLUSTER)).collect();
-                self.counts.dependence.add_clustered(&clusters, &ranks);
+        let in_time_order = self.in_time_order;
+        self.relate(batch.clusters.as_deref(), &ranks, |dependence| {
+            for (hour, rows) in by_hour(&batch.timestamps_us) {
+                dependence.add_in_time_order(Some(hour), &rows, &ranks);
             }
-            None if !batch.timestamps_us.is_empty() => {
-                let dependence = &mut self.counts.dependence;
-                for (hour, rows) in by_hour(&batch.timestamps_us) {
-                    dependence.add_in_time_order(Some(hour), &rows, &ranks);
-                }
+            if batch.timestamps_us.is_empty() && in_time_order {
+                dependence.add_in_time_order(None, &Order::Standing(0..batch.rows), &ranks);
             }
-            None if self.in_time_order => self.counts.dependence.add_in_time_order(None, &Order::Standing(0..batch.rows), &ranks),
-            None => {}
-        }
+        });
         // Both of these are done by all threads together.
         self.work.counted(start.elapsed() * u32::try_from(rayon::current_num_threads()).unwrap_or(1));
         Ok(())
@@ -155,10 +193,9 @@ impl Sink for Counter {
     fn merge(&mut self, other: Self) {
         self.counts.merge(&other.counts);
         self.recent.merge(&other.recent);
+        self.is_recent_numeric &= other.is_recent_numeric;
     }
 }
-
-const HOUR_US: i64 = 3_600_000_000;
 
 /// The rows of a batch in the order of time, hour by hour.
 fn by_hour(moments_us: &[i64]) -> Vec<(i64, Order)> {
@@ -183,7 +220,7 @@ fn by_hour(moments_us: &[i64]) -> Vec<(i64, Order)> {
 impl Sink for Recent {
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         let Some(column) = batch.columns.first() else { return Ok(()) };
-        keep_recent_of(column, batch, self)
+        keep_recent_of(column, batch, self).map(|_| ())
     }
 
     fn merge(&mut self, other: Self) {
@@ -191,12 +228,15 @@ impl Sink for Recent {
     }
 }
 
-fn keep_recent_of(column: &Column, batch: &Batch, recent: &mut Recent) -> Result<(), DecodeFault> {
-    let mut first_row = 0;
+/// Whether the column is of no other type.
+fn keep_recent_of(column: &Column, batch: &Batch, recent: &mut Recent) -> Result<bool, DecodeFault> {
+    let (mut first_row, mut is_numeric) = (0, true);
     column.read(batch.rows, &mut |values| {
+        is_numeric &= !matches!(values, ColumnBatch::WrongType { .. });
         keep_recent(recent, batch, first_row, values);
         first_row += values.rows();
-    })
+    })?;
+    Ok(is_numeric)
 }
 
 /// Keeps the finite values of a numeric column, from a row of the batch on. Rows without a time are not newer or older than any other: none is kept.

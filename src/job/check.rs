@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::cache::Cache;
 use super::current::{Current, Logs};
 use super::failures::Failures;
 use super::measure::{Measured, measure};
@@ -40,7 +41,8 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     timings.listing_s = laps.lap();
     let now = moment::of(config, &bucket, invocation).await?;
     let window = logs.window(invocation, now).await?;
-    let mut current = match logs.count(&reference.profile, window, &invocation.progress).await {
+    let cache = Cache::of(config, &bucket, invocation);
+    let mut current = match logs.count(&reference.profile, window, cache.as_ref(), &invocation.progress).await {
         Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason).await,
         current => current?,
     };
@@ -125,6 +127,9 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     {
         let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
         failures.keep(store.record_run(record).await);
+    }
+    if let Some((cache, news)) = cache.zip(current.news) {
+        cache.keep(news).await;
     }
     say(&report, location.as_deref());
     failures.tell();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::cache::{self, Cache, News};
 use super::input::Place;
 use super::reference::concurrency;
 use super::{Invocation, findings};
@@ -37,12 +38,13 @@ pub struct Logs<'a> {
 const LOOKING_BACK: i32 = 16;
 
 /// What a window holds.
-#[derive(Debug)]
 pub struct Current {
     pub counts: WindowCounts,
     /// The newest confidences; empty where they are not asked for.
     pub recent: Recent,
     pub account: Account,
+    /// What the next run need not read again.
+    pub news: Option<News>,
     /// Objects that cannot hold rows of the window and were not read.
     pub objects_skipped: u64,
 }
@@ -62,6 +64,8 @@ impl<'a> Logs<'a> {
         }
         // The job's own output may lie in the same folder.
         source.objects.retain(|object| config.logs.path.is_some() || !object.key.starts_with(&config.report.prefix));
+        let cache = bucket.uri(&cache::folder(config));
+        source.objects.retain(|object| !object.uri.starts_with(&cache));
         Ok(Self { config, place, source })
     }
 
@@ -124,11 +128,12 @@ impl<'a> Logs<'a> {
         }
     }
 
-    /// Counts the rows of a window.
+    /// Counts the rows of a window; with a cache, only those that are not known from an earlier run are read.
     pub async fn count(
         &self,
         profile: &Arc<ReferenceProfile>,
         window: Option<Window>,
+        cache: Option<&Cache>,
         progress: &Progress,
     ) -> Result<Current, JobError> {
         let selection = self.selection();
@@ -139,6 +144,7 @@ impl<'a> Logs<'a> {
         let source = Source { bucket: self.source.bucket.clone(), objects };
         let mut columns: Vec<_> = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
         let mut counter = Counter::new(Arc::clone(profile));
+        let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
         if let Some((name, capacity)) = self.recent_wanted() {
             let position = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
                 // The reference may lack what the logs have.
@@ -148,10 +154,18 @@ impl<'a> Logs<'a> {
             counter = counter.with_recent(position, capacity);
         }
         let request = self.request(columns, window);
-        let (counter, account) =
-            ingest::read(&source, request, counter, concurrency(self.config, &source.bucket), &|bytes| step.advance(bytes)).await?;
+        let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
+        let (mut counter, account, news) = if let (Some(cache), Some(window)) = (cache, window) {
+            let key = cache::key(profile, &request, recent.as_ref());
+            let (counter, account, news) = cache.count(key, &source, (&request, window), counter, concurrency, &progress).await?;
+            (counter, account, Some(news))
+        } else {
+            let (counter, account) = ingest::read(&source, request, counter, concurrency, &progress).await?;
+            (counter, account, None)
+        };
         self.check_usable(&account)?;
-        Ok(Current { counts: counter.counts, recent: counter.recent, account, objects_skipped })
+        counter.counts.spread();
+        Ok(Current { counts: counter.counts, recent: counter.recent, account, news, objects_skipped })
     }
 
     /// The column of confidences, and how many of the newest are asked for.

@@ -110,7 +110,7 @@ pub async fn backfill(
         if known.iter().any(|run| (run.window_end - earlier.end).abs() < near) {
             continue;
         }
-        let current = match logs.count(profile, Some(earlier), &context.invocation.progress).await {
+        let current = match logs.count(profile, Some(earlier), None, &context.invocation.progress).await {
             Ok(current) => current,
             Err(JobError::Input(reason) | JobError::Logs(reason)) => {
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");

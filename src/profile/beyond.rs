@@ -9,6 +9,8 @@ const BUCKET_BITS: u32 = 4;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 /// What of a distance its bucket does not tell.
 const REST_BITS: u32 = 52 - BUCKET_BITS;
+/// More than 2^50 of them come to.
+const MOST_REST: u128 = 1 << 100;
 
 /// Counts by distance, in buckets whose width is a sixteenth of the distance: enough for a quantile of values far outside the
 /// reference, in memory that knows no number of rows. Integers, so that parts merge; together they give the exact sum.
@@ -73,7 +75,8 @@ impl Beyond {
     pub fn unpack_into(&mut self, from: &mut Unpacker<'_>) -> Option<()> {
         for _ in 0..from.length()? {
             let number = usize::try_from(from.count()?).ok()?;
-            self.add_bucket(number, Bucket { count: from.count()?, rest: from.unsigned()? });
+            let (count, rest) = (from.rows()?, from.unsigned().filter(|rest| *rest < MOST_REST)?);
+            self.add_bucket(number, Bucket { count, rest });
         }
         Some(())
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Presence;
+use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
 use crate::feature::MISSING_CODE;
 
@@ -162,6 +163,19 @@ impl CategoryCounts {
         self.cells.iter_mut().zip(&other.cells).for_each(|(sum, more)| *sum += more);
         self.other += other.other;
         self.new += other.new;
+    }
+
+    pub fn pack(&self, to: &mut Packer) {
+        self.presence.pack(to);
+        to.length(self.cells.len());
+        self.cells.iter().chain([&self.other, &self.new]).for_each(|count| to.count(*count));
+    }
+
+    /// What was packed over the same categories; `None` where it was not.
+    pub fn unpack(categories: &Categories, from: &mut Unpacker<'_>) -> Option<Self> {
+        let presence = Presence::unpack(from)?;
+        let cells = (0..from.length()?).map(|_| from.rows()).collect::<Option<_>>()?;
+        Some(Self { presence, cells, other: from.rows()?, new: from.rows()? }).filter(|counts| counts.fits(categories))
     }
 
     /// The counts of the categories with a cell of their own.

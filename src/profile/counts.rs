@@ -5,6 +5,7 @@
 
 use super::Presence;
 use super::beyond::Beyond;
+use super::cells::{AT, BELOW, Cells, Total};
 use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
 use super::moments::Moments;
@@ -12,50 +13,11 @@ use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
 use crate::feature::is_missing;
 
-/// What is kept of a knot and of the interval below it. Small: in a run these are written to at random places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Cell {
-    /// In the interval, and 32 bits higher at the knot.
-    counts: u64,
-    /// The sum of the places of the values in the interval: 0 at its lower end, 2^32 at its upper.
-    places: u64,
-}
-
-const COUNT_BITS: u32 = 32;
-
-impl Cell {
-    fn total(self) -> Total {
-        let below = self.counts & u64::from(u32::MAX);
-        Total { at: self.counts >> COUNT_BITS, below, places: u128::from(self.places) }
-    }
-
-    /// `None` where that is too much for a cell.
-    fn plus(self, more: Total) -> Option<Self> {
-        let total = self.total();
-        let at = u32::try_from(total.at.checked_add(more.at)?).ok()?;
-        let below = u32::try_from(total.below.checked_add(more.below)?).ok()?;
-        let places = u64::try_from(total.places.checked_add(more.places)?).ok()?;
-        Some(Self { counts: u64::from(at) << COUNT_BITS | u64::from(below), places })
-    }
-}
-
-/// The same for more values than a [`Cell`] can hold.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Total {
-    pub at: u64,
-    pub below: u64,
-    pub places: u128,
-}
-
 /// What is added to the cell of each value.
 struct Places {
     counts: [u64; CHUNK],
     sums: [u64; CHUNK],
 }
-
-/// Of a value in the interval, and at the knot.
-const BELOW: u64 = 1;
-const AT: u64 = 1 << COUNT_BITS;
 
 impl Places {
     fn find(&mut self, locator: &Locator, values: &[f64], below: &[u32; CHUNK]) {
@@ -83,13 +45,13 @@ const ROUNDING: f64 = 4_503_599_627_370_496.0;
 const MANTISSA: u64 = (1 << 52) - 1;
 
 /// The counts of a numeric feature's values over a grid.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct NumericCounts {
     pub presence: Presence,
     pub moments: Moments,
     /// One for each knot, and one for what lies above the last.
-    cells: Vec<Cell>,
-    /// As many, or none.
+    cells: Cells,
+    /// As many, or none; then the cells lie side by side.
     totals: Vec<Total>,
     /// Values in the cells.
     unspilled: u64,
@@ -100,7 +62,7 @@ pub struct NumericCounts {
 
 impl NumericCounts {
     pub fn empty(grid: &Grid) -> Self {
-        let cells = vec![Cell::default(); grid.knots().len() + 1];
+        let cells = Cells::new(grid.knots().len() + 1);
         Self { cells, moments: Moments::new(grid.scale()), ..Self::default() }
     }
 
@@ -115,6 +77,7 @@ impl NumericCounts {
     /// not finite.
     pub fn update(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
         self.presence.rows += values.len() as u64;
+        self.cells.make_room(values.len());
         let (mut finite, mut below, mut ranks) = ([0.0; CHUNK], [0; CHUNK], [RankTable::NONE; CHUNK]);
         for chunk in values.chunks(CHUNK) {
             self.spill_when_full();
@@ -177,10 +140,22 @@ impl NumericCounts {
     /// The hottest loop, of as few instructions as can be: the cells are all over the memory, and the less there is to do for one, the
     /// more of them are on their way at a time.
     fn add_places(&mut self, places: &Places, below: &[u32; CHUNK], values: usize) {
-        for ((below, count), sum) in below.iter().zip(&places.counts).zip(&places.sums).take(values) {
-            if let Some(cell) = self.cells.get_mut(*below as usize) {
-                cell.counts += count;
-                cell.places += sum;
+        let places = below.iter().zip(&places.counts).zip(&places.sums).take(values);
+        match &mut self.cells {
+            Cells::All(cells) => {
+                for ((below, count), sum) in places {
+                    if let Some(cell) = cells.get_mut(*below as usize) {
+                        cell.counts += count;
+                        cell.places += sum;
+                    }
+                }
+            }
+            Cells::Few { occupied, .. } => {
+                for ((below, count), sum) in places {
+                    let cell = occupied.entry(*below).or_default();
+                    cell.counts += count;
+                    cell.places += sum;
+                }
             }
         }
     }
@@ -205,7 +180,8 @@ impl NumericCounts {
         }
         let totals = (0..self.cells.len()).map(|index| self.total(index)).collect();
         self.totals = totals;
-        self.cells.fill(Cell::default());
+        self.cells.clear();
+        self.cells.spread();
         self.unspilled = 0;
     }
 
@@ -217,20 +193,18 @@ impl NumericCounts {
         self.above_all.merge(&other.above_all);
         if self.unspilled + other.unspilled < SPILL_AFTER && other.totals.is_empty() {
             self.unspilled += other.unspilled;
-            for (cell, more) in self.cells.iter_mut().zip(&other.cells) {
-                cell.counts += more.counts;
-                cell.places += more.places;
-            }
+            self.cells.merge(&other.cells);
             return;
         }
-        for index in 0..self.cells.len() {
-            self.add_total(index, other.total(index));
+        for (index, total) in other.occupied() {
+            self.add_total(index, total);
         }
     }
 
     /// Adds to a knot and the interval below it.
     fn add_total(&mut self, index: usize, more: Total) {
         if self.totals.is_empty() {
+            self.cells.spread();
             self.totals = vec![Total::default(); self.cells.len()];
         }
         if let Some(total) = self.totals.get_mut(index) {
@@ -241,7 +215,7 @@ impl NumericCounts {
     }
 
     fn total(&self, index: usize) -> Total {
-        let cell = self.cells.get(index).copied().unwrap_or_default().total();
+        let cell = self.cells.get(index).total();
         let total = self.totals.get(index).copied().unwrap_or_default();
         Total { at: total.at + cell.at, below: total.below + cell.below, places: total.places + cell.places }
     }
@@ -249,7 +223,7 @@ impl NumericCounts {
     /// The share of the most frequent knot, in [0, 1]; 0 without values.
     pub fn largest_tie(&self) -> f64 {
         let n = self.n();
-        let largest = (0..self.cells.len()).map(|index| self.at(index)).max().unwrap_or(0);
+        let largest = self.occupied().map(|(_, total)| total.at).max().unwrap_or(0);
         if n == 0 { 0.0 } else { largest as f64 / n as f64 }
     }
 
@@ -287,12 +261,12 @@ impl NumericCounts {
 
     /// Values that equal no knot.
     pub fn off_grid(&self) -> u64 {
-        (0..self.cells.len()).map(|index| self.below(index)).sum()
+        self.occupied().map(|(_, total)| total.below).sum()
     }
 
     /// The knots that are not empty, or whose interval below is not; with their index.
     pub fn occupied(&self) -> impl Iterator<Item = (usize, Total)> {
-        (0..self.cells.len()).map(|index| (index, self.total(index))).filter(|(_, total)| total.at + total.below > 0)
+        self.cells.candidates().map(|index| (index, self.total(index))).filter(|(_, total)| total.at + total.below > 0)
     }
 
     pub fn pack(&self, to: &mut Packer) {
@@ -321,20 +295,26 @@ impl NumericCounts {
         self.moments.merge(&moments);
         self.unspilled += if fits_cells { moments.n() } else { 0 };
         let mut next = 0_usize;
-        for _ in 0..from.length()? {
+        let occupied = from.length()?;
+        self.cells.make_room(occupied);
+        for _ in 0..occupied {
             let index = next.checked_add(usize::try_from(from.count()?).ok()?)?;
             next = index + 1;
             let (at, below) = (from.count()?, from.count()?);
             let places = if below > 0 { from.unsigned()? } else { 0 };
             let more = Total { at, below, places };
-            let cell = self.cells.get_mut(index)?;
-            match cell.plus(more).filter(|_| fits_cells) {
-                Some(sum) => *cell = sum,
-                None => self.add_total(index, more),
+            (index < self.cells.len()).then_some(())?;
+            if !fits_cells || self.cells.add(index, more).is_none() {
+                self.add_total(index, more);
             }
         }
         self.below_all.unpack_into(from)?;
         self.above_all.unpack_into(from)
+    }
+
+    /// Makes looking at one cell after the other quick.
+    pub fn spread(&mut self) {
+        self.cells.spread();
     }
 
     /// Whether these counts belong to the grid and add up.
@@ -347,6 +327,18 @@ impl NumericCounts {
             && sum == Some(self.n())
             && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
             && self.presence.usable() == self.n()
+    }
+}
+
+/// Equal is what packs alike, however the cells are held.
+impl PartialEq for NumericCounts {
+    fn eq(&self, other: &Self) -> bool {
+        let packed = |counts: &Self| {
+            let mut packer = Packer::default();
+            counts.pack(&mut packer);
+            packer.into_bytes()
+        };
+        (self.cells.len(), self.moments.scale(), packed(self)) == (other.cells.len(), other.moments.scale(), packed(other))
     }
 }
 
@@ -407,6 +399,27 @@ mod tests {
         let none = grid(&[]);
         let counts = NumericCounts::of(&none, &[0.0, -1.0, 5e300]);
         assert!(counts.fits(&none) && counts.below(0) == 3);
+    }
+
+    #[test]
+    fn few_values_over_a_large_grid_count_as_many_do() {
+        let knots: Vec<f64> = (0..5_000).map(f64::from).collect();
+        let grid = grid(&knots);
+        let (few, many) = (NumericCounts::of(&grid, &[7.0, 8.5, -3.0, 7.0, 9e9]), NumericCounts::of(&grid, &knots));
+        assert!(matches!((&few.cells, &many.cells), (Cells::Few { .. }, Cells::All(_))));
+        assert!(few.fits(&grid) && few.at(7) == 2 && few.below(9) == 1 && (few.largest_tie(), few.off_grid()) == (0.4, 3));
+        let (mut one, mut other) = (few.clone(), many.clone());
+        one.merge(&many);
+        other.merge(&few);
+        assert_eq!(one, other);
+        assert!(one.fits(&grid) && one.at(7) == 3);
+        let (mut spread, mut twice) = (few.clone(), few.clone());
+        spread.spread();
+        assert_eq!(spread, few);
+        spread.merge(&few);
+        twice.merge(&few);
+        assert!(matches!(twice.cells, Cells::Few { .. }));
+        assert_eq!(spread, twice);
     }
 
     proptest! {

@@ -14,6 +14,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
 use blocks::{Blocks, HourSum};
 use clusters::{ClusterIndex, ClusterSums};
@@ -166,6 +167,64 @@ impl Dependence {
                 sum.ranks += more.ranks;
             }
         }
+    }
+
+    /// As [`Self::merge`], and the last stretch of the other part, which is not closed, goes on here.
+    pub fn follow(&mut self, other: &Self) {
+        let blocks: Vec<Blocks> = self
+            .blocks
+            .iter()
+            .zip(&other.blocks)
+            .map(|(own, others)| {
+                let mut own = own.clone();
+                own.follow(others);
+                own
+            })
+            .collect();
+        self.merge(other);
+        self.blocks = blocks;
+        self.open = other.open;
+    }
+
+    /// Of whole stretches: the part is closed.
+    pub fn pack(&self, to: &mut Packer) {
+        to.count(self.rows_in_clusters);
+        to.count(self.rows_in_blocks);
+        if self.rows_in_clusters > 0 {
+            self.index.pack(&self.clusters, to);
+        }
+        if self.rows_in_blocks > 0 {
+            self.blocks.iter().for_each(|blocks| blocks.pack(to));
+            to.length(self.hours.len());
+            for (hour, sums) in &self.hours {
+                to.signed(i128::from(*hour));
+                for sum in sums {
+                    to.count(sum.rows);
+                    to.count(sum.ranks);
+                }
+            }
+        }
+    }
+
+    /// What was packed of so many features; `None` where it was not.
+    pub fn unpack(features: usize, from: &mut Unpacker<'_>) -> Option<Self> {
+        let (rows_in_clusters, rows_in_blocks) = (from.rows()?, from.rows()?);
+        let mut read = Self { rows_in_clusters, rows_in_blocks, ..Self::new(features) };
+        if rows_in_clusters > 0 {
+            read.index = ClusterIndex::unpack(&mut read.clusters, from)?;
+        }
+        if rows_in_blocks > 0 {
+            read.blocks = (0..features).map(|_| Blocks::unpack(from)).collect::<Option<_>>()?;
+            for _ in 0..from.length()? {
+                let hour = i64::try_from(from.signed()?).ok()?;
+                let sum = |from: &mut Unpacker<'_>| {
+                    let rows = from.rows()?;
+                    Some(HourSum { rows, ranks: from.count().filter(|ranks| *ranks <= rows << 16)? })
+                };
+                read.hours.insert(hour, (0..features).map(|_| sum(from)).collect::<Option<_>>()?);
+            }
+        }
+        Some(read)
     }
 
     /// Keeps the features for which `keep` is true.

@@ -14,6 +14,8 @@ pub struct ExactSum {
 }
 
 const MANTISSA_BITS: u32 = 52;
+/// More than 2^40 mantissas come to: sums of such sums fit too.
+const MOST: u128 = 1 << 100;
 const EXPONENT: u64 = 0x7FF;
 
 impl ExactSum {
@@ -69,7 +71,8 @@ impl ExactSum {
         let overflowed = from.count()? > 0;
         let mut mantissas = BTreeMap::new();
         for _ in 0..from.length()? {
-            mantissas.insert(i16::try_from(from.signed()?).ok()?, from.signed()?);
+            let exponent = i16::try_from(from.signed()?).ok()?;
+            mantissas.insert(exponent, from.signed().filter(|mantissa| mantissa.unsigned_abs() < MOST)?);
         }
         Some(Self { mantissas, overflowed })
     }

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
 use crate::feature::FeatureName;
 
@@ -217,6 +218,34 @@ impl CrossProducts {
         self.squared_products += &other.squared_products;
     }
 
+    /// Of what is symmetric, one half.
+    pub fn pack(&self, to: &mut Packer) {
+        for at in halves(self.rows.nrows()) {
+            for sums in [&self.rows, &self.products, &self.squared_products] {
+                to.signed(sums.get(at).copied().unwrap_or(0).into());
+            }
+        }
+        self.sums.iter().chain(&self.squares).for_each(|sum| to.signed(i128::from(*sum)));
+    }
+
+    /// What was packed of so many features; `None` where it was not.
+    pub fn unpack(features: usize, from: &mut Unpacker<'_>) -> Option<Self> {
+        let mut sum = || from.signed().and_then(|sum| i64::try_from(sum).ok()).filter(|sum| sum.unsigned_abs() < MOST);
+        let mut read = Self::new(features);
+        for (a, b) in halves(features) {
+            for sums in [&mut read.rows, &mut read.products, &mut read.squared_products] {
+                let sum = sum()?;
+                for at in [(a, b), (b, a)] {
+                    *sums.get_mut(at)? = sum;
+                }
+            }
+        }
+        for place in read.sums.iter_mut().chain(&mut read.squares) {
+            *place = sum()?;
+        }
+        Some(read)
+    }
+
     /// Keeps the features for which `keep` is true.
     pub fn retain(&mut self, keep: &[bool]) {
         let kept: Vec<usize> = (0..self.rows.nrows()).filter(|&index| is_kept(keep, index)).collect();
@@ -253,6 +282,14 @@ impl CrossProducts {
         let both = mean(&self.squared_products, (a, b))? / SQUARE_STEPS.powi(2);
         Some((both / squares / (1.0 + 2.0 * correlation * correlation)).max(1.0)).filter(|inflation| inflation.is_finite())
     }
+}
+
+/// More than a sum of 2^32 rows comes to: many such sums can be added.
+const MOST: u64 = 1 << 58;
+
+/// The features with themselves, and the pairs.
+fn halves(features: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..features).flat_map(move |a| (a..features).map(move |b| (a, b)))
 }
 
 /// Rows whose scores stay in the cache of a core, for all features together.

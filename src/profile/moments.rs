@@ -209,6 +209,8 @@ impl Moments {
         let extremes =
             Some((from.double()?, from.double()?)).filter(|(low, high)| low <= high && low.is_finite() && high.is_finite());
         let (sum, squares) = (from.signed()?, from.unsigned()?);
+        // No value is further away than that: the sums of many parts do not overflow either.
+        (sum.unsigned_abs() <= u128::from(n) << 46).then_some(())?;
         let far = Box::new((ExactSum::unpack(from)?, ExactSum::unpack(from)?));
         Some(Self { scale, n, sum, squares, far, extremes: Some(extremes?) })
     }

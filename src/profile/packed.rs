@@ -40,14 +40,36 @@ impl Packer {
     }
 
     pub fn text(&mut self, text: &str) {
-        self.length(text.len());
-        self.bytes.extend(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    /// With their length.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What another has packed, with its length: it can be unpacked for itself.
+    pub fn part(&mut self, part: &Self) {
+        self.bytes(&part.bytes);
+    }
+
+    /// Bytes packed.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }
+
+/// More rows than any log has: 2^44.
+const MOST_ROWS: u64 = 1 << 44;
 
 /// Gives packed numbers back; nothing where they end too early or are none.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +124,25 @@ impl<'a> Unpacker<'a> {
     }
 
     pub fn text(&mut self) -> Option<&'a str> {
+        std::str::from_utf8(self.bytes()?).ok()
+    }
+
+    /// What was packed as a part.
+    pub fn part(&mut self) -> Option<Self> {
+        self.bytes().map(Self::new)
+    }
+
+    /// The bytes of a part, or of a text.
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.length()?;
-        let (text, rest) = self.rest.split_at_checked(length)?;
+        let (bytes, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
-        std::str::from_utf8(text).ok()
+        Some(bytes)
+    }
+
+    /// A count of rows, or of something as rare: so small that no sum of them overflows.
+    pub fn rows(&mut self) -> Option<u64> {
+        self.count().filter(|count| *count < MOST_ROWS)
     }
 
     /// Whether nothing is left.

@@ -1,5 +1,7 @@
 //! The newest rows: a value of each, in bounded memory. Which rows are kept does not depend on the order in which they come.
 
+use super::packed::{Packer, Unpacker};
+
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RecentRow {
@@ -66,6 +68,31 @@ impl Recent {
         let mut kept = self.clone();
         kept.shrink();
         kept.rows
+    }
+
+    pub fn pack(&self, to: &mut Packer) {
+        let rows = self.newest_first();
+        to.length(rows.len());
+        for row in rows {
+            to.signed(row.moment_us.into());
+            to.double(row.value);
+            to.count(row.group);
+        }
+    }
+
+    /// What was packed with the same capacity; `None` where it was not.
+    pub fn unpack(capacity: usize, from: &mut Unpacker<'_>) -> Option<Self> {
+        let mut recent = Self::new(capacity);
+        for _ in 0..from.length().filter(|rows| *rows <= capacity)? {
+            let moment_us = i64::try_from(from.signed()?).ok()?;
+            let value = from.double().filter(|value| value.is_finite())?;
+            recent.push(RecentRow { moment_us, value, group: from.count()? });
+        }
+        Some(recent)
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,5 +1,7 @@
 //! Whether a row is looked at: its moment, and where that lies to the window. The same whatever stands before or after the row.
 
+use std::ops::Range;
+
 use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
 
 use super::Request;
@@ -9,6 +11,8 @@ use super::rejection::RejectionReason;
 /// What a row's moment is held against.
 #[derive(Clone, Copy)]
 pub(super) struct Admission {
+    /// `[start, end)` in microseconds: rows of the window that are known.
+    known_us: (i64, i64),
     naive: NaiveTimestamps,
     /// `[start, end)` in microseconds, where rows have a time to compare with it.
     pub window_us: Option<(i64, i64)>,
@@ -44,10 +48,14 @@ impl From<TimestampError> for Refusal {
 }
 
 impl Admission {
-    pub fn new(request: &Request) -> Self {
+    pub fn new(request: &Request, known: Option<Range<i64>>) -> Self {
         let window = request.window.filter(|_| request.timestamp.is_some());
         let window_us = window.map(|window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
-        Self { naive: request.timestamp.as_ref().map_or(NaiveTimestamps::Reject, |column| column.naive), window_us }
+        let naive = request.timestamp.as_ref().map_or(NaiveTimestamps::Reject, |column| column.naive);
+        // Only rows of the window can be known.
+        let (start, end) = window_us.unwrap_or((0, 0));
+        let known_us = known.map_or((0, 0), |known| (known.start.max(start), known.end.min(end)));
+        Self { known_us, naive, window_us }
     }
 
     /// The moment in a cell.
@@ -74,6 +82,16 @@ impl Admission {
             Ok(text) => timestamp::parse(text, self.naive).map_err(Refusal::from),
             Err(_) => Err(RejectionReason::InvalidUtf8.into()),
         }
+    }
+
+    /// Whether a row of the window is not handed on, because it is known.
+    pub fn is_known(&self, moment_us: i64) -> bool {
+        self.known_us.0 <= moment_us && moment_us < self.known_us.1
+    }
+
+    /// Whether a row goes on to its features.
+    pub fn is_wanted(&self, moment_us: i64) -> bool {
+        self.is_inside(moment_us) && !self.is_known(moment_us)
     }
 
     pub fn is_inside(&self, moment_us: i64) -> bool {

@@ -28,14 +28,16 @@ pub(super) struct Intake<'a> {
     last_us: Option<i64>,
     /// Rows rejected since then, whose own time cannot be read.
     undated: u64,
+    /// The columns seen, and whether the cluster's was, when a batch could have ended for the first time.
+    seen_early: Option<(Vec<bool>, bool)>,
 }
 
 impl<'a> Intake<'a> {
-    pub fn new(request: &'a Request, sink: BatchSink<'a>) -> Self {
+    pub fn new(request: &'a Request, known: Option<Range<i64>>, sink: BatchSink<'a>) -> Self {
         let tally = Tally { columns_seen: vec![false; request.columns.len()], ..Tally::default() };
-        let (builder, admission) = (Builder::new(request), Admission::new(request));
+        let (builder, admission) = (Builder::new(request), Admission::new(request, known));
         let batch_rows = u64::try_from(request.batch_rows.max(1)).unwrap_or(u64::MAX);
-        Self { request, tally, sink, failure: None, builder, batch_rows, admission, last_us: None, undated: 0 }
+        Self { request, tally, sink, failure: None, builder, batch_rows, admission, last_us: None, undated: 0, seen_early: None }
     }
 
     pub fn admission(&self) -> Admission {
@@ -71,13 +73,18 @@ impl<'a> Intake<'a> {
             match *fate {
                 Fate::Admitted { moment_us } => {
                     self.tally.rows_read += 1;
-                    moment_us.inspect(|moment_us| self.note(*moment_us));
+                    moment_us.inspect(|moment_us| self.come(*moment_us));
                     admitted += 1;
                 }
                 Fate::Outside { moment_us } => {
                     self.tally.rows_read += 1;
                     self.tally.rows_outside_window += 1;
-                    self.note(moment_us);
+                    self.come(moment_us);
+                }
+                Fate::Known { moment_us } => {
+                    self.tally.rows_read += 1;
+                    self.pass_known(1);
+                    self.come(moment_us);
                 }
                 Fate::Rejected => rejected.next().into_iter().for_each(|row| self.reject(row, above)),
             }
@@ -85,6 +92,7 @@ impl<'a> Intake<'a> {
                 self.mark_seen(*column);
             }
             if self.batch() != batch {
+                self.seen_early.get_or_insert_with(|| (self.tally.columns_seen.clone(), self.tally.cluster_seen));
                 self.builder.append(&rows.cells, in_batch..admitted, above);
                 in_batch = admitted;
                 self.flush(true);
@@ -147,30 +155,54 @@ impl<'a> Intake<'a> {
                 return None;
             }
         };
-        self.note(moment_us);
-        let is_inside = self.admission.is_inside(moment_us);
-        if !is_inside {
+        self.come(moment_us);
+        if !self.admission.is_inside(moment_us) {
             self.tally.rows_outside_window += 1;
+            return None;
         }
-        is_inside.then_some(moment_us)
+        if self.admission.is_known(moment_us) {
+            self.pass_known(1);
+            return None;
+        }
+        Some(moment_us)
     }
 
-    /// As [`Self::admit_moment`] for many rows; gives the moments of the rows that go on to their features. `None`, and nothing is
-    /// accounted for, where a moment is out of range.
-    pub fn admit_moments(&mut self, moments_us: &[i64]) -> Option<Range<i64>> {
+    /// Counts rows of the window that are known.
+    fn pass_known(&mut self, rows: u64) {
+        self.tally.rows_used += rows;
+        self.tally.course.rows_known += rows;
+    }
+
+    /// Takes note of the moment of the next row.
+    fn come(&mut self, moment_us: i64) {
+        self.follow(moment_us);
+        self.note(moment_us);
+    }
+
+    /// The next row, or rows that are sorted among each other wherever batches end, come; the oldest of them is this old.
+    fn follow(&mut self, oldest_us: i64) {
+        self.tally.course.goes_back |= self.tally.course.latest_us.is_some_and(|latest| oldest_us < latest);
+    }
+
+    /// As [`Self::admit_moment`] for many rows; tells which of them go on to their features. `None`, and nothing is accounted for,
+    /// where a moment is out of range.
+    pub fn admit_moments(&mut self, moments_us: &[i64]) -> Option<Admission> {
         let (start, end) = self.admission.window_us.unwrap_or((i64::MIN, i64::MAX));
-        let (mut oldest, mut latest, mut newest, mut inside) = (i64::MAX, i64::MIN, i64::MIN, 0_u64);
+        let (mut oldest, mut latest, mut newest, mut inside, mut known) = (i64::MAX, i64::MIN, i64::MIN, 0_u64, 0_u64);
         for &moment in moments_us {
             oldest = oldest.min(moment);
             latest = latest.max(moment);
             newest = newest.max(if moment < end { moment } else { i64::MIN });
             inside += u64::from(start <= moment && moment < end);
+            known += u64::from(self.admission.is_known(moment));
         }
         let (&first, &last) = (moments_us.first()?, moments_us.last()?);
         timestamp::in_range(oldest).and(timestamp::in_range(latest)).ok()?;
         let rows = moments_us.len() as u64;
         self.tally.rows_read += rows;
         self.tally.rows_outside_window += rows - inside;
+        self.pass_known(known);
+        self.follow(oldest);
         // The rejected rows before them have the first as their neighbour, those after them the last.
         self.note(first);
         self.note(oldest);
@@ -178,7 +210,13 @@ impl<'a> Intake<'a> {
             self.note(newest);
         }
         self.last_us = Some(last);
-        Some(start..end)
+        self.tally.course.latest_us = self.tally.course.latest_us.max(Some(latest));
+        Some(self.admission)
+    }
+
+    /// Whether rows between these moments all lie in the window, and are known.
+    pub fn is_all_known(&self, first_us: i64, last_us: i64) -> bool {
+        self.admission.is_known(first_us) && self.admission.is_known(last_us)
     }
 
     /// Whether rows between these moments all lie outside the window.
@@ -186,10 +224,15 @@ impl<'a> Intake<'a> {
         self.admission.window_us.is_some_and(|(start, end)| last_us < start || end <= first_us)
     }
 
-    /// Counts rows between these moments, all outside the window and not read.
-    pub fn pass_outside(&mut self, rows: u64, first_us: i64, last_us: i64) {
+    /// Counts rows between these moments, all outside the window or all known, and not read.
+    pub fn pass_over(&mut self, rows: u64, first_us: i64, last_us: i64) {
         self.tally.rows_read += rows;
-        self.tally.rows_outside_window += rows;
+        if self.is_all_known(first_us, last_us) {
+            self.pass_known(rows);
+        } else {
+            self.tally.rows_outside_window += rows;
+        }
+        self.follow(first_us);
         self.note(first_us);
         self.note(last_us);
     }
@@ -201,6 +244,7 @@ impl<'a> Intake<'a> {
         if self.admission.window_us.is_none_or(|(_, end)| moment_us < end) {
             self.tally.newest_us = Some(self.tally.newest_us.map_or(moment_us, |newest| newest.max(moment_us)));
         }
+        self.tally.course.latest_us = self.tally.course.latest_us.max(Some(moment_us));
         self.place_undated(Some(moment_us));
         self.last_us = Some(moment_us);
     }
@@ -267,6 +311,8 @@ impl<'a> Intake<'a> {
             Ok(()) => {
                 self.flush(false);
                 self.place_undated(None);
+                let seen = (&self.tally.columns_seen, self.tally.cluster_seen);
+                self.tally.course.is_late = self.seen_early.as_ref().is_some_and(|(columns, cluster)| (columns, *cluster) != seen);
                 Ok(self.tally)
             }
             Err(fault) => Err(DecodeError { fault, rows_before_error: self.tally.rows_read }),

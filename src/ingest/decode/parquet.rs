@@ -44,7 +44,7 @@ pub(super) fn decode(input: Input, compression: Compression, intake: &mut Intake
     }
     let plan = Plan::new(&object.names, |name| object.shape(name), intake)?;
     object.check_layout(&plan.read)?;
-    let needed = |group: usize| !moments::is_outside(&object, group, &plan, intake);
+    let needed = |group: usize| !moments::is_passed(&object, group, &plan, intake);
     let groups: Vec<(usize, bool)> = (0..object.groups()).map(|group| (object.rows(group), needed(group))).collect();
     let most_rows = intake.request.batch_rows.max(1) * BATCHES_IN_A_STEP;
     let steps = steps(&groups, most_rows, object.is_near());

@@ -36,6 +36,10 @@ pub(super) enum Fate {
     Outside {
         moment_us: i64,
     },
+    /// It is inside the window, and known.
+    Known {
+        moment_us: i64,
+    },
     /// The next of the rejected rows.
     Rejected,
 }
@@ -97,13 +101,15 @@ impl Rows {
 
     /// Counts a row of this moment. Whether its cells must follow.
     pub fn admit_moment(&mut self, admission: Admission, moment_us: i64) -> bool {
-        let is_inside = admission.is_inside(moment_us);
-        if is_inside {
+        let is_wanted = admission.is_wanted(moment_us);
+        if is_wanted {
             self.admit_always(Some(moment_us));
+        } else if admission.is_known(moment_us) {
+            self.fates.push(Fate::Known { moment_us });
         } else {
             self.fates.push(Fate::Outside { moment_us });
         }
-        is_inside
+        is_wanted
     }
 
     /// Counts a row whose cells must follow.

@@ -1,5 +1,6 @@
 //! Objects of text: opened as lines, and read on while the caller works on a batch.
 
+use std::ops::Range;
 use std::sync::mpsc;
 use std::thread;
 
@@ -23,13 +24,14 @@ pub(super) fn decode(
     input: Input,
     encoding: Encoding,
     request: &Request,
+    known: Option<Range<i64>>,
     pace: Pace,
     sink: BatchSink<'_>,
 ) -> Result<Tally, DecodeError> {
     let text = Text::open(input, encoding, request.max_row_bytes, pace);
     let mut text = text.map_err(|fault| DecodeError { fault, rows_before_error: 0 })?;
     if text.lines.is_read() {
-        return text.decode(encoding.format, request, sink);
+        return text.decode(encoding.format, request, known, sink);
     }
     let (give, batches) = mpsc::sync_channel(1);
     thread::scope(|scope| {
@@ -39,7 +41,7 @@ pub(super) fn decode(
                 drop(give.send(batch));
                 Ok(())
             };
-            text.decode(encoding.format, request, &mut give)
+            text.decode(encoding.format, request, known, &mut give)
         });
         // The batches of text are decoded: none of them fails.
         let taken = batches.into_iter().try_for_each(sink);
@@ -68,13 +70,24 @@ impl Text {
         Ok(Self { lines: Lines::new(plain.reader, max_row_bytes, pace), compression, source: plain.source })
     }
 
-    fn decode(self, format: Format, request: &Request, sink: BatchSink<'_>) -> Result<Tally, DecodeError> {
-        let mut intake = Intake::new(request, sink);
+    fn decode(
+        self,
+        format: Format,
+        request: &Request,
+        known: Option<Range<i64>>,
+        sink: BatchSink<'_>,
+    ) -> Result<Tally, DecodeError> {
+        let mut intake = Intake::new(request, known, sink);
         let result = match format {
             Format::Csv => csv::decode(self.lines, &mut intake),
             _ => ndjson::decode(self.lines, &mut intake),
         };
-        intake.finish(result.map_err(|fault| blame(&self.source, self.compression, fault)))
+        let mut tally = intake.finish(result.map_err(|fault| blame(&self.source, self.compression, fault)))?;
+        if tally.rows_read <= request.batch_rows as u64 {
+            // All are sorted together.
+            tally.course.goes_back = false;
+        }
+        Ok(tally)
     }
 }
 
@@ -125,14 +138,14 @@ mod tests {
 
     fn decoded(key: &str, bytes: &[u8], request: &Request, pace: Pace) -> String {
         let (input, encoding) = (Input::Stream(Box::new(Cursor::new(bytes.to_vec()))), Encoding::of_key(key).unwrap());
-        outcome(|sink| decode(input, encoding, request, pace, sink))
+        outcome(|sink| decode(input, encoding, request, None, pace, sink))
     }
 
     /// The same on the threads of one pool.
     fn decoded_in(pool: &rayon::ThreadPool, key: &str, bytes: &[u8], request: &Request, pace: Pace) -> String {
         let (input, encoding) = (Input::Stream(Box::new(Cursor::new(bytes.to_vec()))), Encoding::of_key(key).unwrap());
         let text = Text::open(input, encoding, request.max_row_bytes, pace).unwrap();
-        pool.install(|| outcome(|sink| text.decode(encoding.format, request, sink)))
+        pool.install(|| outcome(|sink| text.decode(encoding.format, request, None, sink)))
     }
 
     /// Holds what comes of an object, read as one block, against the same in small ones, on several numbers of threads.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Estimate, Method};
+use crate::profile::packed::{Packer, Unpacker};
 
 /// Levels of blocking: blocks of 1, 2, 4, … rows. More rows than 2^40 do not occur.
 const LEVELS: usize = 40;
@@ -119,6 +120,14 @@ impl Blocks {
         self.add(other.levels.iter().map(|level| level.closed));
     }
 
+    /// As [`Self::merge`], and the last stretch of the other part, which is not closed, goes on here.
+    pub fn follow(&mut self, other: &Self) {
+        self.merge(other);
+        for (level, last) in self.levels.iter_mut().zip(&other.levels) {
+            level.pending = last.pending;
+        }
+    }
+
     /// Adds blocks of 1, 2, 4, … rows.
     pub fn add(&mut self, levels: impl IntoIterator<Item = LevelSums>) {
         for (depth, more) in levels.into_iter().take(LEVELS).enumerate() {
@@ -131,6 +140,27 @@ impl Blocks {
                 level.closed.squares += more.squares;
             }
         }
+    }
+
+    /// Of whole stretches: they are closed.
+    pub fn pack(&self, to: &mut Packer) {
+        to.length(self.levels.len());
+        for level in self.levels() {
+            to.count(level.blocks);
+            to.unsigned(level.sum);
+            to.unsigned(level.squares);
+        }
+    }
+
+    /// What was packed; `None` where it was not.
+    pub fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
+        let mut levels = Vec::new();
+        for _ in 0..from.length().filter(|levels| *levels <= LEVELS)? {
+            let (blocks, sum, squares) = (from.rows()?, from.unsigned()?, from.unsigned()?);
+            (sum < MOST && squares < MOST).then_some(())?;
+            levels.push(Level { closed: LevelSums { blocks, sum, squares }, pending: None });
+        }
+        Some(Self { levels })
     }
 
     /// Of blocks of 1, 2, 4, … rows.
@@ -164,6 +194,9 @@ impl Blocks {
 /// Ranks of 16 bits whose blocks are summed in 32 bits, and the squares of these in 64.
 const RANKS_AT_A_TIME: usize = 1 << 14;
 const LEVELS_AT_A_TIME: usize = 8;
+
+/// More than any sum of a level comes to: many such sums can be added.
+const MOST: u128 = 1 << 112;
 
 /// The rows of one hour and the sum of their ranks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

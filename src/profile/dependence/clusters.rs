@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use super::{Estimate, Method};
+use crate::profile::packed::{Packer, Unpacker};
 
 /// Clusters that are kept at most. Above, clusters are sampled by their hash, each whole or not at all, so that memory is bounded
 /// and parts still merge.
@@ -88,6 +91,46 @@ impl ClusterIndex {
         moved
     }
 
+    /// The sums of all features, cluster by cluster in the order of their hashes.
+    pub fn pack(&self, features: &[ClusterSums], to: &mut Packer) {
+        to.count(self.sampling_bits.into());
+        let mut entries: Vec<(u64, u32)> = self.slots.iter().map(|(hash, slot)| (*hash, *slot)).collect();
+        entries.sort_unstable();
+        to.length(entries.len());
+        let mut last = 0;
+        for (hash, slot) in entries {
+            to.count(hash - last);
+            last = hash;
+            for sums in features {
+                let Cluster { rows, ranks, squares } = sums.clusters.get(slot as usize).copied().unwrap_or_default();
+                to.count(rows);
+                if rows > 0 {
+                    to.count(ranks);
+                    to.count(squares);
+                }
+            }
+        }
+    }
+
+    /// What was packed of as many features; `None` where it was not.
+    pub fn unpack(features: &mut [ClusterSums], from: &mut Unpacker<'_>) -> Option<Self> {
+        let sampling_bits = u32::try_from(from.count()?).ok().filter(|bits| *bits <= u64::BITS)?;
+        let mut slots = HashMap::new();
+        let mut hash = 0_u64;
+        for slot in 0..from.length().filter(|clusters| *clusters <= MAX_CLUSTERS)? {
+            hash = hash.checked_add(from.count()?)?;
+            slots.insert(hash, u32::try_from(slot).ok()?);
+            for sums in features.iter_mut() {
+                let rows = from.rows()?;
+                let (ranks, squares) = if rows > 0 { (from.count()?, from.count()?) } else { (0, 0) };
+                // Ranks have 16 bits: what is no sum of so many is none.
+                (ranks <= rows << 16 && u128::from(squares) <= u128::from(rows) << 32).then_some(())?;
+                sums.clusters.push(Cluster { rows, ranks, squares });
+            }
+        }
+        Some(Self { slots, sampling_bits })
+    }
+
     /// Whether only a sample of the clusters is kept.
     pub fn is_sampled(&self) -> bool {
         self.sampling_bits > 0
@@ -100,7 +143,7 @@ pub struct ClusterSums {
     clusters: Vec<Cluster>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cluster {
     rows: u64,
     ranks: u64,
@@ -146,7 +189,9 @@ impl ClusterSums {
     /// Few clusters tell little of ρ, so `known`, the reference's, counts where it is larger. With neither, rows of one cluster
     /// are taken as one observation.
     pub fn estimate(&self, known: Option<f64>) -> Estimate {
-        let clusters: Vec<&Cluster> = self.clusters.iter().filter(|cluster| cluster.rows > 0).collect();
+        let mut clusters: Vec<&Cluster> = self.clusters.iter().filter(|cluster| cluster.rows > 0).collect();
+        // Sums of doubles are the same to the last bit only in the same order, and that of the slots is the order of reading.
+        clusters.par_sort_unstable();
         let groups = clusters.len() as f64;
         let rows = clusters.iter().map(|cluster| cluster.rows as f64).sum::<f64>();
         if rows <= 0.0 {

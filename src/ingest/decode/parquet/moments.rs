@@ -83,14 +83,14 @@ impl Moments {
                 TimeUnit::Milliseconds => moments.extend(array.values().iter().map(|value| value.saturating_mul(1_000))),
             }
         }
-        let Some(inside) = intake.admit_moments(&moments) else { return Ok(None) };
-        let kept = match moments.iter().filter(|moment| inside.contains(moment)).count() {
+        let Some(wanted) = intake.admit_moments(&moments) else { return Ok(None) };
+        let kept = match moments.iter().filter(|moment| wanted.is_wanted(**moment)).count() {
             0 => Kept::None,
             all if all == moments.len() => Kept::All,
-            _ => Kept::Some(moments.iter().map(|moment| inside.contains(moment)).collect()),
+            _ => Kept::Some(moments.iter().map(|moment| wanted.is_wanted(*moment)).collect()),
         };
         if !matches!(kept, Kept::All) {
-            moments.retain(|moment| inside.contains(moment));
+            moments.retain(|moment| wanted.is_wanted(*moment));
         }
         Ok(Some(Self { kept, of_kept: moments }))
     }
@@ -126,8 +126,9 @@ impl Moments {
     }
 }
 
-/// The first and last moment of a row group that lies outside the window as a whole, by the statistics in the footer.
-fn outside(object: &Object, group: usize, plan: &Plan, intake: &Intake<'_>) -> Option<(i64, i64)> {
+/// The first and last moment of a row group that lies outside the window as a whole, or is known as a whole, by the statistics in the
+/// footer.
+fn passed(object: &Object, group: usize, plan: &Plan, intake: &Intake<'_>) -> Option<(i64, i64)> {
     let name = plan.timestamp.as_deref()?;
     let naive = intake.request.timestamp.as_ref()?.naive;
     let ArrowDataType::Timestamp(unit, zone) = &object.field(name)?.dtype else { return None };
@@ -147,18 +148,19 @@ fn outside(object: &Object, group: usize, plan: &Plan, intake: &Intake<'_>) -> O
     };
     let first = in_microseconds(statistics.min_value?, unit).ok()?;
     let last = in_microseconds(statistics.max_value?, unit).ok()?;
-    (first <= last && intake.is_all_outside(first, last)).then_some((first, last))
+    let is_passed = intake.is_all_outside(first, last) || intake.is_all_known(first, last);
+    (first <= last && is_passed).then_some((first, last))
 }
 
-/// Whether no row of a row group can lie in the window: it need not be read.
-pub(super) fn is_outside(object: &Object, group: usize, plan: &Plan, intake: &Intake<'_>) -> bool {
-    outside(object, group, plan, intake).is_some()
+/// Whether no row of a row group can lie in the window and be unknown: it need not be read.
+pub(super) fn is_passed(object: &Object, group: usize, plan: &Plan, intake: &Intake<'_>) -> bool {
+    passed(object, group, plan, intake).is_some()
 }
 
 /// Accounts for a row group that is not read.
 pub(super) fn pass_over(object: &Object, group: usize, plan: &Plan, intake: &mut Intake<'_>) {
-    if let Some((first, last)) = outside(object, group, plan, intake) {
-        intake.pass_outside(object.rows(group) as u64, first, last);
+    if let Some((first, last)) = passed(object, group, plan, intake) {
+        intake.pass_over(object.rows(group) as u64, first, last);
     }
 }
 
