@@ -14,6 +14,7 @@ use crate::feature::{ColumnBatch, FeatureName};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Dependence, Order, Ranks};
 use crate::profile::joint::ScoreTable;
+use crate::profile::ranks::RankTable;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::table::FeatureTable;
 use crate::profile::{FeatureCounts, FeatureProfile, ReferenceProfile, WindowCounts};
@@ -120,6 +121,10 @@ impl Counter {
             let (start, mut counting, mut first_row) = (Instant::now(), Duration::ZERO, 0);
             column.read(batch.rows, &mut |values| {
                 let start = Instant::now();
+                // A piece without values of the feature's kind has no ranks: those of the others keep their rows.
+                if matches!(values, ColumnBatch::Numeric(_) | ColumnBatch::Categorical { .. }) {
+                    ranks.resize(first_row, RankTable::NONE);
+                }
                 counts.update(profile, table, values, Some(&mut ranks));
                 if recent_column == Some(position) {
                     keep_recent(&mut recent.lock().unwrap_or_else(PoisonError::into_inner), batch, first_row, values);
@@ -127,6 +132,9 @@ impl Counter {
                 first_row += values.rows();
                 counting += start.elapsed();
             })?;
+            if !ranks.is_empty() {
+                ranks.resize(batch.rows, RankTable::NONE);
+            }
             self.work.counted(counting);
             self.work.decoded(start.elapsed().saturating_sub(counting));
             Ok(ranks)
@@ -278,6 +286,7 @@ impl Sink for Discard {
 
 #[cfg(test)]
 mod tests {
+    use super::super::decode::Deferred;
     use super::*;
 
     #[test]
@@ -292,5 +301,30 @@ mod tests {
         assert_eq!(of(&[]), []);
         assert_eq!(of(&[-1, 0, 5, HOUR_US, HOUR_US]), [(-1, vec![0]), (0, vec![1, 2]), (1, vec![3, 4])]);
         assert_eq!(of(&[HOUR_US + 2, 5, HOUR_US + 1, 5]), [(0, vec![1, 3]), (1, vec![2, 0])]);
+    }
+
+    /// A column that has another type in its first piece.
+    #[derive(Debug)]
+    struct TwoPieces;
+
+    impl Deferred for TwoPieces {
+        fn read(&self, take: &mut dyn FnMut(ColumnBatch<'_>)) -> Result<(), DecodeFault> {
+            take(ColumnBatch::WrongType { rows: 2 });
+            take(ColumnBatch::Numeric(&[1.0, 3.0]));
+            take(ColumnBatch::WrongType { rows: 1 });
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_ranks_of_a_column_in_pieces_stay_with_their_rows() {
+        let mut builder = ProfileBuilder::new(&[(FeatureName::from("a"), crate::feature::FeatureKind::Numeric)]);
+        builder.update([ColumnBatch::Numeric(&[1.0, 2.0, 3.0])]);
+        let mut counter = Counter::new(Arc::new(builder.finish(Vec::new())));
+        let columns = vec![Column::Deferred(Arc::new(TwoPieces))];
+        let batch = Batch { rows: 5, columns, clusters: None, timestamps_us: Vec::new() };
+        let ranks = counter.count(&batch).unwrap();
+        let has_rank: Vec<bool> = ranks[0].iter().map(|rank| *rank != RankTable::NONE).collect();
+        assert_eq!(has_rank, [false, false, true, true, false]);
     }
 }
