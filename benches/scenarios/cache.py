@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..measure import Runs
 from ..plan import short
-from ..table import Bar, Row, Section, compare
+from ..table import Bar, Section, compare
 from ..workload import window
 from . import Bench
 
