@@ -50,6 +50,7 @@ mod rendering;
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+mod security;
 mod signals;
 mod simulation;
 #[path = "support/storage_server.rs"]
