@@ -56,6 +56,7 @@ mod simulation;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
+mod supply_chain;
 mod telling;
 mod thirty_days;
 #[path = "support/workspace.rs"]
