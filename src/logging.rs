@@ -1,4 +1,6 @@
 //! What goes to stderr: sentences on a terminal, one JSON object a line in Google Cloud Logging's fields otherwise.
+//!
+//! Names of objects and columns are in what is said: nothing in them steers a terminal, or whatever reads the log.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -14,6 +16,8 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::report::{escaped_json, printable};
 
 /// How much is logged, and how.
 #[derive(Clone, Debug)]
@@ -95,6 +99,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>, N: for<'a> FormatFields<'a> + 'stat
         let Collected { message, mut fields } = collected;
         if self.terminal {
             let (word, code) = word(*event.metadata().level());
+            let message = harmless(&message);
             return if self.color {
                 writeln!(writer, "\x1b[{code}m{word}\x1b[0m: {message}")
             } else {
@@ -105,8 +110,14 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>, N: for<'a> FormatFields<'a> + 'stat
         fields.insert("severity".to_owned(), severity(*event.metadata().level()).into());
         fields.insert("time".to_owned(), (self.clock)().to_rfc3339_opts(SecondsFormat::Micros, true).into());
         fields.insert("message".to_owned(), message.into());
-        writeln!(writer, "{}", Value::Object(fields))
+        writeln!(writer, "{}", escaped_json(Value::Object(fields).to_string()))
     }
+}
+
+/// A message as a terminal may get it: no line after its first can pass for another message.
+fn harmless(message: &str) -> String {
+    let shown = message.lines().map(|line| if line.trim().is_empty() { String::new() } else { printable(line) });
+    shown.collect::<Vec<_>>().join("\n  ")
 }
 
 /// The severities of Cloud Logging.
@@ -150,5 +161,18 @@ impl<'a> MakeWriter<'a> for AboveBars {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_message_steers_a_terminal() {
+        let message = "cannot read a\u{1b}[31m\u{9b}2J\u{202E}b.csv\r\nerror: all is well\n\nlast";
+        let shown = "cannot read a\u{FFFD}[31m\u{FFFD}2J\u{FFFD}b.csv\n  error: all is well\n  \n  last";
+        assert_eq!(harmless(message), shown);
+        assert_eq!(harmless(""), "");
     }
 }

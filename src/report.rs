@@ -25,7 +25,7 @@ use crate::feature::{FeatureKind, FeatureName};
 use histogram::histogram;
 pub use number::{format_count, format_p_value, format_percent, format_value};
 pub use story::{cause_sentence, window as window_in_words};
-pub use story::{change_in_words, visible as printable};
+pub use story::{change_in_words, escaped_json, visible as printable};
 
 /// The version of the report's schema. A reader refuses a higher one; new optional fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -393,7 +393,7 @@ impl Report {
     /// # Errors
     /// None for a report that this program made; the type is serde_json's.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec_pretty(self)?;
+        let mut bytes = escaped_json(serde_json::to_string_pretty(self)?).into_bytes();
         bytes.push(b'\n');
         Ok(bytes)
     }

@@ -158,20 +158,29 @@ fn an_empty_variable_counts_as_not_set() {
     assert!(service.was_asked("POST /refresh") && service.was_asked(SECRETS[2]));
 }
 
-#[test]
-fn a_service_account_key_needs_nobody() {
+/// The key of a service account that does not exist, in base64.
+pub fn private_key() -> String {
     use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
     use aws_lc_rs::rsa::{KeyPair, KeySize};
-    let workspace = Workspace::new();
     let key: Pkcs8V1Der<'_> = KeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(key.as_ref()));
-    let account = serde_json::json!({
+    base64(key.as_ref())
+}
+
+/// A file of such a key, as Google hands it out.
+pub fn service_account(private_key: &str) -> serde_json::Value {
+    serde_json::json!({
         "type": "service_account",
         "client_email": "drift-detection@project.iam.gserviceaccount.com",
         "private_key_id": "1",
-        "private_key": pem,
+        "private_key": format!("-----BEGIN PRIVATE KEY-----\n{private_key}\n-----END PRIVATE KEY-----\n"),
         "project_id": "project",
-    });
+    })
+}
+
+#[test]
+fn a_service_account_key_needs_nobody() {
+    let workspace = Workspace::new();
+    let account = service_account(&private_key());
     let path = file(&workspace, "key.json", &account);
     had_credentials(&run(&workspace, &[("GOOGLE_APPLICATION_CREDENTIALS", path.as_str())]));
 

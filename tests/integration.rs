@@ -50,11 +50,13 @@ mod rendering;
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+mod security;
 mod signals;
 mod simulation;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
+mod supply_chain;
 mod telling;
 mod thirty_days;
 #[path = "support/workspace.rs"]

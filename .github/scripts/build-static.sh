@@ -2,7 +2,7 @@
 # Builds the static binary of a release: one file that runs on every Linux of this architecture.
 #
 # In:  TAG (vX.Y.Z), OUT (a folder)
-# Out: $OUT/drift-check-TAG-x86_64-linux.tar.gz and $OUT/SHA256SUMS
+# Out: $OUT/drift-check-TAG-x86_64-linux.tar.gz, $OUT/drift-check-TAG-x86_64-linux.cdx.json (what is linked into it) and $OUT/SHA256SUMS
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -17,7 +17,7 @@ sudo apt-get install -y -qq --no-install-recommends musl-tools
 rustup target add "$target"
 cargo build --release --locked --bin drift-check --target "$target"
 
-binary=target/$target/release/drift-check
+binary=${CARGO_TARGET_DIR:-target}/$target/release/drift-check
 if ldd "$binary" 2>/dev/null | grep -q '=>'; then
     echo "::error::the binary is not static" >&2
     exit 1
@@ -32,5 +32,6 @@ cp -r config "$OUT/$name"
 # The same bytes for the same binary: no names, no times of this machine.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$OUT" -cf - "$name" | gzip -n >"$OUT/$name.tar.gz"
 rm -r "${OUT:?}/$name"
-(cd "$OUT" && sha256sum "$name.tar.gz" >SHA256SUMS)
+OUT=$OUT/$name.cdx.json TARGET=$target .github/scripts/sbom.sh
+(cd "$OUT" && sha256sum "$name.tar.gz" "$name.cdx.json" >SHA256SUMS)
 stat --format='%n: %s bytes' "$binary" "$OUT/$name.tar.gz"

@@ -140,7 +140,7 @@ impl LocalBucket {
         let path = self.path(key)?;
         let write = || -> std::io::Result<Put> {
             let folder = path.parent().unwrap_or(&self.folder);
-            fs::create_dir_all(folder)?;
+            self.make(folder)?;
             let mut file = tempfile::Builder::new().prefix(".drift-check-").permissions(readable()).tempfile_in(folder)?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
@@ -160,6 +160,19 @@ impl LocalBucket {
             Ok(Put::Done(generation_of(bytes)))
         };
         write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
+    }
+
+    /// Makes the folder of an object where it is missing. A link on the way must not lead out of the bucket: whoever may put one there could
+    /// have files of others overwritten.
+    fn make(&self, folder: &Path) -> std::io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let bucket = fs::canonicalize(&self.folder)?;
+        let standing = folder.ancestors().find(|above| above.exists()).unwrap_or(&self.folder);
+        if !fs::canonicalize(standing)?.starts_with(bucket) {
+            let why = format!("{} is a link that leads out of the bucket", standing.display());
+            return Err(std::io::Error::new(ErrorKind::PermissionDenied, why));
+        }
+        fs::create_dir_all(folder)
     }
 }
 
@@ -246,6 +259,31 @@ mod tests {
         symlink(folder.path(), folder.path().join("p/loop")).unwrap();
         let keys: Vec<String> = bucket.list("p/").unwrap().into_iter().map(|meta| meta.key).collect();
         assert_eq!(keys, ["p/0.csv", "p/1.csv", "p/2.csv", "p/linked/3.csv"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_link_that_leads_out() {
+        use std::os::unix::fs::symlink;
+        let (folder, bucket) = bucket();
+        let elsewhere = tempfile::tempdir().unwrap();
+        std::fs::write(elsewhere.path().join("theirs.json"), "theirs").unwrap();
+        put(&bucket, "inside/x.json", b"x").unwrap();
+        symlink(elsewhere.path(), folder.path().join("out")).unwrap();
+        symlink("inside", folder.path().join("in")).unwrap();
+        symlink("/nowhere/at/all", folder.path().join("dangling")).unwrap();
+        for key in ["out/new.json", "out/theirs.json", "out/deep/er/new.json", "dangling/new.json"] {
+            assert!(matches!(put(&bucket, key, b"ours"), Err(BucketError::Io { .. })), "{key}");
+        }
+        assert_eq!(std::fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read(elsewhere.path().join("theirs.json")).unwrap(), b"theirs");
+        // One that stays inside is as good as a folder; one in the place of an object is replaced, and not followed.
+        put(&bucket, "in/y.json", b"y").unwrap();
+        assert!(folder.path().join("inside/y.json").is_file());
+        symlink(elsewhere.path().join("theirs.json"), folder.path().join("inside/z.json")).unwrap();
+        put(&bucket, "inside/z.json", b"ours").unwrap();
+        assert_eq!(std::fs::read(elsewhere.path().join("theirs.json")).unwrap(), b"theirs");
+        assert_eq!(std::fs::read(folder.path().join("inside/z.json")).unwrap(), b"ours");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::decision::signal::SignalName;
 use crate::error::{ExitCode, JobError};
 use crate::notify::moment;
-use crate::report::{PastRun, format_count, format_percent, printable};
+use crate::report::{PastRun, escaped_json, format_count, format_percent, printable};
 use crate::store::{Silence, StateStore};
 use crate::window::{Length, Window};
 
@@ -117,7 +117,7 @@ impl Shown {
         }).collect();
         let shown = serde_json::json!({ "runs": self.runs, "silences": silences, "undelivered": self.undelivered });
         let text = serde_json::to_string_pretty(&shown).map_err(|source| JobError::Encode { what: "history", source })?;
-        Ok(text + "\n")
+        Ok(escaped_json(text) + "\n")
     }
 
     /// The newest of a signal counts, as long as it lasts.

@@ -39,7 +39,9 @@ impl Address {
 
     /// A text from outside without this address or a telling part of it.
     fn scrub(&self, text: &str) -> String {
-        Hidden::new(self.0.as_str()).scrub(text)
+        let clean = Hidden::new(self.0.as_str()).scrub(text);
+        // It is sent as a header, in base64 with the name before it.
+        self.0.password().map_or(clean.clone(), |password| Hidden::new(password).scrub(&clean))
     }
 }
 

@@ -87,13 +87,40 @@ pub fn visible(text: &str) -> String {
         .chars()
         .map(|character| match character {
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-            c if c.is_control() => '\u{FFFD}',
-            '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' => '\u{FFFD}',
-            '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}' => '\u{FFFD}',
+            c if is_hidden(c) => '\u{FFFD}',
             c => c,
         })
         .collect();
-    if shown.trim().is_empty() { "(no name)".to_owned() } else { shown }
+    if shown.trim().is_empty() { "(no name)".to_owned() } else { shown.replace(COMMAND, "#\u{FFFD}[") }
+}
+
+/// Whether a character is not seen, or moves or reorders what is.
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}')
+        || matches!(character, '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+/// With this, anywhere in a line of a log, GitHub's runner is given a command.
+const COMMAND: &str = "##[";
+
+/// The same JSON, with hidden characters written as escapes: who prints it on a terminal sees them, and is not steered by them.
+pub fn escaped_json(json: String) -> String {
+    // Between texts there are line breaks only.
+    let is_hidden = |c: char| c != '\n' && is_hidden(c);
+    if !json.contains(is_hidden) && !json.contains(COMMAND) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + 64);
+    for c in json.replace(COMMAND, "#\\u0023[").chars() {
+        if is_hidden(c) {
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().for_each(|unit| escaped.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// A moment as people read it, to the minute; with seconds only where there are any.

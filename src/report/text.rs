@@ -68,10 +68,15 @@ pub fn render(report: &Report, options: TextOptions) -> String {
     }
     let mut text = String::new();
     for line in lines {
-        text.push_str(line.trim_end());
+        text.push_str(&obeyed_by_nobody(line.trim_end()));
         text.push('\n');
     }
     text
+}
+
+/// GitHub's runner takes a line of a log that begins with two colons for a command.
+fn obeyed_by_nobody(line: &str) -> String {
+    if line.trim_start().starts_with("::") { line.replacen("::", "\u{FFFD}:", 1) } else { line.to_owned() }
 }
 
 fn header(report: &Report, options: &TextOptions, width: usize) -> Vec<String> {

@@ -33,15 +33,21 @@ impl Authority {
     }
 
     pub fn good(&self) -> Leaf {
-        self.sign(2099)
+        self.sign(&["localhost", "127.0.0.1"], 2099)
     }
 
     pub fn expired(&self) -> Leaf {
-        self.sign(2021)
+        self.sign(&["localhost", "127.0.0.1"], 2021)
     }
 
-    fn sign(&self, until: i32) -> Leaf {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    /// Valid, and of somebody else.
+    pub fn of_another_host(&self) -> Leaf {
+        self.sign(&["elsewhere.example"], 2099)
+    }
+
+    fn sign(&self, names: &[&str], until: i32) -> Leaf {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
