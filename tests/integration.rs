@@ -9,6 +9,8 @@
     clippy::type_complexity
 )]
 
+#[path = "support/aftermath.rs"]
+mod aftermath;
 mod architecture;
 #[path = "support/authority.rs"]
 mod authority;
@@ -36,6 +38,9 @@ mod firestore;
 mod fixtures;
 mod golden;
 mod growing;
+#[path = "support/interposer.rs"]
+mod interposer;
+mod killed;
 #[path = "support/mail_server.rs"]
 mod mail_server;
 #[path = "support/message_server.rs"]
@@ -50,6 +55,8 @@ mod rendering;
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+#[path = "support/scene.rs"]
+mod scene;
 mod signals;
 mod simulation;
 #[path = "support/storage_server.rs"]
@@ -57,5 +64,7 @@ mod storage_server;
 mod store_contract;
 mod telling;
 mod thirty_days;
+#[path = "support/victim.rs"]
+mod victim;
 #[path = "support/workspace.rs"]
 mod workspace;
