@@ -12,6 +12,7 @@
 #[path = "support/aftermath.rs"]
 mod aftermath;
 mod architecture;
+mod at_once;
 #[path = "support/authority.rs"]
 mod authority;
 mod bad_input;
