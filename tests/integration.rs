@@ -32,6 +32,7 @@ mod documents;
 mod emulator;
 mod end_to_end;
 mod every_setup;
+mod failing_disk;
 #[path = "support/faulty.rs"]
 mod faulty;
 mod feedback_contract;
