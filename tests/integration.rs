@@ -70,3 +70,4 @@ mod thirty_days;
 mod victim;
 #[path = "support/workspace.rs"]
 mod workspace;
+mod wrong_clock;
