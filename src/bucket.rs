@@ -57,13 +57,29 @@ pub enum BucketError {
     Uri(String),
     #[error("`{0}` is no key of an object: it must be relative and must not contain `..`")]
     Key(String),
-    #[error("cannot {action} {uri}")]
+    #[error("cannot {action} {uri}{}", remedy(.source))]
     Io { action: &'static str, uri: String, source: std::io::Error },
     #[error(transparent)]
     Service(#[from] ServiceError),
     #[error("cannot write {uri}: others kept writing it at the same time; run again")]
     Contended { uri: String },
 }
+
+/// What can be done about a disk that does not do what it is asked; begins with a space where anything can.
+fn remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull => " (make room on its disk, and run again)",
+        ErrorKind::QuotaExceeded => " (make room, or raise the quota on its disk, and run again)",
+        ErrorKind::ReadOnlyFilesystem => " (mount its disk for writing, and run again)",
+        ErrorKind::PermissionDenied => " (allow it to the user that drift-check runs as)",
+        _ if error.raw_os_error() == Some(EIO) => " (its disk or mount fails: check that, and run again)",
+        _ => "",
+    }
+}
+
+/// The system's number for a disk that fails, for which there is no word in the standard library.
+const EIO: i32 = 5;
 
 impl BucketError {
     /// Whether there is no such object or folder, rather than a failure to reach it.

@@ -3,9 +3,10 @@
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::process::ExitCode as ProcessExitCode;
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use drift_check::cli::{Cli, Command};
 use drift_check::error::{ExitCode, JobError, with_causes};
@@ -56,8 +57,8 @@ fn main() -> ProcessExitCode {
         progress: Progress::new(bars, terminal && !options.quiet),
         options,
         environment,
-        now: Utc::now(),
-        clock: Utc::now,
+        now: clock(),
+        clock,
         run_id,
         trigger: platform.trigger.to_owned(),
         logs: platform.logs_link(),
@@ -65,6 +66,15 @@ fn main() -> ProcessExitCode {
         attempt: platform.attempt,
     };
     ProcessExitCode::from(execute(command.unwrap_or(Command::Check), invocation, on_cloud_run) as u8)
+}
+
+/// The time of a run: that of the wall clock when it was asked for first, and from then on as much later as has passed. A wall clock that is
+/// set while a run goes on makes nothing of it last for a day, end before it began, or fall due tomorrow.
+fn clock() -> DateTime<Utc> {
+    static BEGAN: LazyLock<(DateTime<Utc>, Instant)> = LazyLock::new(|| (Utc::now(), Instant::now()));
+    let (wall, began) = *BEGAN;
+    let passed = TimeDelta::from_std(began.elapsed()).ok();
+    passed.and_then(|passed| wall.checked_add_signed(passed)).unwrap_or(wall)
 }
 
 /// A panic is a defect of ours: it goes where everything goes that the job says, as one line.

@@ -31,7 +31,7 @@ pub enum StoreError {
         "the state store `{path}` is of version {found}, newer than this drift-check (version {supported}): use the newer program, or another store.path"
     )]
     Newer { path: String, found: i64, supported: i64 },
-    #[error("cannot {action} the state store `{path}`")]
+    #[error("cannot {action} the state store `{path}`{}", sqlite::remedy(.source))]
     Sqlite { action: &'static str, path: String, source: rusqlite::Error },
     #[error("the state store `{path}` holds a record that cannot be read")]
     Damaged { path: String, source: serde_json::Error },

@@ -80,7 +80,7 @@ const ONE_PLACE: [(&str, &[&str]); 22] = [
     ("clap", &["src/cli.rs", "src/main.rs"]),
     ("indicatif", &["src/progress.rs", "src/logging.rs", "src/main.rs"]),
     ("tracing_subscriber", &["src/logging.rs"]),
-    ("tempfile", &["src/bucket/local.rs"]),
+    ("tempfile", &["src/bucket/local"]),
     ("toml", &["src/config"]),
     ("askama", &["src/report/html", "src/notify/email"]),
     ("lettre", &["src/notify/email"]),

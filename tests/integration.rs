@@ -9,7 +9,10 @@
     clippy::type_complexity
 )]
 
+#[path = "support/aftermath.rs"]
+mod aftermath;
 mod architecture;
+mod at_once;
 #[path = "support/authority.rs"]
 mod authority;
 mod bad_input;
@@ -29,6 +32,7 @@ mod documents;
 mod emulator;
 mod end_to_end;
 mod every_setup;
+mod failing_disk;
 #[path = "support/faulty.rs"]
 mod faulty;
 mod feedback_contract;
@@ -36,6 +40,9 @@ mod firestore;
 mod fixtures;
 mod golden;
 mod growing;
+#[path = "support/interposer.rs"]
+mod interposer;
+mod killed;
 #[path = "support/mail_server.rs"]
 mod mail_server;
 #[path = "support/message_server.rs"]
@@ -50,6 +57,8 @@ mod rendering;
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+#[path = "support/scene.rs"]
+mod scene;
 mod security;
 mod signals;
 mod simulation;
@@ -59,5 +68,8 @@ mod store_contract;
 mod supply_chain;
 mod telling;
 mod thirty_days;
+#[path = "support/victim.rs"]
+mod victim;
 #[path = "support/workspace.rs"]
 mod workspace;
+mod wrong_clock;

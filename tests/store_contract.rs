@@ -64,6 +64,7 @@ contract!(
     a_message_that_was_not_delivered_is_due_again_when_the_lease_has_run_out,
     a_delivered_message_never_comes_back,
     a_failed_message_is_due_at_its_next_attempt,
+    a_message_that_was_put_off_by_a_clock_that_was_wrong_is_due,
     a_claim_that_has_run_out_cannot_take_the_message_from_the_next,
     messages_are_claimed_in_the_order_they_are_due_and_not_more_than_asked_for,
     an_expired_message_is_not_sent,
@@ -347,6 +348,18 @@ async fn a_failed_message_is_due_at_its_next_attempt(place: Place) {
     assert_eq!(claim(&store, "b", next_attempt - TimeDelta::seconds(1)).await, []);
     let again = claim(&store, "b", next_attempt).await;
     assert_eq!((again.len(), again[0].attempt, &again[0].payload), (1, 2, &claims[0].payload));
+}
+
+async fn a_message_that_was_put_off_by_a_clock_that_was_wrong_is_due(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack"]).await;
+    // A run whose clock is a day ahead, and cannot deliver.
+    let ahead = moment(2);
+    let claims = claim(&store, "ahead", ahead).await;
+    store.mark_failed(claims[0].clone(), ahead + TimeDelta::minutes(10), "status 503".to_owned()).await.unwrap();
+    let now = moment(1) + TimeDelta::minutes(1);
+    assert_eq!(claim(&store, "right", now).await.len(), 1);
+    assert_eq!(claim(&store, "another", now).await, [], "and is in one claimer's hands");
 }
 
 async fn a_claim_that_has_run_out_cannot_take_the_message_from_the_next(place: Place) {

@@ -1,10 +1,11 @@
 //! A folder as a bucket.
 
 pub mod reading;
+mod staging;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use flate2::Crc;
 
 use super::{Access, BucketError, Condition, Content, FileStamp, Generation, ObjectMeta, OpenObject, Put, StoredObject, check_key};
 use reading::{InOrder, NearRanges, Reading};
+use staging::{Staged, sweep};
+
+/// How often a write is begun again because somebody removed what was written of it: once or twice would do.
+const TRIES: u32 = 4;
 
 /// A folder; keys are paths below it.
 #[derive(Clone, Debug)]
@@ -133,31 +138,27 @@ impl LocalBucket {
         stored(&path).map_err(|source| BucketError::Io { action: "read", uri: self.uri(key), source })
     }
 
-    /// Writes to a hidden file beside the object, then renames it into place. Writers of one folder wait for each other between
-    /// looking at the condition and renaming.
+    /// Writes to a hidden file, then renames it into place. Writers of one folder wait for each other between looking at the condition
+    /// and renaming.
+    ///
+    /// All hidden files of what lies below a top folder of the bucket (`reports/`) are in that folder, whatever window they are of: one
+    /// look before a write finds what any run has left that was killed.
     pub fn put_if(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Put, BucketError> {
         check_key(key)?;
         let path = self.path(key)?;
         let write = || -> std::io::Result<Put> {
             let folder = path.parent().unwrap_or(&self.folder);
             self.make(folder)?;
-            let mut file = tempfile::Builder::new().prefix(".drift-check-").permissions(readable()).tempfile_in(folder)?;
-            file.write_all(bytes)?;
-            file.as_file().sync_all()?;
-            let lock = File::open(folder)?;
-            // Some mounted folders have no locks; there, two writers at the very same moment are not kept apart, and the write is
-            // whole all the same.
-            drop(lock.lock());
-            let holds = match condition {
-                Condition::Always => true,
-                Condition::Absent => !path.exists(),
-                Condition::Generation(wanted) => stored(&path)?.is_some_and(|stored| stored.generation == *wanted),
-            };
-            if !holds {
-                return Ok(Put::Lost);
+            let top = self.top(key);
+            sweep(&top);
+            match put_by_way_of(&top, &path, bytes, condition) {
+                // The object's own folder is a link, another disk, or the only one that may be written.
+                Err(error) if is_elsewhere(&error) && top != folder => {
+                    sweep(folder);
+                    put_by_way_of(folder, &path, bytes, condition)
+                }
+                written => written,
             }
-            file.persist(&path)?;
-            Ok(Put::Done(generation_of(bytes)))
         };
         write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
     }
@@ -174,6 +175,41 @@ impl LocalBucket {
         }
         fs::create_dir_all(folder)
     }
+
+    /// The folder of the bucket that everything with this key's first part lies in.
+    fn top(&self, key: &str) -> PathBuf {
+        key.split_once('/').map_or_else(|| self.folder.clone(), |(top, _)| self.folder.join(top))
+    }
+}
+
+fn put_by_way_of(staging: &Path, path: &Path, bytes: &[u8], condition: &Condition) -> std::io::Result<Put> {
+    let folder = path.parent().unwrap_or(staging);
+    let mut tries = 1..TRIES;
+    loop {
+        let staged = Staged::write(staging, bytes)?;
+        let lock = File::open(folder)?;
+        // Some mounted folders have no locks; there, two writers at the very same moment are not kept apart, and the write is whole all
+        // the same.
+        drop(lock.lock());
+        let holds = match condition {
+            Condition::Always => true,
+            Condition::Absent => !path.exists(),
+            Condition::Generation(wanted) => stored(path)?.is_some_and(|stored| stored.generation == *wanted),
+        };
+        if !holds {
+            return Ok(Put::Lost);
+        }
+        match staged.rename(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries.next().is_some() => {}
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(Put::Done(generation_of(bytes))),
+        }
+    }
+}
+
+/// Whether a file may be written elsewhere, or renamed from elsewhere.
+fn is_elsewhere(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
 fn stored(path: &Path) -> std::io::Result<Option<StoredObject>> {
@@ -190,16 +226,9 @@ fn generation_of(bytes: &[u8]) -> String {
     reading::generation(&digest, bytes.len() as u64)
 }
 
-/// Reports are for others to read; temporary files are private unless told otherwise.
-#[cfg(unix)]
-fn readable() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    fs::Permissions::from_mode(0o644)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
 
     use super::*;
 
@@ -235,6 +264,38 @@ mod tests {
             assert!(matches!(put(&bucket, key, b"x"), Err(BucketError::Key(_))), "{key}");
             assert!(matches!(bucket.get(key), Err(BucketError::Key(_))), "{key}");
         }
+    }
+
+    fn hidden(folder: &Path) -> usize {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.')).count()
+    }
+
+    #[test]
+    fn what_a_killed_run_of_another_window_left_is_removed_by_the_next_write() {
+        let (folder, bucket) = bucket();
+        put(&bucket, "reports/job/1/report.html", b"x").unwrap();
+        let left = folder.path().join("reports/.drift-check-AbCdEf");
+        fs::write(&left, "half of a rep").unwrap();
+        put(&bucket, "reference/profile.json", b"x").unwrap();
+        assert!(left.exists(), "not where nothing is written");
+        put(&bucket, "reports/job/2/report.html", b"x").unwrap();
+        assert_eq!(hidden(&folder.path().join("reports")), 0);
+    }
+
+    #[test]
+    fn a_folder_that_is_elsewhere_has_its_unfinished_writes_in_itself() {
+        let (folder, bucket) = bucket();
+        // Another file system than that of the temporary folders, on Linux.
+        let elsewhere = tempfile::tempdir_in("/dev/shm").unwrap();
+        fs::create_dir(folder.path().join("reports")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("reports/job")).unwrap();
+        fs::write(elsewhere.path().join(".drift-check-AbCdEf"), "half of").unwrap();
+        put(&bucket, "reports/job/latest.json", b"x").unwrap();
+        assert_eq!(fs::read(elsewhere.path().join("latest.json")).unwrap(), b"x");
+        let is_other = |path: &Path| fs::metadata(path).unwrap().dev() != fs::metadata(folder.path()).unwrap().dev();
+        assert!(is_other(elsewhere.path()), "the test needs two file systems");
+        assert_eq!((hidden(&folder.path().join("reports")), hidden(elsewhere.path())), (0, 0));
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl Run<'_> {
             return Ok(Told { location: None, preview: telling.preview() });
         }
         telling.take_statuses(report, &mut failures.store).await;
-        let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end };
+        let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end, now: invocation.now };
         let published = place.publish(report).await;
         failures.untold = telling.tell(Some(report), &mut failures.store).await;
         let mut published = match published {

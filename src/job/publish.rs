@@ -3,11 +3,13 @@
 //! Other runs may do the same at the same moment. A report is two objects, and both must tell of one run: whoever wrote the first of
 //! the two owns the pair, the second is written only while the first still is the owner's, and only over what stood there before
 //! that was made sure of. A run that is overtaken leaves the rest to the other, which is as far or further.
+//!
+//! A `latest.json` of a window that is not over yet was written by a clock that was wrong: it is no later one, and is replaced.
 
 use std::path::Path;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::bucket::{Bucket, BucketError, Condition, Put};
@@ -33,24 +35,29 @@ pub struct Published {
     pub copy_failure: Option<BucketError>,
 }
 
+/// Clocks of one platform may be this far apart.
+const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
+
 /// Where a run puts its report.
 pub struct Place<'a> {
     pub config: &'a Config,
     pub bucket: &'a Bucket,
     pub folder: &'a str,
     pub end: DateTime<Utc>,
+    /// When the run began.
+    pub now: DateTime<Utc>,
 }
 
 impl Place<'_> {
     /// Writes `report.html` and `report.json`, then `latest.json` and `latest.html` unless they tell of a later window, and last the copy
     /// at `report.path`, which tells of the same run as `latest.html`.
     pub async fn publish(&self, report: &Report) -> Result<Published, JobError> {
-        let Self { config, bucket, folder, end } = *self;
+        let Self { config, bucket, folder, end, now } = *self;
         let json = Bytes::from(report.to_json().map_err(|source| JobError::Encode { what: "report", source })?);
         let html = Bytes::from(html::render(report).into_bytes());
         let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
         let uri = bucket.uri(&html_key);
-        let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
+        let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], Moments { end, now }).await?;
         // Without a window nothing is older or newer.
         let copy_failure = match &config.report.path {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
@@ -60,13 +67,27 @@ impl Place<'_> {
     }
 }
 
+/// When a run's window ends, and when the run began.
+#[derive(Clone, Copy)]
+struct Moments {
+    end: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl Moments {
+    /// Whether a report of a window that ends then stays the latest.
+    fn are_before(self, known: DateTime<Utc>) -> bool {
+        known > self.end && known <= self.now.max(self.end) + CLOCKS_APART
+    }
+}
+
 /// Puts both parts of the report in their places; whether this run became the latest.
 async fn place(
     config: &Config,
     bucket: &Bucket,
     [json_key, html_key]: [&str; 2],
     [json, html]: [&Bytes; 2],
-    end: DateTime<Utc>,
+    moments: Moments,
 ) -> Result<bool, BucketError> {
     let overtaken = |what: &str| tracing::info!("another run of this window wrote {what} at the same time, and its report stands");
     let own = Owned { key: html_key, generation: lead(bucket, html_key, html).await? };
@@ -76,7 +97,7 @@ async fn place(
     }
     let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
     let (json_key, html_key) = (latest("json"), latest("html"));
-    match advance(bucket, &own, &json_key, json, end).await? {
+    match advance(bucket, &own, &json_key, json, moments).await? {
         Advance::Done(generation) => {
             let newest = Owned { key: &json_key, generation };
             if follow(bucket, &[&newest, &own], &html_key, html).await? {
@@ -140,10 +161,10 @@ enum Advance {
     Overtaken,
 }
 
-async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, end: DateTime<Utc>) -> Result<Advance, BucketError> {
+async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, moments: Moments) -> Result<Advance, BucketError> {
     for _ in 0..TRIES {
         let known = bucket.get(key).await?;
-        if known.as_ref().and_then(|known| end_of(&known.bytes)).is_some_and(|known| known > end) {
+        if known.as_ref().and_then(|known| end_of(&known.bytes)).is_some_and(|known| moments.are_before(known)) {
             return Ok(Advance::Later);
         }
         if !own.stands(bucket).await? {

@@ -80,4 +80,4 @@ pub fn replay(stored: Option<StoredSignal>, step: &Step) -> Option<Taken> {
 }
 
 /// Clocks of one platform may be this far apart.
-const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
+pub(super) const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);

@@ -7,6 +7,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::lifecycle::CLOCKS_APART;
 use super::{Scope, Step};
 use crate::decision::signal::{DeliveryStatus, SignalName, Transition};
 
@@ -124,6 +125,15 @@ impl ClaimRequest {
     /// When the lease has run out.
     pub(super) fn until(&self) -> DateTime<Utc> {
         super::to_micros(self.now.checked_add_signed(self.lease).unwrap_or(DateTime::<Utc>::MAX_UTC))
+    }
+
+    /// No claim and no failure puts a message off for longer than this: one that is due later was put off by a clock that was wrong.
+    pub(super) fn farthest(&self) -> DateTime<Utc> {
+        self.until().checked_add_signed(CLOCKS_APART).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    pub(super) fn is_due(&self, due_at: DateTime<Utc>) -> bool {
+        due_at <= self.now || due_at > self.farthest()
     }
 }
 

@@ -5,7 +5,7 @@ mod outbox;
 mod silence;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
@@ -277,6 +277,18 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 /// What is kept as plain text: a moment, or a word of a closed set.
 fn from_text<T: DeserializeOwned>(text: String) -> Result<T, serde_json::Error> {
     serde_json::from_value(serde_json::Value::String(text))
+}
+
+/// What can be done about a file that does not do what it is asked; begins with a space where anything can.
+pub(super) fn remedy(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => " (make room on its disk, and run again)",
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            " (the file and its folder must be there and writable, with room left; store.path names it)"
+        }
+        Some(ErrorCode::SystemIoFailure) => " (its disk or mount is full or fails: check that, and run again)",
+        _ => "",
+    }
 }
 
 /// A moment as text whose order is that of time.

@@ -62,6 +62,8 @@ struct Server {
     sessions: Vec<upload::Session>,
     /// Told of every request before it is carried out; what it says yes to is not, and gets no answer.
     witness: Option<Witness>,
+    /// Told of every request after it was carried out; what it says yes to gets no answer.
+    heir: Option<Witness>,
 }
 
 pub type Witness = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -157,6 +159,11 @@ impl StorageServer {
         self.server().witness = Some(witness);
     }
 
+    /// Asks this after every request from now on.
+    pub fn outlived(&self, heir: Witness) {
+        self.server().heir = Some(heir);
+    }
+
     pub fn requests(&self, part: &str) -> usize {
         self.server().requests.iter().filter(|request| request.contains(part)).count()
     }
@@ -207,10 +214,21 @@ async fn answer(shared: Shared, address: SocketAddr, request: Request) -> Respon
         method: head.method,
     };
     let line = format!("{} {}", asked.method, decoded(&head.uri.to_string()));
-    let witness = shared.lock().unwrap().witness.clone();
+    let (witness, heir) = {
+        let server = shared.lock().unwrap();
+        (server.witness.clone(), server.heir.clone())
+    };
     if witness.is_some_and(|witness| witness(&line)) {
         return std::future::pending().await;
     }
+    let response = carried_out(shared, asked, line.clone()).await;
+    if heir.is_some_and(|heir| heir(&line)) {
+        return std::future::pending().await;
+    }
+    response
+}
+
+async fn carried_out(shared: Shared, asked: Asked, line: String) -> Response {
     let trouble = {
         let mut server = shared.lock().unwrap();
         server.requests.push(line.clone());

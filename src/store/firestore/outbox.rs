@@ -48,7 +48,7 @@ impl FirestoreStore {
     async fn due(&self, request: &ClaimRequest) -> Result<Vec<Read>, Box<FirestoreError>> {
         let waiting = self.waiting(&request.scope, request.now).await?;
         let is_next = |(key, read): &(MessageKey, Read)| {
-            let is_due = read.message.due_at.is_some_and(|due_at| due_at <= request.now);
+            let is_due = read.message.due_at.is_some_and(|due_at| request.is_due(due_at));
             is_due && !request.except.contains(&key.signal) && !waiting.iter().any(|(earlier, _)| key.comes_after(earlier))
         };
         let next: Vec<bool> = waiting.iter().map(is_next).collect();

@@ -186,7 +186,7 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
     let mut statement = transaction.prepare(&format!(
         "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at, length_s,
          error_kind, revision FROM outbox
-         WHERE job = ?1 AND environment = ?2 AND due_at <= ?3 AND expire_at > ?3 AND NOT EXISTS (
+         WHERE job = ?1 AND environment = ?2 AND (due_at <= ?3 OR due_at > ?5) AND expire_at > ?3 AND NOT EXISTS (
              SELECT 1 FROM outbox AS earlier
              WHERE earlier.job = outbox.job AND earlier.environment = outbox.environment AND earlier.length_s = outbox.length_s
              AND earlier.signal = outbox.signal AND earlier.channel = outbox.channel
@@ -196,7 +196,8 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
         except.join(", ")
     ))?;
     let Scope { job, environment } = &request.scope;
-    let rows = statement.query_map(params![job, environment, sortable(request.now), request.limit], |row| {
+    let (now, farthest) = (sortable(request.now), sortable(request.farthest()));
+    let rows = statement.query_map(params![job, environment, now, request.limit, farthest], |row| {
         Ok(Row {
             id: row.get(0)?,
             signal: row.get(1)?,
