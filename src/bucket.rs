@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::blocking;
 use fault::{Fault, ServiceError};
-use gcs::{GcsBucket, RemoteRanges};
+use gcs::{GcsBucket, Got, RemoteRanges};
 use local::LocalBucket;
 use local::reading::{NearRanges, Reading};
 
@@ -63,6 +63,8 @@ pub enum BucketError {
     Service(#[from] ServiceError),
     #[error("cannot write {uri}: others kept writing it at the same time; run again")]
     Contended { uri: String },
+    #[error("{uri} has more than {most_bytes} bytes")]
+    TooLarge { uri: String, most_bytes: u64 },
 }
 
 /// What can be done about a disk that does not do what it is asked; begins with a space where anything can.
@@ -87,7 +89,7 @@ impl BucketError {
         match self {
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
             Self::Service(error) => error.fault == Fault::NoObject,
-            Self::Uri(_) | Self::Key(_) | Self::Contended { .. } => false,
+            Self::Uri(_) | Self::Key(_) | Self::Contended { .. } | Self::TooLarge { .. } => false,
         }
     }
 
@@ -95,7 +97,7 @@ impl BucketError {
     pub fn is_about_the_object(&self) -> bool {
         match self {
             Self::Service(error) => matches!(error.fault, Fault::NoObject | Fault::Corrupt),
-            Self::Io { .. } | Self::Key(_) => true,
+            Self::Io { .. } | Self::Key(_) | Self::TooLarge { .. } => true,
             Self::Uri(_) | Self::Contended { .. } => false,
         }
     }
@@ -199,6 +201,9 @@ pub enum Content {
     Ranges(RemoteRanges),
 }
 
+/// The most that is read of an object that should be a small one, in bytes: reports and marks have a few hundred thousand.
+const SMALL_BYTES: u64 = 64 << 20;
+
 /// A small object in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredObject {
@@ -292,17 +297,26 @@ impl Bucket {
 
     /// A small object, or `None` when there is none.
     pub async fn get(&self, key: &str) -> Result<Option<StoredObject>, BucketError> {
+        self.get_up_to(key, SMALL_BYTES).await
+    }
+
+    /// An object of at most so many bytes, or `None` when there is none. No more of a larger one is held.
+    pub async fn get_up_to(&self, key: &str, most_bytes: u64) -> Result<Option<StoredObject>, BucketError> {
         match self {
             Self::Local(bucket) => {
                 blocking::run({
                     let (bucket, key) = (bucket.clone(), key.to_owned());
-                    move || bucket.get(&key)
+                    move || bucket.get(&key, most_bytes)
                 })
                 .await
             }
             Self::Gcs(bucket) => {
                 check_key(key)?;
-                Ok(bucket.get(key).await?)
+                match bucket.get(key, most_bytes).await? {
+                    Got::Nothing => Ok(None),
+                    Got::Object(object) => Ok(Some(object)),
+                    Got::TooLarge => Err(BucketError::TooLarge { uri: self.uri(key), most_bytes }),
+                }
             }
         }
     }
@@ -310,7 +324,13 @@ impl Bucket {
     /// The generation of an object, or `None` when there is none.
     pub async fn generation(&self, key: &str) -> Result<Option<String>, BucketError> {
         match self {
-            Self::Local(_) => Ok(self.get(key).await?.map(|object| object.generation)),
+            Self::Local(bucket) => {
+                blocking::run({
+                    let (bucket, key) = (bucket.clone(), key.to_owned());
+                    move || bucket.generation(&key)
+                })
+                .await
+            }
             Self::Gcs(bucket) => {
                 check_key(key)?;
                 Ok(bucket.generation(key).await?)

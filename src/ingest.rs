@@ -11,7 +11,7 @@ pub mod sink;
 pub mod timestamp;
 pub mod work;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use crate::bucket::{Access, Bucket, BucketError, Content, ObjectMeta, OpenObject
 use account::{Account, Fault, ObjectAccount};
 use cache::recall::Part;
 use decode::{
-    Batch, ColumnGuess, Compression, DecodeError, DecodeFault, Encoding, Format, Input, Ranges, Request, Reservation,
+    Batch, ColumnGuess, Compression, DecodeError, DecodeFault, Encoding, Format, Input, MOST_COLUMNS, Ranges, Request, Reservation,
     decode_unknown, inspect,
 };
 use sink::Sink;
@@ -36,6 +36,15 @@ pub const HOUR_US: i64 = 3_600_000_000;
 
 /// Rows of a batch: a few hundred kilobytes at sixteen columns, which the caches of one core hold.
 pub const BATCH_ROWS: usize = 8_192;
+
+/// Cells of a batch, so that one of very many columns has fewer rows.
+const BATCH_CELLS: usize = 1 << 20;
+const FEWEST_BATCH_ROWS: usize = 64;
+
+/// Rows of a batch of so many columns.
+pub fn batch_rows(columns: usize) -> usize {
+    (BATCH_CELLS / columns.max(1)).clamp(FEWEST_BATCH_ROWS, BATCH_ROWS)
+}
 
 /// Where the rows are read from.
 #[derive(Clone, Debug)]
@@ -202,7 +211,7 @@ fn read_rows<S: Sink>(
             if failure.as_ref().is_some_and(|failure| !failure.is_about_the_object()) {
                 return failure.map_or(Ok(finished), Err);
             }
-            if reading < READINGS && !matches!(error.fault, DecodeFault::RowGroupTooLarge { .. }) {
+            if reading < READINGS && !error.is_final() {
                 reading += 1;
                 continue;
             }
@@ -343,27 +352,44 @@ fn read_open<S: Sink>(
 /// Rows that are looked at to guess what a column holds.
 const SAMPLE_ROWS: usize = 2_000;
 
-/// The columns of the source's objects in the order in which they first occur, each with what its first values look like.
+/// The columns of objects.
+#[derive(Debug, Default)]
+pub struct Columns {
+    /// In the order in which they first occur, each with what its first values look like.
+    pub found: Vec<(String, ColumnGuess)>,
+    /// The first object with which there are more than [`MOST_COLUMNS`]: they are not all of them.
+    pub too_many_in: Option<String>,
+}
+
+/// The columns of the source's objects.
 ///
 /// Looks into at most `objects` of them; those that cannot be read are passed over, because [`read`] will account for them.
-pub async fn columns(source: &Source, objects: usize) -> Result<Vec<(String, ColumnGuess)>, BucketError> {
+pub async fn columns(source: &Source, objects: usize) -> Result<Columns, BucketError> {
     let mut found: Vec<(String, ColumnGuess)> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
     for meta in source.objects.iter().take(objects) {
         let Some(encoding) = Encoding::of_key(&meta.key) else { continue };
-        let (bucket, meta) = (source.bucket.clone(), meta.clone());
+        let (bucket, uri, meta) = (source.bucket.clone(), meta.uri.clone(), meta.clone());
         let columns = blocking::run(move || columns_of(&bucket, &meta, encoding)).await?;
-        for (name, guess) in columns {
-            match found.iter_mut().find(|(known, _)| *known == name) {
-                None => found.push((name, guess)),
+        let is_too_many = columns.is_none();
+        for (name, guess) in columns.unwrap_or_default() {
+            match places.get(&name).and_then(|place| found.get_mut(*place)) {
+                None => {
+                    places.insert(name.clone(), found.len());
+                    found.push((name, guess));
+                }
                 Some((_, known)) => *known = wider(*known, guess),
             }
         }
+        if is_too_many || found.len() > MOST_COLUMNS {
+            return Ok(Columns { found, too_many_in: Some(uri) });
+        }
     }
-    Ok(found)
+    Ok(Columns { found, too_many_in: None })
 }
 
-/// The columns of one object; none when it cannot be used after as many readings as [`read`] gives it.
-fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<Vec<(String, ColumnGuess)>, BucketError> {
+/// The columns of one object: `None` when they are too many, none when it cannot be used after as many readings as [`read`] gives it.
+fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<Option<Vec<(String, ColumnGuess)>>, BucketError> {
     for _ in 0..READINGS {
         let open = match bucket.read(meta, access(encoding)) {
             Err(error) if error.is_not_found() => break,
@@ -371,14 +397,18 @@ fn columns_of(bucket: &Bucket, meta: &ObjectMeta, encoding: Encoding) -> Result<
         };
         let encoding = stored(encoding, &open);
         let mut error = match inspect(input(open.content, &Arc::default()), encoding, SAMPLE_ROWS) {
-            Ok(columns) => return Ok(columns),
+            Ok(columns) => return Ok(Some(columns)),
             Err(error) => error,
         };
+        // Other objects of many columns are said to be unreadable; this is what a line of JSON may have.
+        if matches!(error.fault, DecodeFault::TooLarge { .. }) && encoding.format == Format::Ndjson {
+            return Ok(None);
+        }
         if let Some(failure) = bucket_error(&mut error.fault).filter(|failure| !failure.is_about_the_object()) {
             return Err(failure);
         }
     }
-    Ok(Vec::new())
+    Ok(Some(Vec::new()))
 }
 
 /// What a column is whose objects were guessed apart.

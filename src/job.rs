@@ -27,6 +27,9 @@ mod timings;
 mod trend;
 mod unusable;
 
+use std::fs::File;
+use std::io::{self, Read};
+
 use chrono::{DateTime, Utc};
 
 use crate::cli::{Command, Options};
@@ -89,10 +92,24 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
     }
 }
 
+/// A configuration holds what differs from the defaults, which have some ten thousand bytes.
+const MOST_CONFIG_BYTES: u64 = 1 << 20;
+
+/// The text of a configuration file.
+fn read(path: &str) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MOST_CONFIG_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_CONFIG_BYTES {
+        return Err(io::Error::other(format!(
+            "it has more than {MOST_CONFIG_BYTES} bytes, and a configuration has a few thousand"
+        )));
+    }
+    String::from_utf8(bytes).map_err(io::Error::other)
+}
+
 fn load_config(invocation: &Invocation) -> Result<(Config, Effective), JobError> {
     let path = invocation.options.config.as_deref();
-    let text =
-        path.map(|path| std::fs::read_to_string(path).map_err(|source| JobError::ConfigFile { path: path.to_owned(), source }));
+    let text = path.map(|path| read(path).map_err(|source| JobError::ConfigFile { path: path.to_owned(), source }));
     let text = text.transpose()?;
     let file = path.zip(text.as_deref());
     let environment = invocation.environment.iter().cloned();

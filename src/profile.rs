@@ -5,6 +5,7 @@
 //! the same whatever the order of the rows and the number of threads. Memory depends on the reference, never on the rows of a window.
 
 pub mod beyond;
+mod bounded;
 pub mod builder;
 pub mod categories;
 pub mod cells;
@@ -70,9 +71,14 @@ impl Presence {
     fn unpack(from: &mut Unpacker<'_>) -> Option<Self> {
         let [rows, missing, absent, wrong_type, non_finite] = [(); 5].map(|()| from.count());
         let read = Self { rows: rows?, missing: missing?, absent: absent?, wrong_type: wrong_type?, non_finite: non_finite? };
-        let parts = [read.missing, read.absent, read.wrong_type, read.non_finite];
-        let sum = parts.into_iter().try_fold(0_u64, u64::checked_add)?;
-        (sum <= read.rows).then_some(read)
+        read.is_sound().then_some(read)
+    }
+
+    /// Whether the parts fit into the rows, and these into any log.
+    fn is_sound(&self) -> bool {
+        let parts = [self.missing, self.absent, self.wrong_type, self.non_finite];
+        let sum = parts.into_iter().try_fold(0_u64, u64::checked_add);
+        self.rows < packed::MOST_ROWS && sum.is_some_and(|sum| sum <= self.rows)
     }
 
     fn merge(&mut self, other: &Self) {

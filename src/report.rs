@@ -8,6 +8,7 @@ mod histogram;
 pub mod html;
 pub mod markdown;
 mod number;
+pub mod stored;
 mod story;
 pub mod text;
 

@@ -16,6 +16,7 @@ mod at_once;
 #[path = "support/authority.rs"]
 mod authority;
 mod bad_input;
+mod bounds;
 mod browser;
 mod bucket_contract;
 mod cache;
@@ -38,6 +39,9 @@ mod faulty;
 mod feedback_contract;
 mod firestore;
 mod fixtures;
+#[path = "fuzz/targets.rs"]
+mod fuzz_targets;
+mod fuzzing;
 mod golden;
 mod growing;
 #[path = "support/interposer.rs"]
@@ -45,12 +49,16 @@ mod interposer;
 mod killed;
 #[path = "support/mail_server.rs"]
 mod mail_server;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "support/message_server.rs"]
 mod message_server;
 mod notify_channels;
 mod notify_email;
 mod notify_http;
 mod notify_messages;
+#[path = "support/parquet_bytes.rs"]
+mod parquet_bytes;
 mod power;
 mod rendering;
 #[path = "support/sample_notification.rs"]

@@ -34,6 +34,18 @@ pub struct GcsBucket {
     client: Arc<Client>,
 }
 
+/// Objects of one listing that are held: some hundred megabytes.
+const MOST_OBJECTS: usize = 1_000_000;
+/// Pages of one listing, which may hold few objects, or none.
+const MOST_PAGES: usize = 20_000;
+
+/// What was read of an object that should be small.
+pub enum Got {
+    Nothing,
+    Object(StoredObject),
+    TooLarge,
+}
+
 /// A page of `objects.list`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,11 +90,9 @@ impl GcsBucket {
         Asked { client: &self.client, bucket: &self.name, action, uri: self.uri(key) }
     }
 
-    async fn json<T: DeserializeOwned>(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<T, ServiceError> {
+    async fn answer(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<Bytes, ServiceError> {
         let call = || self.client.get_json(asked, path_and_query);
-        let body = retry::run(self.client.policy(), call).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| asked.failed(Fault::Unexpected, format!("the answer makes no sense: {error}")))
+        retry::run(self.client.policy(), call).await
     }
 
     /// All pages. The service sorts by the bytes of the names; folders that consoles leave (`name/`, empty) are no objects.
@@ -93,37 +103,36 @@ impl GcsBucket {
             encoded(&self.name),
             encoded(prefix)
         );
+        let unexpected = |detail: String| asked.failed(Fault::Unexpected, detail);
         let (mut objects, mut token) = (Vec::new(), String::new());
-        loop {
+        for _ in 0..MOST_PAGES {
             let from = if token.is_empty() { String::new() } else { format!("&pageToken={}", encoded(&token)) };
-            let page: Page = self.json(&asked, &format!("{path}{from}")).await?;
-            for item in page.items.into_iter().filter(|item| !item.name.ends_with('/')) {
-                objects.push(ObjectMeta {
-                    uri: self.uri(&item.name),
-                    size_bytes: size(&asked, &item)?,
-                    key: item.name,
-                    updated: item.updated,
-                    generation: Some(item.generation),
-                    stamp: None,
-                });
+            let answer = self.answer(&asked, &format!("{path}{from}")).await?;
+            let (page, next) = read_page(&self.name, &answer).map_err(unexpected)?;
+            objects.extend(page);
+            if objects.len() > MOST_OBJECTS {
+                let detail =
+                    format!("there are more than {MOST_OBJECTS} objects: name a folder with fewer (logs.prefix, reference.path)");
+                return Err(unexpected(detail));
             }
-            match page.next_page_token.filter(|next| !next.is_empty()) {
-                None => break,
-                Some(next) if next == token => {
-                    return Err(asked.failed(Fault::Unexpected, "the listing does not go on".to_owned()));
+            match next {
+                None => {
+                    objects.sort_by(|a: &ObjectMeta, b| a.key.cmp(&b.key));
+                    return Ok(objects);
                 }
+                Some(next) if next == token => return Err(unexpected("the listing does not go on".to_owned())),
                 Some(next) => token = next,
             }
         }
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        Err(unexpected(format!("the listing does not end after {MOST_PAGES} pages: check bucket.endpoint")))
     }
 
     /// The metadata of the newest generation.
     async fn metadata(&self, key: &str) -> Result<Option<Resource>, ServiceError> {
         let path = format!("/storage/v1/b/{}/o/{}?projection=noAcl", encoded(&self.name), encoded(key));
-        match self.json(&self.asked("read", key), &path).await {
-            Ok(resource) => Ok(Some(resource)),
+        let asked = self.asked("read", key);
+        match self.answer(&asked, &path).await {
+            Ok(answer) => sense(&answer).map(Some).map_err(|detail| asked.failed(Fault::Unexpected, detail)),
             Err(error) if error.fault == Fault::NoObject => Ok(None),
             Err(error) => Err(error),
         }
@@ -133,13 +142,14 @@ impl GcsBucket {
         Ok(self.metadata(key).await?.map(|resource| resource.generation))
     }
 
-    pub async fn get(&self, key: &str) -> Result<Option<StoredObject>, ServiceError> {
+    pub async fn get(&self, key: &str, most_bytes: u64) -> Result<Got, ServiceError> {
         match Download::whole(Arc::new(self.clone()), key, None).await {
-            Err(error) if error.fault == Fault::NoObject => Ok(None),
+            Err(error) if error.fault == Fault::NoObject => Ok(Got::Nothing),
             Err(error) => Err(error),
             Ok(download) => {
                 let generation = download.generation.to_string();
-                Ok(Some(StoredObject { bytes: download.collect().await?, generation }))
+                let bytes = download.collect(most_bytes).await?;
+                Ok(bytes.map_or(Got::TooLarge, |bytes| Got::Object(StoredObject { bytes, generation })))
             }
         }
     }
@@ -170,7 +180,7 @@ impl GcsBucket {
         let generation = resource.generation.parse();
         let generation =
             generation.map_err(|_| asked.failed(Fault::Unexpected, format!("`{}` is no generation", resource.generation)))?;
-        Ok((generation, size(&asked, &resource)?))
+        Ok((generation, size(&resource).map_err(|detail| asked.failed(Fault::Unexpected, detail))?))
     }
 
     pub async fn put_if(&self, key: &str, bytes: Bytes, condition: &Condition) -> Result<Put, ServiceError> {
@@ -189,9 +199,9 @@ impl GcsBucket {
                 Ok(generation) => return Ok(Put::Done(generation.to_string())),
                 Err(error) if error.fault == Fault::Precondition => {
                     // An earlier attempt may have got through without its answer: then it is we who wrote.
-                    let stored = if attempts.has_failed() { self.get(key).await? } else { None };
+                    let stored = if attempts.has_failed() { self.get(key, bytes.len() as u64).await? } else { Got::Nothing };
                     return Ok(match stored {
-                        Some(stored) if stored.bytes == bytes => Put::Done(stored.generation),
+                        Got::Object(stored) if stored.bytes == bytes => Put::Done(stored.generation),
                         _ => Put::Lost,
                     });
                 }
@@ -222,9 +232,32 @@ impl GcsBucket {
     }
 }
 
-fn size(asked: &Asked<'_>, item: &Resource) -> Result<u64, ServiceError> {
-    let no_size = |_| asked.failed(Fault::Unexpected, format!("`{}` is no size of `{}`", item.size, item.name));
-    item.size.parse().map_err(no_size)
+/// The objects in a page of a listing of this bucket, and what the next page is asked for with.
+///
+/// # Errors
+/// Why the answer makes no sense.
+pub fn read_page(bucket: &str, answer: &[u8]) -> Result<(Vec<ObjectMeta>, Option<String>), String> {
+    let page: Page = sense(answer)?;
+    let object = |item: Resource| {
+        Ok(ObjectMeta {
+            uri: format!("gs://{bucket}/{}", item.name),
+            size_bytes: size(&item)?,
+            key: item.name,
+            updated: item.updated,
+            generation: Some(item.generation),
+            stamp: None,
+        })
+    };
+    let objects = page.items.into_iter().filter(|item| !item.name.ends_with('/')).map(object).collect::<Result<_, String>>()?;
+    Ok((objects, page.next_page_token.filter(|next| !next.is_empty())))
+}
+
+fn sense<T: DeserializeOwned>(answer: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(answer).map_err(|error| format!("the answer makes no sense: {error}"))
+}
+
+fn size(item: &Resource) -> Result<u64, String> {
+    item.size.parse().map_err(|_| format!("`{}` is no size of `{}`", item.size, item.name))
 }
 
 fn nothing() -> String {

@@ -5,7 +5,7 @@ mod staging;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -132,10 +132,19 @@ impl LocalBucket {
         open().map_err(|source| BucketError::Io { action: "read", uri: meta.uri.clone(), source })
     }
 
-    pub fn get(&self, key: &str) -> Result<Option<StoredObject>, BucketError> {
+    pub fn get(&self, key: &str, most_bytes: u64) -> Result<Option<StoredObject>, BucketError> {
         check_key(key)?;
         let path = self.path(key)?;
-        stored(&path).map_err(|source| BucketError::Io { action: "read", uri: self.uri(key), source })
+        match stored(&path, most_bytes) {
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(BucketError::TooLarge { uri: self.uri(key), most_bytes }),
+            stored => stored.map_err(|source| BucketError::Io { action: "read", uri: self.uri(key), source }),
+        }
+    }
+
+    pub fn generation(&self, key: &str) -> Result<Option<String>, BucketError> {
+        check_key(key)?;
+        let path = self.path(key)?;
+        generation_at(&path).map_err(|source| BucketError::Io { action: "read", uri: self.uri(key), source })
     }
 
     /// Writes to a hidden file, then renames it into place. Writers of one folder wait for each other between looking at the condition
@@ -194,7 +203,7 @@ fn put_by_way_of(staging: &Path, path: &Path, bytes: &[u8], condition: &Conditio
         let holds = match condition {
             Condition::Always => true,
             Condition::Absent => !path.exists(),
-            Condition::Generation(wanted) => stored(path)?.is_some_and(|stored| stored.generation == *wanted),
+            Condition::Generation(wanted) => generation_at(path)?.as_ref() == Some(wanted),
         };
         if !holds {
             return Ok(Put::Lost);
@@ -212,11 +221,44 @@ fn is_elsewhere(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::CrossesDevices | ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
-fn stored(path: &Path) -> std::io::Result<Option<StoredObject>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(StoredObject { generation: generation_of(&bytes), bytes: bytes.into() })),
+fn open(path: &Path) -> std::io::Result<Option<File>> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// `FileTooLarge` where it has more than so many bytes.
+fn stored(path: &Path, most_bytes: u64) -> std::io::Result<Option<StoredObject>> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let size_bytes = file.metadata()?.len();
+    let mut bytes = Vec::new();
+    if size_bytes <= most_bytes {
+        bytes.reserve_exact(usize::try_from(size_bytes).unwrap_or(0));
+        // It may grow meanwhile.
+        file.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    if size_bytes.max(bytes.len() as u64) > most_bytes {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(Some(StoredObject { generation: generation_of(&bytes), bytes: bytes.into() }))
+}
+
+/// Of a file of any size.
+fn generation_at(path: &Path) -> std::io::Result<Option<String>> {
+    let Some(file) = open(path)? else { return Ok(None) };
+    let (mut digest, mut size_bytes) = (Crc::new(), 0);
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(Some(reading::generation(&digest, size_bytes)));
+        }
+        digest.update(bytes);
+        let read = bytes.len();
+        size_bytes += read as u64;
+        reader.consume(read);
     }
 }
 
@@ -228,7 +270,7 @@ fn generation_of(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Write;
 
     use super::*;
 
@@ -253,8 +295,19 @@ mod tests {
         assert_eq!(keys("a"), ["a/1.csv", "a/2.csv", "a/b/3.csv", "ab.csv"]);
         assert_eq!(keys("a/b/3.csv"), ["a/b/3.csv"]);
         assert_eq!(keys("nothing/here/"), Vec::<String>::new());
-        assert_eq!(bucket.get("a/1.csv").unwrap().unwrap().bytes, b"a/1.csv".as_slice());
-        assert_eq!(bucket.get("a/9.csv").unwrap(), None);
+        assert_eq!(bucket.get("a/1.csv", 7).unwrap().unwrap().bytes, b"a/1.csv".as_slice());
+        assert_eq!(bucket.get("a/9.csv", 7).unwrap(), None);
+    }
+
+    #[test]
+    fn no_more_is_read_than_is_asked_for_and_the_generation_is_known_all_the_same() {
+        let (_folder, bucket) = bucket();
+        put(&bucket, "x.json", b"1234567").unwrap();
+        assert_eq!(bucket.get("x.json", 7).unwrap().unwrap().bytes, b"1234567".as_slice());
+        let error = bucket.get("x.json", 6).unwrap_err();
+        assert!(matches!(error, BucketError::TooLarge { most_bytes: 6, .. }), "{error}");
+        assert_eq!(bucket.generation("x.json").unwrap(), Some(generation_of(b"1234567")));
+        assert_eq!(bucket.generation("y.json").unwrap(), None);
     }
 
     #[test]
@@ -262,7 +315,7 @@ mod tests {
         let (_folder, bucket) = bucket();
         for key in ["../escaped", "/etc/passwd", "a/../../escaped", ""] {
             assert!(matches!(put(&bucket, key, b"x"), Err(BucketError::Key(_))), "{key}");
-            assert!(matches!(bucket.get(key), Err(BucketError::Key(_))), "{key}");
+            assert!(matches!(bucket.get(key, 1 << 20), Err(BucketError::Key(_))), "{key}");
         }
     }
 

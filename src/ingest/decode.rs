@@ -40,6 +40,9 @@ use super::timestamp::NaiveTimestamps;
 use intake::Intake;
 use lines::Pace;
 
+/// An object with more columns is not read: names and cells of all of them would have to be held.
+pub const MOST_COLUMNS: usize = 1 << 15;
+
 /// What to read from an object.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -126,6 +129,20 @@ pub type BatchSink<'a> = &'a mut dyn FnMut(Batch) -> Result<(), DecodeFault>;
 /// [`DecodeError`] when the object as a whole cannot be used. Batches may have gone to `sink` before: discard them.
 pub fn decode(input: Input, encoding: Encoding, request: &Request, sink: BatchSink<'_>) -> Result<Tally, DecodeError> {
     decode_unknown(input, encoding, request, None, sink)
+}
+
+/// As [`decode`], of text by blocks of about so many bytes: what comes of it does not depend on them.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_by_blocks(
+    input: Input,
+    encoding: Encoding,
+    request: &Request,
+    block_bytes: usize,
+    sink: BatchSink<'_>,
+) -> Result<Tally, DecodeError> {
+    text::decode(input, encoding, request, None, Pace { block_bytes, group_bytes: block_bytes }, sink)
 }
 
 /// As [`decode`]; the rows of the window at `known` moments, in microseconds, are accounted for and not handed on.

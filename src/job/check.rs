@@ -239,6 +239,9 @@ impl Run<'_> {
     }
 }
 
+/// Columns of the logs that get a finding of their own when the reference does not have them.
+const COLUMNS_NAMED: usize = 50;
+
 /// With `auto`, drops the features that the logs do not have, and says so.
 async fn shared(
     config: &Config,
@@ -256,11 +259,15 @@ async fn shared(
         found.iter().filter_map(|finding| finding.feature.as_ref()).map(|name| name.as_str().to_owned()).collect();
     let roles = config.columns_with_a_role();
     let columns = logs.columns().await?;
-    for name in columns.iter().cloned() {
-        if !known.contains(name.as_str()) && !left_out.contains(&name) && !roles.contains(name.as_str()) {
-            let message = format!("The logs have a column `{name}` that the reference does not have; it was left out.");
-            found.push(not_shared(&FeatureName::new(name), Severity::Info, message));
-        }
+    let is_unknown = |name: &&String| !known.contains(name.as_str()) && !left_out.contains(*name) && !roles.contains(name.as_str());
+    for name in columns.iter().filter(is_unknown).take(COLUMNS_NAMED) {
+        let message = format!("The logs have a column `{name}` that the reference does not have; it was left out.");
+        found.push(not_shared(&FeatureName::new(name), Severity::Info, message));
+    }
+    let more = columns.iter().filter(is_unknown).count().saturating_sub(COLUMNS_NAMED);
+    if more > 0 {
+        let message = format!("The same holds for {more} more columns of the logs.");
+        found.push(Finding::new(FindingCode::ColumnNotShared, Severity::Info, message));
     }
     if current.account.columns_seen.iter().all(|seen| *seen) {
         return Ok(profile);

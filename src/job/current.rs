@@ -17,7 +17,7 @@ use crate::ingest::account::Account;
 use crate::ingest::decode::{Request, TimestampColumn};
 use crate::ingest::select::Selection;
 use crate::ingest::sink::{Counter, Discard};
-use crate::ingest::{self, BATCH_ROWS, Source};
+use crate::ingest::{self, Source, batch_rows};
 use crate::profile::recent::Recent;
 use crate::profile::{ReferenceProfile, WindowCounts};
 use crate::progress::Progress;
@@ -118,14 +118,8 @@ impl<'a> Logs<'a> {
     fn request(&self, columns: Vec<(FeatureName, FeatureKind)>, window: Option<Window>) -> Request {
         let logs = &self.config.logs;
         let timestamp = logs.timestamp.clone().map(|name| TimestampColumn { name, naive: logs.naive_timestamps });
-        Request {
-            columns,
-            timestamp,
-            cluster: logs.cluster.clone(),
-            window,
-            max_row_bytes: logs.max_row_bytes,
-            batch_rows: BATCH_ROWS,
-        }
+        let batch_rows = batch_rows(columns.len());
+        Request { columns, timestamp, cluster: logs.cluster.clone(), window, max_row_bytes: logs.max_row_bytes, batch_rows }
     }
 
     /// Counts the rows of a window; with a cache, only those that are not known from an earlier run are read.
@@ -220,11 +214,14 @@ impl<'a> Logs<'a> {
         findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Logs)
     }
 
-    /// The columns of the newest objects of the logs, in the window or before it.
+    /// The columns of the newest objects of the logs, in the window or before it; fails when they are too many.
     pub async fn columns(&self) -> Result<Vec<String>, JobError> {
         let mut source = self.source.clone();
         source.objects.reverse();
-        let found = ingest::columns(&source, OBJECTS_INSPECTED).await?;
-        Ok(found.into_iter().map(|(name, _)| name).collect())
+        let columns = ingest::columns(&source, OBJECTS_INSPECTED).await?;
+        if let Some(uri) = &columns.too_many_in {
+            return Err(JobError::Logs(findings::too_many_columns(uri)));
+        }
+        Ok(columns.found.into_iter().map(|(name, _)| name).collect())
     }
 }

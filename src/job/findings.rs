@@ -6,7 +6,7 @@ use crate::decision::Verdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::with_causes;
 use crate::ingest::account::{Account, Fault, ObjectAccount};
-use crate::ingest::decode::Rejections;
+use crate::ingest::decode::{MOST_COLUMNS, Rejections};
 use crate::profile::{FeatureCounts, FeatureProfile, Presence};
 use crate::report::assemble::JudgedFeature;
 use crate::report::{format_count, format_percent};
@@ -77,6 +77,11 @@ fn rejection_message(object: &ObjectAccount, rejections: &Rejections) -> String 
     message.push_str(&reasons.collect::<Vec<_>>().join(". "));
     message.push('.');
     message
+}
+
+/// An error message when there are so many columns that not all of them are looked at.
+pub fn too_many_columns(uri: &str) -> String {
+    format!("{uri}: there are more than {MOST_COLUMNS} columns: write only those that are compared")
 }
 
 /// Why no row was read, for an error message: the first objects and what is wrong with them.

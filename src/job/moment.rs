@@ -39,7 +39,10 @@ pub async fn of(config: &Config, bucket: &Bucket, invocation: &Invocation) -> Re
 
 /// A mark that cannot be read is as good as none: then this attempt's moment counts, and the report says which.
 async fn known(bucket: &Bucket, key: &str) -> Result<Option<DateTime<Utc>>, BucketError> {
-    let stored = bucket.get(key).await?;
+    let stored = match bucket.get(key).await {
+        Err(BucketError::TooLarge { .. }) => None,
+        stored => stored?,
+    };
     Ok(stored.and_then(|stored| serde_json::from_slice::<Mark>(&stored.bytes).ok()).map(|mark| mark.now))
 }
 

@@ -10,12 +10,11 @@ use std::path::Path;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Deserialize;
 
 use crate::bucket::{Bucket, BucketError, Condition, Put};
 use crate::config::Config;
 use crate::error::JobError;
-use crate::report::{Report, html};
+use crate::report::{Report, html, stored};
 use crate::window::Window;
 
 /// Where the report of a window is put.
@@ -163,14 +162,14 @@ enum Advance {
 
 async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, moments: Moments) -> Result<Advance, BucketError> {
     for _ in 0..TRIES {
-        let known = bucket.get(key).await?;
-        if known.as_ref().and_then(|known| end_of(&known.bytes)).is_some_and(|known| moments.are_before(known)) {
+        let (known_end, known) = standing(bucket, key).await?;
+        if known_end.is_some_and(|known| moments.are_before(known)) {
             return Ok(Advance::Later);
         }
         if !own.stands(bucket).await? {
             return Ok(Advance::Overtaken);
         }
-        let condition = Condition::unchanged(known.map(|known| known.generation));
+        let condition = Condition::unchanged(known);
         if let Put::Done(generation) = bucket.put_if(key, json.clone(), &condition).await? {
             return Ok(Advance::Done(generation));
         }
@@ -178,23 +177,15 @@ async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, mome
     Err(BucketError::Contended { uri: bucket.uri(key) })
 }
 
-/// The end of the window that a stored report tells of: without a window, the moment of its run. Unreadable: `None`.
-fn end_of(json: &[u8]) -> Option<DateTime<Utc>> {
-    #[derive(Deserialize)]
-    struct Stored {
-        window: StoredWindow,
-        run: StoredRun,
+/// The end of what a report that may be there tells of, and its generation. One that cannot be read, because it is none or larger than any,
+/// is as old as can be.
+async fn standing(bucket: &Bucket, key: &str) -> Result<(Option<DateTime<Utc>>, Option<String>), BucketError> {
+    match bucket.get(key).await {
+        Err(BucketError::TooLarge { .. }) => Ok((None, bucket.generation(key).await?)),
+        Err(error) => Err(error),
+        Ok(None) => Ok((None, None)),
+        Ok(Some(known)) => Ok((stored::end(&known.bytes), Some(known.generation))),
     }
-    #[derive(Deserialize)]
-    struct StoredWindow {
-        end: Option<DateTime<Utc>>,
-    }
-    #[derive(Deserialize)]
-    struct StoredRun {
-        started_at: DateTime<Utc>,
-    }
-    let stored: Stored = serde_json::from_slice(json).ok()?;
-    Some(stored.window.end.unwrap_or(stored.run.started_at))
 }
 
 /// The extra copy that a service may serve, from a folder or from a bucket of its own.

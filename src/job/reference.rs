@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::findings;
 use super::input::Place;
-use crate::bucket::Bucket;
+use crate::bucket::{Bucket, BucketError};
 use crate::config::{Config, Effective, Include};
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::JobError;
@@ -12,7 +12,7 @@ use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::account::{Account, ObjectAccount};
 use crate::ingest::decode::{ColumnGuess, Encoding, Request};
 use crate::ingest::sink::Counter;
-use crate::ingest::{self, BATCH_ROWS, Source};
+use crate::ingest::{self, Source, batch_rows};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::counts::NumericCounts;
 use crate::profile::dependence::Estimate;
@@ -47,7 +47,14 @@ pub async fn load(config: &Config, place: &Place, progress: &Progress) -> Result
     let Some(built) = source.objects.iter().find(|object| is_profile(&object.key)) else {
         return build(config, place, progress).await;
     };
-    let bytes = place.bucket.get(&built.key).await?.map(|object| object.bytes).unwrap_or_default();
+    let most_bytes = config.run.max_download_bytes;
+    let bytes = match place.bucket.get_up_to(&built.key, most_bytes).await {
+        Err(error @ BucketError::TooLarge { .. }) => {
+            let message = format!("{error}: build the profile of fewer features, or raise run.max_download_bytes");
+            return Err(JobError::Input(message));
+        }
+        object => object?.map(|object| object.bytes).unwrap_or_default(),
+    };
     let profile = ReferenceProfile::from_json(&bytes).map_err(|error| JobError::Input(format!("{}: {error}", built.uri)))?;
     let mut findings: Vec<Finding> = stale(&profile, &source).map(|finding| finding.about_object(&built.uri)).into_iter().collect();
     let profile = choose(config, profile, &mut findings)?;
@@ -69,7 +76,11 @@ fn without_relations(config: &Config, profile: &ReferenceProfile) -> Option<Find
 pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Result<Reference, JobError> {
     let mut source = list(place).await?;
     source.objects.retain(|object| object.key.rsplit('/').next() != Some(PROFILE_NAME));
-    let found = ingest::columns(&source, OBJECTS_INSPECTED).await?;
+    let columns = ingest::columns(&source, OBJECTS_INSPECTED).await?;
+    if let Some(uri) = &columns.too_many_in {
+        return Err(JobError::Input(findings::too_many_columns(uri)));
+    }
+    let found = columns.found;
     let mut findings = Vec::new();
     let columns = requested(config, &found, place, &mut findings)?;
     let bytes = source.objects.iter().map(|object| object.size_bytes).sum();
@@ -127,7 +138,8 @@ fn changed<'a>(first: &'a Account, second: &Account) -> Option<&'a str> {
 /// All rows of the reference, whatever their time.
 fn request(config: &Config, columns: Vec<(FeatureName, FeatureKind)>, cluster: Option<String>) -> Request {
     let max_row_bytes = config.logs.max_row_bytes;
-    Request { columns, timestamp: None, cluster, window: None, max_row_bytes, batch_rows: BATCH_ROWS }
+    let batch_rows = batch_rows(columns.len());
+    Request { columns, timestamp: None, cluster, window: None, max_row_bytes, batch_rows }
 }
 
 /// Objects or features that are worked on at a time.

@@ -73,8 +73,10 @@ impl Beyond {
     }
 
     pub fn unpack_into(&mut self, from: &mut Unpacker<'_>) -> Option<()> {
+        let mut next = 0;
         for _ in 0..from.length()? {
-            let number = usize::try_from(from.count()?).ok()?;
+            let number = usize::try_from(from.count()?).ok().filter(|number| *number >= next)?;
+            next = number.checked_add(1)?;
             let (count, rest) = (from.rows()?, from.unsigned().filter(|rest| *rest < MOST_REST)?);
             self.add_bucket(number, Bucket { count, rest });
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Presence;
+use super::bounded::at_most;
 use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
 use crate::feature::MISSING_CODE;
@@ -29,6 +30,7 @@ pub struct Categories {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredCategories {
+    #[serde(deserialize_with = "at_most::<_, _, MAX_CATEGORIES>")]
     names: Vec<String>,
     truncated: bool,
 }
@@ -103,6 +105,7 @@ impl Slot {
 pub struct CategoryCounts {
     pub presence: Presence,
     /// One count for each of [`Categories::cell_names`].
+    #[serde(deserialize_with = "at_most::<_, _, MAX_CELLS>")]
     cells: Vec<u64>,
     /// Values that the reference knows, without a cell of their own.
     pub other: u64,
@@ -191,9 +194,7 @@ impl CategoryCounts {
     /// Whether these counts belong to the categories and add up.
     pub fn fits(&self, categories: &Categories) -> bool {
         let sums = self.cells.iter().chain([&self.other, &self.new]).try_fold(0_u64, |sum, &count| sum.checked_add(count));
-        self.cells.len() == categories.cell_names().len()
-            && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
-            && sums == Some(self.n())
+        self.cells.len() == categories.cell_names().len() && self.presence.is_sound() && sums == Some(self.n())
     }
 }
 

@@ -300,8 +300,9 @@ impl NumericCounts {
         for _ in 0..occupied {
             let index = next.checked_add(usize::try_from(from.count()?).ok()?)?;
             next = index + 1;
-            let (at, below) = (from.count()?, from.count()?);
-            let places = if below > 0 { from.unsigned()? } else { 0 };
+            let (at, below) = (from.rows()?, from.rows()?);
+            // Each value has a place below 2^32.
+            let places = if below > 0 { from.unsigned().filter(|places| *places <= u128::from(below) << 32)? } else { 0 };
             let more = Total { at, below, places };
             (index < self.cells.len()).then_some(())?;
             if !fits_cells || self.cells.add(index, more).is_none() {

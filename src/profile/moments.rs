@@ -202,7 +202,7 @@ impl Moments {
 
     /// What was packed in these units; `None` where it was not.
     pub fn unpack(scale: Scale, from: &mut Unpacker<'_>) -> Option<Self> {
-        let n = from.count()?;
+        let n = from.rows()?;
         if n == 0 {
             return Some(Self::new(scale));
         }

@@ -69,7 +69,7 @@ impl Packer {
 }
 
 /// More rows than any log has: 2^44.
-const MOST_ROWS: u64 = 1 << 44;
+pub const MOST_ROWS: u64 = 1 << 44;
 
 /// Gives packed numbers back; nothing where they end too early or are none.
 #[derive(Clone, Copy, Debug)]

@@ -1,21 +1,25 @@
 //! The stored form of a profile: JSON, whose long tables are packed numbers in base64.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
+use super::bounded::at_most;
 use super::categories::{Categories, CategoryCounts};
 use super::counts::NumericCounts;
 use super::dependence::Estimate;
-use super::grid::Grid;
+use super::grid::{Grid, MAX_KNOTS};
 use super::joint::JointProfile;
 use super::packed::{Packer, Unpacker};
 use super::{FeatureProfile, ProfileObject, ReferenceProfile, short_digest};
-use crate::feature::FeatureName;
+use crate::feature::{FeatureKind, FeatureName};
 
 /// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
 pub const PROFILE_VERSION: u32 = 3;
@@ -37,20 +41,21 @@ struct Stored<'a> {
     version: u32,
     rows: u64,
     objects: Cow<'a, [ProfileObject]>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "at_most::<_, _, MAX_FEATURES>")]
     features: Vec<(Cow<'a, FeatureName>, StoredFeature<'a>)>,
     joint: Cow<'a, Option<JointProfile>>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+/// More than any reference has columns.
+const MAX_FEATURES: usize = 1 << 15;
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 enum StoredFeature<'a> {
     Numeric {
         /// Doubles, the lowest byte first.
-        #[serde(borrow)]
         knots: Cow<'a, str>,
         /// As [`NumericCounts::pack`] packs them.
-        #[serde(borrow)]
         counts: Cow<'a, str>,
         dependence: Estimate,
     },
@@ -59,6 +64,71 @@ enum StoredFeature<'a> {
         counts: Cow<'a, CategoryCounts>,
         dependence: Estimate,
     },
+}
+
+/// A stored feature as it is read: part by part, because a reader by the kind would first hold whatever there is, many times as large.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadFeature<'a> {
+    kind: FeatureKind,
+    #[serde(borrow)]
+    knots: Option<Text<'a>>,
+    categories: Option<Categories>,
+    #[serde(borrow)]
+    counts: ReadCounts<'a>,
+    dependence: Estimate,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+enum ReadCounts<'a> {
+    Packed(Cow<'a, str>),
+    OfCategories(CategoryCounts),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for ReadCounts<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+
+        impl<'de> Visitor<'de> for Read {
+            type Value = ReadCounts<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("counts")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<ReadCounts<'de>, E> {
+                Ok(ReadCounts::Packed(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<ReadCounts<'de>, E> {
+                Ok(ReadCounts::Packed(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReadCounts<'de>, A::Error> {
+                CategoryCounts::deserialize(MapAccessDeserializer::new(map)).map(ReadCounts::OfCategories)
+            }
+        }
+
+        deserializer.deserialize_any(Read)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for StoredFeature<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ReadFeature { kind, knots, categories, counts, dependence } = ReadFeature::deserialize(deserializer)?;
+        match (kind, knots, categories, counts) {
+            (FeatureKind::Numeric, Some(Text(knots)), None, ReadCounts::Packed(counts)) => {
+                Ok(Self::Numeric { knots, counts, dependence })
+            }
+            (FeatureKind::Categorical, None, Some(categories), ReadCounts::OfCategories(counts)) => {
+                Ok(Self::Categorical { categories: Cow::Owned(categories), counts: Cow::Owned(counts), dependence })
+            }
+            _ => Err(D::Error::custom(format_args!("a feature without the parts of a {kind} one"))),
+        }
+    }
 }
 
 impl ReferenceProfile {
@@ -140,6 +210,8 @@ impl<'a> StoredFeature<'a> {
     fn read(self) -> Option<FeatureProfile> {
         let feature = match self {
             Self::Numeric { knots, counts, dependence } => {
+                // Of more, no grid is made.
+                (knots.len() <= MAX_KNOTS * size_of::<f64>() * 4 / 3 + 4).then_some(())?;
                 let knots = BASE64.decode(knots.as_bytes()).ok()?;
                 let (knots, rest) = knots.as_chunks();
                 let grid =

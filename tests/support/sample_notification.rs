@@ -96,19 +96,31 @@ pub fn resolved() -> Notification {
 /// Everything that comes from outside tries to be something else.
 pub fn hostile() -> Notification {
     Notification {
-        job: HOSTILE.to_owned(),
-        environment: HOSTILE.to_owned(),
-        summary: HOSTILE.to_owned(),
-        facts: vec![fact(HOSTILE, HOSTILE)],
-        features: vec![feature(HOSTILE, Verdict::Drift, HOSTILE)],
-        notes: vec![HOSTILE.to_owned()],
         links: Links {
             report: Some(format!("https://a.example/{HOSTILE}")),
             runbook: "javascript:alert(1)".to_owned(),
             logs: Some("https://a.example/|<!channel>".to_owned()),
         },
-        command: HOSTILE.to_owned(),
-        dedupe_key: HOSTILE.to_owned(),
+        ..told(HOSTILE)
+    }
+}
+
+/// A notification in which everything that comes from outside is this.
+pub fn told(text: &str) -> Notification {
+    Notification {
+        job: text.to_owned(),
+        environment: text.to_owned(),
+        summary: text.to_owned(),
+        facts: vec![fact(text, text)],
+        features: vec![feature(text, Verdict::Drift, text)],
+        notes: vec![text.to_owned()],
+        links: Links {
+            report: Some(format!("https://a.example/{text}")),
+            runbook: text.to_owned(),
+            logs: Some(format!("https://a.example/?q={text}")),
+        },
+        command: text.to_owned(),
+        dedupe_key: text.to_owned(),
         ..opened()
     }
 }

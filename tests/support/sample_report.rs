@@ -72,23 +72,28 @@ pub fn drift_day() -> Report {
 
 /// The same day with names and messages that attack whatever shows them.
 pub fn hostile_day() -> Report {
+    day_of(HOSTILE)
+}
+
+/// The same day with these names, and messages of them.
+pub fn day_of(names: [&str; 6]) -> Report {
     let mut report = drift_day();
-    for (feature, name) in report.features.iter_mut().zip(HOSTILE) {
+    for (feature, name) in report.features.iter_mut().zip(names) {
         feature.name = FeatureName::new(name);
         feature.reason = format!("reason of {name}");
     }
     if let Some(psi) = report.features.iter_mut().find_map(|feature| feature.psi.as_mut()) {
-        for (cell, name) in psi.cells.iter_mut().zip(HOSTILE) {
+        for (cell, name) in psi.cells.iter_mut().zip(names) {
             cell.label = name.to_owned();
         }
     }
     for cause in &mut report.causes {
-        cause.features = HOSTILE.map(FeatureName::new).to_vec();
+        cause.features = names.map(FeatureName::new).to_vec();
     }
     for pair in report.joint.iter_mut().flat_map(|joint| &mut joint.changed) {
-        (pair.a, pair.b) = (FeatureName::new(HOSTILE[0]), FeatureName::new(HOSTILE[1]));
+        (pair.a, pair.b) = (FeatureName::new(names[0]), FeatureName::new(names[1]));
     }
-    let hostile = HOSTILE.join(" ");
+    let hostile = names.join(" ");
     report.run.job.clone_from(&hostile);
     report.run.environment.clone_from(&hostile);
     report.run.command.clone_from(&hostile);

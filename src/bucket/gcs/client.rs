@@ -20,6 +20,8 @@ use crate::credentials::{Identity, STORAGE};
 use crate::retry::Policy;
 
 const PUBLIC_ENDPOINT: &str = "https://storage.googleapis.com";
+/// A page of a listing has a thousand objects of about a kilobyte.
+const MOST_ANSWER_BYTES: usize = 16 << 20;
 /// No single attempt waits longer than this for the next sign of life.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
@@ -112,9 +114,17 @@ impl Client {
                 Err(error) => return Err(asked.of_credentials(&error)),
             };
             let request = connected.http.get(format!("{}{path_and_query}", self.endpoint)).headers(headers);
-            let response = request.send().await.map_err(|error| asked.of_connection(error))?;
+            let mut response = request.send().await.map_err(|error| asked.of_connection(error))?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = response.bytes().await.map_err(|error| asked.of_connection(error))?;
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| asked.of_connection(error))? {
+                if body.len() + chunk.len() > MOST_ANSWER_BYTES {
+                    let detail = format!("the answer has more than {MOST_ANSWER_BYTES} bytes: check bucket.endpoint");
+                    return Err(asked.failed(Fault::Unexpected, detail));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            let body = Bytes::from(body);
             if status.is_success() { Ok(body) } else { Err(asked.of_status(status.as_u16(), Some(&headers), &body)) }
         };
         self.in_time(asked, self.silence(), call).await

@@ -141,13 +141,17 @@ impl Download {
         }
     }
 
-    /// All that is left.
-    pub async fn collect(mut self) -> Result<Bytes, ServiceError> {
+    /// All that is left; `None` where that is more than so many bytes.
+    pub async fn collect(mut self, most_bytes: u64) -> Result<Option<Bytes>, ServiceError> {
+        let is_too_large = |position: u64, end: Option<u64>| end.unwrap_or(position).max(position) > most_bytes;
         let mut bytes = Vec::new();
-        while let Some(chunk) = self.next().await? {
-            bytes.extend_from_slice(&chunk);
+        while !is_too_large(self.position, self.end) {
+            match self.next().await? {
+                Some(chunk) => bytes.extend_from_slice(&chunk),
+                None => return Ok(Some(bytes.into())),
+            }
         }
-        Ok(bytes.into())
+        Ok(None)
     }
 }
 

@@ -293,6 +293,10 @@ impl Builder {
     }
 }
 
+/// A label of more bytes is kept by its beginning and a digest of all of it: that still tells it from others, and a batch of them fits into
+/// memory.
+const LONGEST_LABEL: usize = 256;
+
 /// The label in a cell, if it has one. Numbers are written as short as they can be, so that 1 and 1.0 are one label.
 pub(super) fn as_label<'c>(cell: Cell<'c>, scratch: &'c mut String) -> Result<Option<&'c str>, RejectionReason> {
     scratch.clear();
@@ -301,6 +305,10 @@ pub(super) fn as_label<'c>(cell: Cell<'c>, scratch: &'c mut String) -> Result<Op
         Cell::Text(bytes) => {
             return match cell::label(bytes) {
                 Label::Missing => Ok(None),
+                Label::Text(text) if text.len() > LONGEST_LABEL => {
+                    cell::shorten(text, scratch);
+                    Ok(Some(scratch.as_str()))
+                }
                 Label::Text(text) => Ok(Some(text)),
                 Label::NotUtf8 => Err(RejectionReason::InvalidUtf8),
             };

@@ -3,6 +3,8 @@
 //!
 //! Pure, and free of allocation: it runs once per cell.
 
+use std::fmt::Write;
+
 use crate::feature;
 
 /// Texts that mean "no value", besides the empty cell: what pandas, R, SQL exports and spreadsheets write. Exact spellings, so
@@ -103,6 +105,15 @@ pub(super) fn canonical(number: f64) -> f64 {
     } else {
         f64::NAN
     }
+}
+
+/// Writes the beginning of a long text with its length and its hash.
+pub(super) fn shorten(text: &str, short: &mut String) {
+    const KEPT_BYTES: usize = 128;
+    let start = text.get(..text.floor_char_boundary(KEPT_BYTES)).unwrap_or_default();
+    short.push_str(start);
+    // Writing to a String cannot fail.
+    let _ = write!(short, "… ({} bytes, {:016x})", text.len(), cluster(text));
 }
 
 /// A hash of the cell's text that is the same on every machine and in every version: FNV-1a (Fowler, Noll, Vo), finished with

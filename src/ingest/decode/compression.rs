@@ -98,12 +98,24 @@ pub(super) struct SourceState {
 impl SourceState {
     /// The fault behind a failed read: when the source delivered, the decompressor could make nothing of it.
     pub fn blame(&self, compression: Compression, error: io::Error) -> DecodeFault {
-        if self.failed.load(Ordering::Relaxed) { DecodeFault::Unreadable(error) } else { DecodeFault::corrupt(compression, error) }
+        if self.failed.load(Ordering::Relaxed) {
+            return DecodeFault::Unreadable(error);
+        }
+        if compression == Compression::Zstd && error.to_string().contains(WINDOW_TOO_LARGE) {
+            let mebibytes = 1 << (LARGEST_WINDOW - 20);
+            let what = format!("a zstd window of more than {mebibytes} MiB: compress it at a level up to 19, without --long");
+            return DecodeFault::TooLarge { what };
+        }
+        DecodeFault::corrupt(compression, error)
     }
 }
 
 /// Compressed bytes that are read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
+/// How far back zstd may refer, which is held in memory: 32 MiB, as a power of two. Its levels up to 19 refer to 8 MiB.
+const LARGEST_WINDOW: u32 = 25;
+/// What zstd says of a frame that refers to more.
+const WINDOW_TOO_LARGE: &str = "too much memory";
 
 /// Decompresses while reading. Concatenated gzip members and zstd frames are read as one stream, as their tools do; anything
 /// else after a member is an error. An object of no bytes gives no bytes under any compression.
@@ -116,7 +128,11 @@ pub(super) fn open(input: Input, compression: Compression) -> io::Result<PlainBy
         match compression {
             Compression::None => Box::new(raw),
             Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
+            Compression::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
+                decoder.window_log_max(LARGEST_WINDOW)?;
+                Box::new(decoder)
+            }
         }
     };
     Ok(PlainBytes { reader, source })

@@ -10,7 +10,7 @@ use csv::ByteRecord;
 use super::ColumnGuess;
 use super::cell::Cell;
 use super::error::{DecodeFault, DecodeResult};
-use super::guess::Votes;
+use super::guess::{FoundColumns, NamedInRow};
 use super::intake::Intake;
 use super::lines::{Lines, Parse};
 use super::rejection::RejectionReason;
@@ -100,38 +100,40 @@ pub(super) fn inspect(lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(Str
     if !records.read_header(&mut record)? {
         return Ok(Vec::new());
     }
-    let mut columns: Vec<(Vec<u8>, Votes)> = Vec::new();
-    let places = places(&record, &mut columns);
+    let mut columns: FoundColumns<Vec<u8>> = FoundColumns::default();
+    let places = places(&record, &mut columns)?;
     let mut headers = Headers::new(&record, places, Needed::all(&record));
+    let mut failure = None;
     let mut sampled = 0;
     while sampled < sample_rows
         && let Some(extent) = records.next(&mut record).map_err(DecodeFault::Unreadable)?
     {
-        if extent.fault.is_some() || headers.recognise(&record, |names| self::places(names, &mut columns)).is_some() {
+        let mut places = |names: &ByteRecord| {
+            let places = self::places(names, &mut columns);
+            places.unwrap_or_else(|fault| {
+                failure = Some(fault);
+                Vec::new()
+            })
+        };
+        if extent.fault.is_some() || headers.recognise(&record, &mut places).is_some() {
+            if let Some(fault) = failure.take() {
+                return Err(fault);
+            }
             continue;
         }
         let Some(places) = headers.of_fields(record.len()) else { continue };
         sampled += 1;
         for (place, field) in places.iter().zip(&record) {
-            if let Some((_, votes)) = columns.get_mut(*place) {
+            if let Some(votes) = columns.at(*place) {
                 votes.add(Cell::Text(field));
             }
         }
     }
-    Ok(columns.into_iter().map(|(name, votes)| (String::from_utf8_lossy(&name).into_owned(), votes.guess())).collect())
+    Ok(columns.guesses().map(|(name, guess)| (String::from_utf8_lossy(&name).into_owned(), guess)).collect())
 }
 
-/// Where the columns of a header stand among all columns found so far; new ones are added. The n-th column of a name is the n-th of
-/// that name, so that a duplicate shows as one.
-fn places(names: &ByteRecord, columns: &mut Vec<(Vec<u8>, Votes)>) -> Vec<usize> {
-    let mut places: Vec<usize> = Vec::with_capacity(names.len());
-    for name in names {
-        let known = columns.iter().enumerate().filter(|(_, (known, _))| known == name).map(|(at, _)| at);
-        let place = known.into_iter().find(|at| !places.contains(at)).unwrap_or(columns.len());
-        if place == columns.len() {
-            columns.push((name.to_vec(), Votes::default()));
-        }
-        places.push(place);
-    }
-    places
+/// Where the columns of a header stand among all columns found so far; new ones are added.
+fn places(names: &ByteRecord, columns: &mut FoundColumns<Vec<u8>>) -> DecodeResult<Vec<usize>> {
+    let mut row = NamedInRow::default();
+    names.iter().map(|name| columns.place_of_next(&mut row, name)).collect()
 }

@@ -6,6 +6,7 @@ use std::io;
 
 use thiserror::Error;
 
+use super::MOST_COLUMNS;
 use super::format::Compression;
 
 /// An object that cannot be used, and how far it was read.
@@ -32,6 +33,9 @@ pub enum DecodeFault {
          row groups of fewer rows, such as 1,000,000, or raise run.max_download_bytes"
     )]
     RowGroupTooLarge { needed_bytes: u64, limit_bytes: u64 },
+    /// Trying again does not help: it would take more memory than an object may.
+    #[error("has {what}")]
+    TooLarge { what: String },
     #[error("has a header that cannot be read: {detail}")]
     UnreadableHeader { detail: &'static str },
     #[error("has more than one column named {}", quoted(.names))]
@@ -40,6 +44,11 @@ pub enum DecodeFault {
     TimestampAbsent { name: String, columns: Vec<String> },
     #[error("has a timestamp column `{name}` of type {found}, which holds no moments")]
     TimestampType { name: String, found: String },
+}
+
+/// What is said of an object with more than [`MOST_COLUMNS`].
+pub(super) fn too_many_columns() -> String {
+    format!("more than {MOST_COLUMNS} columns: write only those that are compared")
 }
 
 pub(super) type DecodeResult<T> = Result<T, DecodeFault>;
@@ -56,6 +65,11 @@ impl DecodeFault {
 }
 
 impl DecodeError {
+    /// Whether another reading of the same bytes would come to the same, as it does not when they were damaged on their way.
+    pub fn is_final(&self) -> bool {
+        matches!(self.fault, DecodeFault::RowGroupTooLarge { .. } | DecodeFault::TooLarge { .. })
+    }
+
     /// Whether the same object may be readable on another attempt: only when its bytes did not arrive.
     pub fn retryable(&self) -> bool {
         matches!(self.fault, DecodeFault::Unreadable(_))

@@ -1,6 +1,12 @@
 //! What a column looks like, from a sample of its cells.
 
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use super::MOST_COLUMNS;
 use super::cell::{self, Cell, Label, Numeric};
+use super::error::{DecodeFault, DecodeResult, too_many_columns};
 
 /// What a column looks like, from its first rows or its schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,5 +62,79 @@ impl Votes {
             _ if f64::from(self.structures) > (1.0 - NUMERIC_SHARE) * all => ColumnGuess::Unsupported,
             _ => ColumnGuess::Text,
         }
+    }
+}
+
+/// The columns of an object in the order in which they first occur. The n-th of a name in a row is the n-th column of that name, so that a
+/// duplicate shows as one.
+pub(super) struct FoundColumns<N> {
+    columns: Vec<(N, Votes)>,
+    places: HashMap<N, Vec<usize>>,
+}
+
+impl<N> Default for FoundColumns<N> {
+    fn default() -> Self {
+        Self { columns: Vec::new(), places: HashMap::new() }
+    }
+}
+
+/// The columns that a row, or a header, has named so far.
+#[derive(Default)]
+pub(super) struct NamedInRow {
+    by_place: HashMap<usize, usize>,
+}
+
+impl<N: Clone + Eq + Hash> FoundColumns<N> {
+    /// The place of the next column of a row.
+    ///
+    /// # Errors
+    /// When there are more columns than any table has.
+    pub fn place_of_next<Q>(&mut self, row: &mut NamedInRow, name: &Q) -> DecodeResult<usize>
+    where
+        Q: Eq + Hash + ToOwned<Owned = N> + ?Sized,
+        N: Borrow<Q>,
+    {
+        let known = self.places.get(name);
+        // The first column of a name stands for it.
+        let occurrence = known.and_then(|places| places.first()).map_or(0, |first| {
+            let named = row.by_place.entry(*first).or_default();
+            *named += 1;
+            *named - 1
+        });
+        if let Some(place) = known.and_then(|places| places.get(occurrence)) {
+            return Ok(*place);
+        }
+        if self.columns.len() >= MOST_COLUMNS {
+            return Err(DecodeFault::TooLarge { what: too_many_columns() });
+        }
+        let place = self.columns.len();
+        self.columns.push((name.to_owned(), Votes::default()));
+        let places = self.places.entry(name.to_owned()).or_default();
+        places.push(place);
+        if places.len() == 1 {
+            row.by_place.insert(place, 1);
+        }
+        Ok(place)
+    }
+
+    /// What was seen in the next column of a row.
+    ///
+    /// # Errors
+    /// As [`Self::place_of_next`].
+    pub fn of_next<Q>(&mut self, row: &mut NamedInRow, name: &Q) -> DecodeResult<&mut Votes>
+    where
+        Q: Eq + Hash + ToOwned<Owned = N> + ?Sized,
+        N: Borrow<Q>,
+    {
+        let place = self.place_of_next(row, name)?;
+        self.at(place).ok_or_else(|| DecodeFault::TooLarge { what: too_many_columns() })
+    }
+
+    pub fn at(&mut self, place: usize) -> Option<&mut Votes> {
+        self.columns.get_mut(place).map(|(_, votes)| votes)
+    }
+
+    pub fn guesses(self) -> impl Iterator<Item = (N, ColumnGuess)> {
+        self.columns.into_iter().map(|(name, votes)| (name, votes.guess()))
     }
 }

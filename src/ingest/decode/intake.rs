@@ -1,6 +1,7 @@
 //! The account of an object while it is read: every row goes through here exactly once and ends as used, outside the window, or
 //! rejected.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 pub(super) use super::admission::Refusal;
@@ -52,14 +53,10 @@ impl<'a> Intake<'a> {
 
     /// The needed names that occur more than once among the names of the object.
     pub fn duplicates(&self, names: &[&[u8]]) -> Vec<String> {
-        let mut found: Vec<String> = Vec::new();
-        for needed in self.needed() {
-            let count = names.iter().filter(|name| **name == needed.as_bytes()).count();
-            if count > 1 && !found.iter().any(|name| name == needed) {
-                found.push(needed.to_owned());
-            }
-        }
-        found
+        let mut seen: HashSet<&[u8]> = HashSet::with_capacity(names.len());
+        let repeated: HashSet<&[u8]> = names.iter().copied().filter(|name| !seen.insert(*name)).collect();
+        let mut told: HashSet<&str> = HashSet::new();
+        self.needed().filter(|needed| repeated.contains(needed.as_bytes()) && told.insert(*needed)).map(str::to_owned).collect()
     }
 
     /// Takes the next rows of the object, which stand below line `above`.

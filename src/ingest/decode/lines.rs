@@ -26,6 +26,9 @@ impl Pace {
     pub const LOOK: Self = Self { block_bytes: 64 * 1024, group_bytes: 64 * 1024 };
 }
 
+/// What is said of a line that is not read because of its length.
+pub(super) const LONGER: &str = "longer than logs.max_row_bytes allows";
+
 pub(super) struct Lines {
     source: Source,
     /// What has been read and not been taken, in order.
@@ -141,9 +144,9 @@ impl Lines {
             take(&rows, self.number);
             self.number += rows.lines;
             piece.taken += rows.bytes;
-            let is_done = piece.taken >= bytes.len();
+            let goes_on = piece.taken >= bytes.len() || rows.is_cut;
             self.spare.push(rows);
-            if !is_done {
+            if !goes_on {
                 break;
             }
         }

@@ -4,7 +4,6 @@ mod row;
 mod scan;
 mod value;
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -12,9 +11,9 @@ use serde_json::error::Category;
 
 use super::admission::Admission;
 use super::error::{DecodeFault, DecodeResult};
-use super::guess::Votes;
+use super::guess::{FoundColumns, NamedInRow, Votes};
 use super::intake::Intake;
-use super::lines::{self, Line, Lines, Parse};
+use super::lines::{self, LONGER, Line, Lines, Parse};
 use super::rejection::RejectionReason;
 use super::rows::Rows;
 use super::{ColumnGuess, Request};
@@ -44,7 +43,7 @@ pub(super) fn decode(mut lines: Lines, intake: &mut Intake<'_>) -> DecodeResult<
             Line::TooLong => {
                 intake.tally.is_empty = false;
                 long.clear();
-                long.reject(RejectionReason::RowTooLong, 1, lines.number(), None, || "longer than a row may be".to_owned());
+                long.reject(RejectionReason::RowTooLong, 1, lines.number(), None, || LONGER.to_owned());
                 intake.take(&long, 0);
             }
         }
@@ -72,7 +71,7 @@ impl Parse for Objects<'_> {
         let mut row = Row::new(self.request);
         let mut unseen = Unseen::new(self.request);
         let mut rest = lines;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !rows.end_if_full() {
             let (line, length) = lines::first_line(rest);
             if line.len() > self.request.max_row_bytes {
                 return;
@@ -138,7 +137,7 @@ impl Unseen {
 }
 
 pub(super) fn inspect(mut lines: Lines, sample_rows: usize) -> DecodeResult<Vec<(String, ColumnGuess)>> {
-    let mut columns: Vec<(String, Votes)> = Vec::new();
+    let mut columns: FoundColumns<String> = FoundColumns::default();
     let mut line = Vec::new();
     let mut sampled = 0;
     while sampled < sample_rows {
@@ -149,18 +148,12 @@ pub(super) fn inspect(mut lines: Lines, sample_rows: usize) -> DecodeResult<Vec<
         }
         let Ok(members) = members(&line) else { continue };
         sampled += 1;
-        let mut counts: HashMap<String, usize> = HashMap::new();
+        let mut row = NamedInRow::default();
         for (name, votes) in members {
-            let occurrence = counts.entry(name.clone()).or_default();
-            // The n-th member of a name belongs to the n-th column of that name, so that a duplicate key shows as one.
-            match columns.iter_mut().filter(|(known, _)| *known == name).nth(*occurrence) {
-                Some((_, known)) => known.merge(votes),
-                None => columns.push((name, votes)),
-            }
-            *occurrence += 1;
+            columns.of_next(&mut row, &name)?.merge(votes);
         }
     }
-    Ok(columns.into_iter().map(|(name, votes)| (name, votes.guess())).collect())
+    Ok(columns.guesses().collect())
 }
 
 /// Why a line is not a row; from the kind and place of the error only, as its text may quote the line.

@@ -6,12 +6,15 @@
 
 mod bytes;
 mod column;
+mod footer;
 mod guard;
 mod moments;
 mod object;
 mod pages;
 mod plan;
 mod steps;
+mod structures;
+mod thrift;
 mod values;
 
 use std::sync::Arc;
@@ -105,6 +108,16 @@ fn read_step(object: &Arc<Object>, pieces: Vec<ReadyPiece>, plan: &Plan, intake:
 
 fn corrupt(detail: &str) -> DecodeFault {
     DecodeFault::CorruptParquet { detail: detail.to_owned() }
+}
+
+/// What is wrong with a part of the file that was walked over.
+fn damage(error: std::io::Error, ends_early: &str) -> DecodeFault {
+    match error.kind() {
+        std::io::ErrorKind::FileTooLarge => DecodeFault::TooLarge { what: error.to_string() },
+        std::io::ErrorKind::InvalidData => corrupt(&format!("it has {error}")),
+        std::io::ErrorKind::UnexpectedEof => corrupt(ends_early),
+        _ => DecodeFault::Unreadable(error),
+    }
 }
 
 /// Calls polars so that whatever goes wrong is an error about the object.

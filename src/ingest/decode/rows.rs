@@ -5,14 +5,20 @@
 use super::Request;
 use super::admission::{Admission, Refusal};
 use super::cell::Cell;
-use super::cells::{Cells, Place};
+use super::cells::{Cells, Fault, Place};
 use super::rejection::{LOCATIONS_KEPT, RejectionReason};
+
+/// What the rows of a piece take in memory at most, in words: more than the rows of any block that have all their columns.
+const MOST_WORDS: usize = 3 << 17;
+const WORD_BYTES: usize = 8;
 
 /// Lines are counted from the piece's first.
 pub(super) struct Rows {
     /// The bytes that were read, up to a line that has to be read otherwise, and the lines in them, blank ones included.
     pub bytes: usize,
     pub lines: u64,
+    /// Whether there were too many rows for one piece: those below are to be read in the same way.
+    pub is_cut: bool,
     /// In order, rejected ones included.
     pub fates: Vec<Fate>,
     /// In order.
@@ -62,6 +68,7 @@ impl Rows {
         Self {
             bytes: 0,
             lines: 0,
+            is_cut: false,
             fates: Vec::new(),
             rejected: Vec::new(),
             cells: Cells::new(request),
@@ -75,12 +82,23 @@ impl Rows {
     pub fn clear(&mut self) {
         self.bytes = 0;
         self.lines = 0;
+        self.is_cut = false;
         self.fates.clear();
         self.rejected.clear();
         self.cells.clear();
         self.first_seen.clear();
         self.timestamp_seen = false;
         self.names = None;
+    }
+
+    /// Whether no more rows are to be added: a row of two bytes may lack a hundred columns, whose cells are held all the same. Then it is
+    /// cut.
+    pub fn end_if_full(&mut self) -> bool {
+        let cells = self.cells.rows * (self.cells.columns.len() + 2) + self.cells.faults.len() * size_of::<Fault>() / WORD_BYTES;
+        let rejected = self.rejected.len() * size_of::<RejectedRow>() / WORD_BYTES;
+        let fates = self.fates.len() * size_of::<Fate>() / WORD_BYTES;
+        self.is_cut = cells + rejected + fates >= MOST_WORDS;
+        self.is_cut
     }
 
     /// Counts a row by the timestamp in this cell. Whether its cells must follow.

@@ -3,14 +3,14 @@
 //! Several writers append to one file without waiting for each other, and during a roll-out some of them write more columns than
 //! others. So a header may stand anywhere, torn or whole, and the rows of two headers may alternate. Decides nothing about rows.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use csv::ByteRecord;
 
-use super::super::Request;
 use super::super::cell::{self, Numeric};
-use super::super::error::{DecodeFault, DecodeResult};
+use super::super::error::{DecodeFault, DecodeResult, too_many_columns};
 use super::super::intake::Intake;
+use super::super::{MOST_COLUMNS, Request};
 use crate::ingest::timestamp::{self, NaiveTimestamps, TimestampError};
 
 /// Headers that are kept of one object: more than the versions of a service that are ever in use at a time, and few enough to look
@@ -31,7 +31,7 @@ pub(super) enum HeaderLine {
 /// The names by which a header is told from a row.
 #[derive(Clone)]
 pub(super) struct Needed {
-    /// Distinct.
+    /// Distinct, in order.
     names: Vec<Vec<u8>>,
     /// Every header has it.
     timestamp: Option<Vec<u8>>,
@@ -58,16 +58,25 @@ impl Needed {
     }
 
     fn has(&self, name: &[u8]) -> bool {
-        self.names.iter().any(|needed| needed == name)
+        self.names.binary_search_by(|needed| needed.as_slice().cmp(name)).is_ok()
     }
 
     /// Whether enough of these names are in the record. Without a timestamp, one name alone may also be a label.
     fn are_in(&self, record: &ByteRecord) -> bool {
-        let is_there = |name: &Vec<u8>| record.iter().any(|field| field == name);
-        match &self.timestamp {
-            Some(name) => is_there(name),
-            None => !self.names.is_empty() && self.names.iter().filter(|name| is_there(name)).count() >= self.names.len().min(2),
+        if let Some(name) = &self.timestamp {
+            return record.iter().any(|field| field == name);
         }
+        let enough = self.names.len().min(2);
+        let mut found: Vec<&[u8]> = Vec::new();
+        for field in record.iter().filter(|field| self.has(field)) {
+            if !found.contains(&field) {
+                found.push(field);
+            }
+            if found.len() >= enough {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -226,6 +235,9 @@ pub(super) struct Positions {
 impl Positions {
     /// Those of the header that the object begins with.
     pub fn of_first(header: &ByteRecord, intake: &Intake<'_>) -> DecodeResult<Self> {
+        if header.len() > MOST_COLUMNS {
+            return Err(DecodeFault::TooLarge { what: too_many_columns() });
+        }
         let duplicates = intake.duplicates(&header.iter().collect::<Vec<_>>());
         if !duplicates.is_empty() {
             return Err(DecodeFault::DuplicateColumns { names: duplicates });
@@ -241,7 +253,11 @@ impl Positions {
     }
 
     pub fn find(header: &ByteRecord, request: &Request) -> Self {
-        let position = |name: &str| header.iter().position(|field| field == name.as_bytes());
+        let mut positions: HashMap<&[u8], usize> = HashMap::with_capacity(header.len());
+        for (position, name) in header.iter().enumerate() {
+            positions.entry(name).or_insert(position);
+        }
+        let position = |name: &str| positions.get(name.as_bytes()).copied();
         Self {
             columns: request.columns.iter().map(|(name, _)| position(name.as_str())).collect(),
             timestamp: request.timestamp.as_ref().and_then(|column| position(&column.name)),

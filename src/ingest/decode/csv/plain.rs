@@ -119,7 +119,7 @@ impl Parse for Plain<'_> {
         let has_quotes = memchr(b'"', lines).is_some();
         let mut fields = Vec::new();
         let mut rest = lines;
-        while !rest.is_empty() {
+        while !rest.is_empty() && !rows.end_if_full() {
             let (line, length) = lines::first_line(rest);
             let number = rows.lines + 1;
             let is_read = line.len() <= self.request.max_row_bytes

@@ -53,13 +53,13 @@ impl Records {
         let feeder = self.csv.get_mut();
         match feeder.start()? {
             Line::End => return Ok(None),
-            Line::TooLong => return Ok(Some(feeder.extent(Some((RejectionReason::RowTooLong, "longer than a row may be"))))),
+            Line::TooLong => return Ok(Some(feeder.extent(Some((RejectionReason::RowTooLong, lines::LONGER))))),
             Line::Read => {}
         }
         let is_record = self.csv.read_byte_record(record).map_err(into_io)?;
         let feeder = self.csv.get_mut();
         let fault = match feeder.cut {
-            Some(Line::TooLong) => Some((RejectionReason::RowTooLong, "a quoted field is longer than a row may be")),
+            Some(Line::TooLong) => Some((RejectionReason::RowTooLong, "a quoted field is longer than logs.max_row_bytes allows")),
             Some(_) => Some((RejectionReason::UnbalancedQuote, "a quoted field is not closed before the end")),
             // A stray quote can also be closed by chance, by the next row's: text then follows the closing quote.
             None if !is_record || feeder.filled_lines > 1 && !is_well_quoted(&feeder.raw) => {

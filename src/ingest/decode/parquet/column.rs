@@ -10,12 +10,12 @@ use polars::prelude::Series;
 use polars_buffer::Buffer;
 use polars_parquet::read::{BasicDecompressor, Filter, PageReader, column_iter_to_arrays};
 
-use super::super::batch::{Column, Deferred};
-use super::super::error::{DecodeFault, DecodeResult};
+use super::super::batch::Deferred;
+use super::super::error::DecodeResult;
 use super::bytes::Group;
 use super::moments::Kept;
 use super::object::Object;
-use super::{corrupt, guarded, pages, values};
+use super::{corrupt, damage, guarded, pages, values};
 use crate::feature::{ColumnBatch, MISSING};
 
 /// What is wanted of the column.
@@ -59,13 +59,7 @@ impl DeferredColumn {
                 }
                 Ok(())
             }),
-            Values::Labels => {
-                let column = guarded(|| values::labels(&series, &piece.kept))?;
-                if let Column::Categorical { codes, dictionary } = &column {
-                    take(ColumnBatch::Categorical { codes, dictionary });
-                }
-                Ok(())
-            }
+            Values::Labels => guarded(|| values::labels(&series, &piece.kept, take)),
             Values::Nulls => {
                 let rows = piece.kept.count(piece.rows.len());
                 if series.null_count() == series.len() {
@@ -126,9 +120,6 @@ fn check_pages(bytes: &[u8], values: i64, uncompressed_bytes: i64) -> DecodeResu
         values: u64::try_from(values).unwrap_or(0),
         uncompressed_bytes: u64::try_from(uncompressed_bytes).unwrap_or(0),
     };
-    pages::check(&mut BufReader::with_capacity(1 << 10, Cursor::new(bytes)), &chunk).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => corrupt(&format!("it has {error}")),
-        std::io::ErrorKind::UnexpectedEof => corrupt("a column ends inside a page"),
-        _ => DecodeFault::Unreadable(error),
-    })
+    let checked = pages::check(&mut BufReader::with_capacity(1 << 10, Cursor::new(bytes)), &chunk);
+    checked.map_err(|error| damage(error, "a column ends inside a page"))
 }

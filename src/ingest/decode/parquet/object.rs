@@ -1,16 +1,18 @@
 //! A Parquet object that is open: what its footer says, and whether that can be true.
 
+use std::collections::HashSet;
 use std::io::{Cursor, Read};
 use std::ops::Range;
 
 use polars::prelude::{ArrowDataType, ArrowField, ArrowSchema};
 use polars_parquet::read::{ColumnChunkMetadata, FileMetadata, RowGroupMetadata, infer_schema, read_metadata};
 
+use super::super::MOST_COLUMNS;
 use super::super::compression::{self, Input, Ranges};
-use super::super::error::{DecodeFault, DecodeResult};
+use super::super::error::{DecodeFault, DecodeResult, too_many_columns};
 use super::super::format::Compression;
 use super::plan::Shape;
-use super::{corrupt, guarded};
+use super::{corrupt, damage, footer, guarded};
 
 /// Every Parquet file starts and ends with these bytes.
 const MAGIC: &[u8; 4] = b"PAR1";
@@ -18,8 +20,14 @@ const MAGIC: &[u8; 4] = b"PAR1";
 const WHOLE_BYTES: u64 = 1 << 20;
 /// What is got of a larger one in search of its footer.
 const TAIL_BYTES: u64 = 64 << 10;
-/// A footer is a few hundred bytes a column and row group; one beyond this describes no table of features.
-const LONGEST_FOOTER_BYTES: u64 = 64 << 20;
+/// A footer is about a hundred bytes a column and row group; it is held twice.
+const LONGEST_FOOTER_BYTES: u64 = 16 << 20;
+/// A column of one row group is held as a whole, by each thread: a million rows take eight megabytes.
+const MOST_CHUNK_BYTES: u64 = 128 << 20;
+/// More rows than any object has, and so few that the steps to read them in are nothing.
+const MOST_ROWS: u64 = 1 << 36;
+/// Values that are all alike take next to no bytes, but some bytes a page.
+const MOST_ROWS_A_BYTE: u64 = 1 << 16;
 /// After the footer: its length in four bytes, and the magic bytes.
 const TRAILER_BYTES: usize = 8;
 
@@ -67,18 +75,15 @@ impl Object {
         }
         let metadata = match &origin {
             Origin::Memory(bytes) if !bytes.starts_with(MAGIC) => return Err(corrupt("does not start as Parquet does")),
-            Origin::Memory(bytes) => {
-                footer_bytes(bytes, length)?;
-                guarded(|| read_metadata(&mut Cursor::new(bytes)))?
-            }
-            Origin::Ranges(ranges) => {
-                let tail = tail(ranges.as_ref(), length)?;
-                guarded(|| read_metadata(&mut Cursor::new(tail)))?
-            }
+            Origin::Memory(bytes) => metadata(bytes, length)?,
+            Origin::Ranges(ranges) => metadata(&tail(ranges.as_ref(), length)?, length)?,
         };
         let names: Vec<String> = metadata.schema_descr.fields().iter().map(|field| field.name().to_owned()).collect();
-        let repeated = |(index, name): &(usize, &String)| names.iter().take(*index).any(|other| other == *name);
-        let duplicates: Vec<String> = names.iter().enumerate().filter(repeated).map(|(_, name)| name.clone()).collect();
+        if names.len() > MOST_COLUMNS {
+            return Err(DecodeFault::TooLarge { what: too_many_columns() });
+        }
+        let mut seen = HashSet::new();
+        let duplicates: Vec<String> = names.iter().filter(|name| !seen.insert(name.as_str())).cloned().collect();
         let schema = match guarded(|| infer_schema(&metadata)) {
             Err(_) if !duplicates.is_empty() => ArrowSchema::default(),
             schema => schema?,
@@ -123,6 +128,9 @@ impl Object {
         if rows != Some(self.metadata.num_rows) {
             return Err(corrupt("the row groups do not add up to the rows of the file"));
         }
+        if self.metadata.num_rows as u64 > MOST_ROWS.min(self.length.saturating_mul(MOST_ROWS_A_BYTE)) {
+            return Err(corrupt("it promises more rows than so many bytes can hold"));
+        }
         for (group, name) in groups.iter().flat_map(|group| read.iter().map(move |name| (group, name))) {
             let mut chunks =
                 group.columns_under_root_iter(name).ok_or_else(|| corrupt("a row group lacks a column of the schema"))?;
@@ -135,6 +143,14 @@ impl Object {
             let range = chunk.byte_range();
             if range.start > range.end || range.end > self.length {
                 return Err(corrupt("a column lies beyond the end of the file"));
+            }
+            let bytes = range.end - range.start;
+            if bytes > MOST_CHUNK_BYTES {
+                let what = format!(
+                    "a column `{name}` of {bytes} bytes in one row group, more than {MOST_CHUNK_BYTES}: write row groups of fewer rows, such \
+                     as 1,000,000"
+                );
+                return Err(DecodeFault::TooLarge { what });
             }
         }
         Ok(())
@@ -156,6 +172,15 @@ fn tail(ranges: &dyn Ranges, length: u64) -> DecodeResult<Vec<u8>> {
     Ok(tail)
 }
 
+/// What the footer at the end of these bytes says, which are the end of an object.
+fn metadata(end: &[u8], length: u64) -> DecodeResult<FileMetadata> {
+    let bytes = usize::try_from(footer_bytes(end, length)?).unwrap_or(usize::MAX);
+    let start = end.len().checked_sub(bytes).ok_or_else(|| corrupt("does not end as Parquet does"))?;
+    let footer = end.get(start..end.len() - TRAILER_BYTES).unwrap_or_default();
+    footer::check(footer).map_err(|error| damage(error, "its footer ends too early"))?;
+    guarded(|| read_metadata(&mut Cursor::new(end)))
+}
+
 /// How many bytes the footer has with what follows it, by the end of the object.
 fn footer_bytes(end: &[u8], length: u64) -> DecodeResult<u64> {
     let trailer = end.last_chunk::<TRAILER_BYTES>();
@@ -163,7 +188,14 @@ fn footer_bytes(end: &[u8], length: u64) -> DecodeResult<u64> {
         let bytes = u64::from(u32::from_le_bytes([*a, *b, *c, *d]));
         bytes + TRAILER_BYTES as u64
     });
-    footer.filter(|footer| *footer <= LONGEST_FOOTER_BYTES.min(length)).ok_or_else(|| corrupt("does not end as Parquet does"))
+    let footer = footer.filter(|footer| *footer <= length).ok_or_else(|| corrupt("does not end as Parquet does"))?;
+    if footer > LONGEST_FOOTER_BYTES {
+        let what = format!(
+            "a footer of {footer} bytes, more than {LONGEST_FOOTER_BYTES}: write fewer columns, or row groups of more rows"
+        );
+        return Err(DecodeFault::TooLarge { what });
+    }
+    Ok(footer)
 }
 
 /// All bytes of a range.

@@ -8,8 +8,12 @@ use std::io::{self, BufRead, Read, Seek};
 
 use flate2::Crc;
 
-/// A page up to this size may be larger than its column claims to be; writers differ in what they count.
-const HARMLESS_BYTES: u64 = 64 << 20;
+use super::structures::{DATA_PAGE, DATA_PAGE_V2, DICTIONARY_PAGE};
+use super::thrift::{Fields, Thrift, Written, damaged};
+
+/// A page of more bytes, uncompressed, is not read: a thread holds one of them and a dictionary as large. Writers make pages of about a
+/// megabyte. One up to this size may be larger than its column claims to be; writers differ in what they count.
+const MOST_PAGE_BYTES: u64 = 64 << 20;
 /// A page header is some tens of bytes and two statistics; beyond this it is not one.
 const LONGEST_HEADER_BYTES: u64 = 1 << 20;
 
@@ -42,7 +46,8 @@ const DATA_V2: i64 = 3;
 /// Checks every page of a flat column.
 ///
 /// # Errors
-/// `InvalidData` or `UnexpectedEof` when the column is damaged; anything else is a failure to read the file.
+/// `InvalidData` or `UnexpectedEof` when the column is damaged, `FileTooLarge` when a page of it is; anything else is a failure to read
+/// the file.
 pub(super) fn check<R: BufRead + Seek>(reader: &mut R, chunk: &Chunk) -> io::Result<()> {
     reader.seek(io::SeekFrom::Start(chunk.start))?;
     let mut left = chunk.end.saturating_sub(chunk.start);
@@ -50,14 +55,18 @@ pub(super) fn check<R: BufRead + Seek>(reader: &mut R, chunk: &Chunk) -> io::Res
     let mut is_first = true;
     while values_left > 0 {
         let limit = left.min(LONGEST_HEADER_BYTES);
-        let mut thrift = Thrift { reader: reader.by_ref().take(limit) };
+        let mut thrift = Thrift::new(reader.by_ref(), limit);
         let header = PageHeader::read(&mut thrift)?;
-        left -= limit - thrift.reader.limit();
+        left -= limit - thrift.left();
 
         let size = u64::try_from(header.compressed_bytes).map_err(|_| damaged("a page of negative size"))?;
         let uncompressed = u64::try_from(header.uncompressed_bytes).map_err(|_| damaged("a page of negative size"))?;
-        if size > left || uncompressed > chunk.uncompressed_bytes.max(HARMLESS_BYTES) {
+        if size > left || uncompressed > chunk.uncompressed_bytes.max(MOST_PAGE_BYTES) {
             return Err(damaged("a page larger than its column"));
+        }
+        if uncompressed > MOST_PAGE_BYTES {
+            let what = format!("a page of {uncompressed} bytes, more than {MOST_PAGE_BYTES}: write data pages of about a megabyte");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
         }
         let levels = u64::try_from(header.levels_bytes).map_err(|_| damaged("levels of negative size"))?;
         let values = u64::try_from(header.values.unwrap_or_default()).map_err(|_| damaged("a page of negative length"))?;
@@ -96,130 +105,48 @@ fn check_body<R: BufRead + Seek>(reader: &mut R, size: u64, crc: Option<i64>) ->
     if i64::from(crc.sum().cast_signed()) == expected { Ok(()) } else { Err(damaged("a page that does not match its checksum")) }
 }
 
-fn damaged(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
 impl PageHeader {
     /// Field numbers are those of `PageHeader` in parquet.thrift.
     fn read<R: Read>(thrift: &mut Thrift<R>) -> io::Result<Self> {
         let mut header = Self::default();
-        let mut id = 0;
-        while let Some(kind) = thrift.next_field(&mut id)? {
-            match (id, kind) {
-                (1, Thrift::<R>::I32) => header.kind = thrift.integer()?,
-                (2, Thrift::<R>::I32) => header.uncompressed_bytes = thrift.integer()?,
-                (3, Thrift::<R>::I32) => header.compressed_bytes = thrift.integer()?,
-                (4, Thrift::<R>::I32) => header.crc = Some(thrift.integer()?),
-                (5 | 7 | 8, Thrift::<R>::STRUCT) => header.read_values(thrift, id == 8)?,
-                _ => thrift.skip(kind, 0)?,
+        let mut fields = Fields::default();
+        while let Some((id, written)) = thrift.next_field(&mut fields)? {
+            match id {
+                1 => header.kind = thrift.number(written)?,
+                2 => header.uncompressed_bytes = thrift.number(written)?,
+                3 => header.compressed_bytes = thrift.number(written)?,
+                4 => header.crc = Some(thrift.number(written)?),
+                5 | 7 | 8 => header.read_values(thrift, id, written)?,
+                _ => thrift.pass_field(&[], id, written)?,
             }
         }
-        Ok(header)
+        // Others would read the one that is meant.
+        let kinds = (5..=8).filter(|id| fields.has(*id)).count();
+        if kinds == 1 { Ok(header) } else { Err(damaged("a page that is not of one kind")) }
     }
 
     /// The kind's own header: in all three, the first field is the number of values.
-    fn read_values<R: Read>(&mut self, thrift: &mut Thrift<R>, is_data_v2: bool) -> io::Result<()> {
-        let mut id = 0;
-        while let Some(kind) = thrift.next_field(&mut id)? {
-            match (id, kind, is_data_v2) {
-                (1, Thrift::<R>::I32, _) => self.values = Some(thrift.integer()?),
-                (2, Thrift::<R>::I32, true) => self.nulls = thrift.integer()?,
-                (5 | 6, Thrift::<R>::I32, true) => {
-                    let bytes = thrift.integer()?;
+    fn read_values<R: Read>(&mut self, thrift: &mut Thrift<R>, kind: i64, written: Written) -> io::Result<()> {
+        let (known, is_data_v2) = match kind {
+            7 => (DICTIONARY_PAGE, false),
+            8 => (DATA_PAGE_V2, true),
+            _ => (DATA_PAGE, false),
+        };
+        let mut fields = thrift.open(written)?;
+        while let Some((id, written)) = thrift.next_field(&mut fields)? {
+            match (id, is_data_v2) {
+                (1, _) => self.values = Some(thrift.number(written)?),
+                (2, true) => self.nulls = thrift.number(written)?,
+                (5 | 6, true) => {
+                    let bytes = thrift.number(written)?;
                     if bytes < 0 {
                         return Err(damaged("levels of negative size"));
                     }
                     self.levels_bytes = self.levels_bytes.saturating_add(bytes);
                 }
-                _ => thrift.skip(kind, 0)?,
+                _ => thrift.pass_field(known, id, written)?,
             }
         }
         Ok(())
-    }
-}
-
-/// The compact protocol of Thrift, as far as passing over what is not needed.
-struct Thrift<R> {
-    reader: io::Take<R>,
-}
-
-impl<R: Read> Thrift<R> {
-    const I32: u8 = 5;
-    const STRUCT: u8 = 12;
-    /// Deeper than any structure of Parquet.
-    const DEEPEST: u8 = 8;
-
-    fn byte(&mut self) -> io::Result<u8> {
-        let mut byte = [0];
-        self.reader.read_exact(&mut byte)?;
-        let [byte] = byte;
-        Ok(byte)
-    }
-
-    fn unsigned(&mut self) -> io::Result<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(damaged("a number without end"))
-    }
-
-    /// Zigzag: the sign is in the lowest bit.
-    fn integer(&mut self) -> io::Result<i64> {
-        let value = self.unsigned()?;
-        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
-    }
-
-    /// The type of the next field, whose number is left in `id`; `None` at the end of the structure.
-    fn next_field(&mut self, id: &mut i64) -> io::Result<Option<u8>> {
-        let byte = self.byte()?;
-        if byte == 0 {
-            return Ok(None);
-        }
-        *id = match byte >> 4 {
-            0 => self.integer()?,
-            delta => id.saturating_add(i64::from(delta)),
-        };
-        Ok(Some(byte & 0x0F))
-    }
-
-    fn skip(&mut self, kind: u8, depth: u8) -> io::Result<()> {
-        if depth > Self::DEEPEST {
-            return Err(damaged("structures without end"));
-        }
-        match kind {
-            1 | 2 => Ok(()),
-            3 => self.byte().map(drop),
-            4..=6 => self.unsigned().map(drop),
-            7 => self.skip_bytes(8),
-            8 => {
-                let length = self.unsigned()?;
-                self.skip_bytes(length)
-            }
-            9 | 10 => {
-                let head = self.byte()?;
-                let count = if head >> 4 == 15 { self.unsigned()? } else { u64::from(head >> 4) };
-                // Every element takes at least a byte, truth values included, or the reader runs out.
-                (0..count).try_for_each(|_| if head & 0x0F <= 2 { self.skip_bytes(1) } else { self.skip(head & 0x0F, depth + 1) })
-            }
-            Self::STRUCT => {
-                let mut id = 0;
-                while let Some(kind) = self.next_field(&mut id)? {
-                    self.skip(kind, depth + 1)?;
-                }
-                Ok(())
-            }
-            _ => Err(damaged("a page header that is none")),
-        }
-    }
-
-    fn skip_bytes(&mut self, count: u64) -> io::Result<()> {
-        let skipped = io::copy(&mut self.reader.by_ref().take(count), &mut io::sink())?;
-        if skipped == count { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 }

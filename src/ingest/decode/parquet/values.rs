@@ -2,10 +2,10 @@
 
 use polars::prelude::{DataType, PolarsResult, Series};
 
-use super::super::batch::{Column, Interner, as_label};
+use super::super::batch::{Interner, as_label};
 use super::super::cell::{self, Cell, MISSING_CLUSTER};
 use super::moments::Kept;
-use crate::feature::{MISSING, MISSING_CODE};
+use crate::feature::{ColumnBatch, MISSING, MISSING_CODE};
 
 /// The values as they lie, where all of them are used, there are no nulls, and they are doubles.
 pub(super) fn as_numbers<'s>(series: &'s Series, kept: &Kept) -> Option<&'s [f64]> {
@@ -21,7 +21,10 @@ pub(super) fn numbers(series: &Series, kept: &Kept) -> PolarsResult<Vec<f64>> {
     Ok(kept.only(values))
 }
 
-pub(super) fn labels(series: &Series, kept: &Kept) -> PolarsResult<Column> {
+/// Distinct labels that are handed on together at most: a column may have another in every row.
+const MOST_LABELS: u32 = 16_384;
+
+pub(super) fn labels(series: &Series, kept: &Kept, take: &mut dyn FnMut(ColumnBatch<'_>)) -> PolarsResult<()> {
     let mut interner = Interner::default();
     let mut scratch = String::new();
     let mut codes = Vec::with_capacity(series.len());
@@ -36,10 +39,18 @@ pub(super) fn labels(series: &Series, kept: &Kept) -> PolarsResult<Column> {
                 code
             });
             codes.push(code);
+            if code != MISSING_CODE && code + 1 >= MOST_LABELS {
+                take(ColumnBatch::Categorical { codes: &codes, dictionary: &interner.take() });
+                codes.clear();
+                recent = RecentLabels::default();
+            }
         }
         row += 1;
     })?;
-    Ok(Column::Categorical { codes, dictionary: interner.take() })
+    if !codes.is_empty() {
+        take(ColumnBatch::Categorical { codes: &codes, dictionary: &interner.take() });
+    }
+    Ok(())
 }
 
 /// The codes of a few short texts that came before: most columns of labels have few, and they need not be cleaned and looked up again.
