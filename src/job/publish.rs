@@ -3,6 +3,8 @@
 //! Other runs may do the same at the same moment. A report is two objects, and both must tell of one run: whoever wrote the first of
 //! the two owns the pair, the second is written only while the first still is the owner's, and only over what stood there before
 //! that was made sure of. A run that is overtaken leaves the rest to the other, which is as far or further.
+//!
+//! What a newer program wrote is not written over: whoever goes back to an older program loses nothing of what he had.
 
 use std::path::Path;
 
@@ -13,7 +15,7 @@ use serde::Deserialize;
 use crate::bucket::{Bucket, BucketError, Condition, Put};
 use crate::config::Config;
 use crate::error::JobError;
-use crate::report::{Report, html};
+use crate::report::{Report, SCHEMA_VERSION, html};
 use crate::window::Window;
 
 /// Where the report of a window is put.
@@ -29,6 +31,8 @@ const TRIES: u32 = 16;
 pub struct Published {
     /// Of `report.html`.
     pub uri: String,
+    /// Why `latest.*` was left as it is, although it tells of no later window.
+    pub latest_failure: Option<JobError>,
     /// Why the copy at `report.path` could not be written; everything else was.
     pub copy_failure: Option<BucketError>,
 }
@@ -50,29 +54,42 @@ impl Place<'_> {
         let html = Bytes::from(html::render(report).into_bytes());
         let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
         let uri = bucket.uri(&html_key);
-        let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], end).await?;
+        let (is_latest, latest_failure) = match place(config, bucket, [&json_key, &html_key], [&json, &html], end).await? {
+            Placed::Latest => (true, None),
+            Placed::NotLatest => (false, None),
+            Placed::Newer(error) => (false, Some(error)),
+        };
         // Without a window nothing is older or newer.
         let copy_failure = match &config.report.path {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
-        Ok(Published { uri, copy_failure })
+        Ok(Published { uri, latest_failure, copy_failure })
     }
 }
 
-/// Puts both parts of the report in their places; whether this run became the latest.
+/// Where the report has come to.
+enum Placed {
+    Latest,
+    /// Somebody else is, or tells of a later window.
+    NotLatest,
+    /// The latest is a newer program's.
+    Newer(JobError),
+}
+
+/// Puts both parts of the report in their places.
 async fn place(
     config: &Config,
     bucket: &Bucket,
     [json_key, html_key]: [&str; 2],
     [json, html]: [&Bytes; 2],
     end: DateTime<Utc>,
-) -> Result<bool, BucketError> {
+) -> Result<Placed, JobError> {
     let overtaken = |what: &str| tracing::info!("another run of this window wrote {what} at the same time, and its report stands");
-    let own = Owned { key: html_key, generation: lead(bucket, html_key, html).await? };
+    let own = Owned { key: html_key, generation: lead(bucket, html_key, html, json_key).await? };
     if !follow(bucket, &[&own], json_key, json).await? {
         overtaken("the report");
-        return Ok(false);
+        return Ok(Placed::NotLatest);
     }
     let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
     let (json_key, html_key) = (latest("json"), latest("html"));
@@ -80,14 +97,15 @@ async fn place(
         Advance::Done(generation) => {
             let newest = Owned { key: &json_key, generation };
             if follow(bucket, &[&newest, &own], &html_key, html).await? {
-                return Ok(true);
+                return Ok(Placed::Latest);
             }
             overtaken("latest.json");
         }
+        Advance::Newer(found) => return Ok(Placed::Newer(left_alone(bucket, &json_key, found))),
         Advance::Later => tracing::info!("latest.json tells of a later window and was left as it is"),
         Advance::Overtaken => overtaken("the report"),
     }
-    Ok(false)
+    Ok(Placed::NotLatest)
 }
 
 /// An object that this run has written, as long as it is still of that generation.
@@ -102,15 +120,20 @@ impl Owned<'_> {
     }
 }
 
-/// Writes the first object of a pair over whatever is there; the generation that makes this run its owner.
-async fn lead(bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<String, BucketError> {
+/// Writes the first object of a pair over whatever is there, unless the second is a newer program's; the generation that makes this run
+/// its owner.
+async fn lead(bucket: &Bucket, key: &str, bytes: &Bytes, second_key: &str) -> Result<String, JobError> {
     for _ in 0..TRIES {
         let known = bucket.generation(key).await?;
+        let second = if known.is_some() { bucket.get(second_key).await? } else { None };
+        if let Some(found) = second.and_then(|second| newer(&second.bytes)) {
+            return Err(left_alone(bucket, second_key, found));
+        }
         if let Put::Done(generation) = bucket.put_if(key, bytes.clone(), &Condition::unchanged(known)).await? {
             return Ok(generation);
         }
     }
-    Err(BucketError::Contended { uri: bucket.uri(key) })
+    Err(JobError::Bucket(BucketError::Contended { uri: bucket.uri(key) }))
 }
 
 /// Writes an object while everything that makes this run its owner stands; `false` when it does not any more.
@@ -136,6 +159,8 @@ enum Advance {
     Done(String),
     /// It tells of a later window.
     Later,
+    /// It is of this version, which is newer.
+    Newer(u64),
     /// This run's report has been replaced by another's, which writes it.
     Overtaken,
 }
@@ -146,6 +171,9 @@ async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, end:
         if known.as_ref().and_then(|known| end_of(&known.bytes)).is_some_and(|known| known > end) {
             return Ok(Advance::Later);
         }
+        if let Some(found) = known.as_ref().and_then(|known| newer(&known.bytes)) {
+            return Ok(Advance::Newer(found));
+        }
         if !own.stands(bucket).await? {
             return Ok(Advance::Overtaken);
         }
@@ -155,6 +183,20 @@ async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, end:
         }
     }
     Err(BucketError::Contended { uri: bucket.uri(key) })
+}
+
+/// The version of a stored report, where it is newer than this program's.
+fn newer(json: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Stored {
+        schema_version: u64,
+    }
+    let Stored { schema_version } = serde_json::from_slice(json).ok()?;
+    (schema_version > u64::from(SCHEMA_VERSION)).then_some(schema_version)
+}
+
+fn left_alone(bucket: &Bucket, key: &str, found: u64) -> JobError {
+    JobError::NewerReport { uri: bucket.uri(key), found, supported: SCHEMA_VERSION }
 }
 
 /// The end of the window that a stored report tells of: without a window, the moment of its run. Unreadable: `None`.
