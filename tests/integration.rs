@@ -57,5 +57,6 @@ mod storage_server;
 mod store_contract;
 mod telling;
 mod thirty_days;
+mod upgrades;
 #[path = "support/workspace.rs"]
 mod workspace;
