@@ -45,6 +45,7 @@ mod notify_email;
 mod notify_http;
 mod notify_messages;
 mod power;
+mod properties;
 mod rendering;
 #[path = "support/sample_notification.rs"]
 mod sample_notification;
