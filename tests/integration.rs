@@ -53,6 +53,7 @@ mod sample_notification;
 mod sample_report;
 mod signals;
 mod simulation;
+mod soak;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
