@@ -47,6 +47,11 @@ pub enum JobError {
     Bucket(#[from] BucketError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(
+        "{uri} is of schema version {found}, newer than this drift-check (version {supported}), and was left as it is: use the newer \
+         program, or another job.name or report.prefix"
+    )]
+    NewerReport { uri: String, found: u64, supported: u32 },
     #[error("cannot write {path}")]
     Write { path: String, source: std::io::Error },
     #[error("cannot encode the {what}")]
@@ -59,7 +64,7 @@ impl JobError {
             Self::ConfigFile { .. } | Self::Config(_) => ExitCode::Config,
             Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
             Self::Input(_) | Self::Logs(_) => ExitCode::InputUnusable,
-            Self::Bucket(_) | Self::Store(_) | Self::Write { .. } => ExitCode::StorageFailed,
+            Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => ExitCode::StorageFailed,
             Self::Usage(_) => ExitCode::Usage,
             Self::Encode { .. } => ExitCode::Unexpected,
         }

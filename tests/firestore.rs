@@ -180,8 +180,8 @@ async fn what_a_repetition_cannot_mend_is_not_repeated_and_names_the_remedy() {
     for (code, remedy, calls) in [
         // Past runs, feedback, silences, four signals, messages (twice), the outbox and the run itself: each asked once.
         (PERMISSION_DENIED, "roles/datastore.user", 11),
-        // A missing database answers like a missing document: the signals notice at their second call.
-        (NOT_FOUND, "gcloud firestore databases create", 17),
+        // A missing database answers like a missing document: the signals and the run notice at their second call.
+        (NOT_FOUND, "gcloud firestore databases create", 18),
     ] {
         let server = Faulty::status(code).await;
         let ran = check(&drifted(), "some-project", &server.address.to_string(), "30s", AS_OF);

@@ -60,6 +60,7 @@ mod notify_messages;
 #[path = "support/parquet_bytes.rs"]
 mod parquet_bytes;
 mod power;
+mod properties;
 mod rendering;
 #[path = "support/sample_notification.rs"]
 mod sample_notification;
@@ -70,12 +71,14 @@ mod scene;
 mod security;
 mod signals;
 mod simulation;
+mod soak;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
 mod supply_chain;
 mod telling;
 mod thirty_days;
+mod upgrades;
 #[path = "support/victim.rs"]
 mod victim;
 #[path = "support/workspace.rs"]

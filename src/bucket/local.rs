@@ -65,10 +65,11 @@ impl LocalBucket {
         folder: &Path,
         prefix: &str,
         objects: &mut Vec<ObjectMeta>,
-        visited: &mut BTreeSet<PathBuf>,
+        visited: &mut BTreeSet<(u64, u64)>,
     ) -> std::io::Result<()> {
         // A link to a folder may lead back to where we are.
-        if !visited.insert(fs::canonicalize(folder)?) {
+        let itself = fs::metadata(folder)?;
+        if !visited.insert((itself.dev(), itself.ino())) {
             return Ok(());
         }
         for entry in fs::read_dir(folder)? {
@@ -78,7 +79,12 @@ impl LocalBucket {
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            if path.is_dir() {
+            // What is no link is known from its folder: there are many files, and each costs one look for its size already.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => path.is_dir(),
+            };
+            if is_folder {
                 let below = format!("{key}/");
                 if below.starts_with(prefix) || prefix.starts_with(&below) {
                     self.walk(&path, prefix, objects, visited)?;

@@ -21,6 +21,8 @@ pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -35,6 +37,36 @@ mod tests {
         let adjusted = benjamini_hochberg(&[0.05, 0.01, 0.04]);
         for (q, expected) in adjusted.iter().zip([0.05, 0.03, 0.05]) {
             assert!((q - expected).abs() < 1e-15, "{adjusted:?}");
+        }
+    }
+
+    /// Probabilities as tests give them: mostly none or one, many alike, some far below the rest.
+    fn any_p_values() -> impl Strategy<Value = Vec<f64>> {
+        prop::collection::vec(prop_oneof![Just(0.0), Just(1.0), Just(0.05), 0.0..=1.0_f64, 0.0..1e-300_f64], 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn an_adjusted_value_is_a_probability_not_below_the_raw_one_and_in_its_order(p_values in any_p_values()) {
+            let adjusted = benjamini_hochberg(&p_values);
+            prop_assert_eq!(adjusted.len(), p_values.len());
+            for (p, q) in p_values.iter().zip(&adjusted) {
+                // A product and a quotient round once each.
+                prop_assert!(*q >= p * (1.0 - 1e-15) && (0.0..=1.0).contains(q), "{} {}", p, q);
+                for (other_p, other_q) in p_values.iter().zip(&adjusted) {
+                    prop_assert!(p > other_p || q <= other_q, "{} {}: {} {}", p, other_p, q, other_q);
+                }
+            }
+        }
+
+        #[test]
+        fn a_smaller_value_makes_no_other_larger(p_values in any_p_values(), at in any::<prop::sample::Index>(), share in 0.0..=1.0_f64) {
+            prop_assume!(!p_values.is_empty());
+            let mut smaller = p_values.clone();
+            smaller[at.index(p_values.len())] *= share;
+            for (before, after) in benjamini_hochberg(&p_values).iter().zip(benjamini_hochberg(&smaller)) {
+                prop_assert!(after <= before * (1.0 + 1e-15), "{} {}", before, after);
+            }
         }
     }
 }

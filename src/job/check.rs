@@ -234,7 +234,7 @@ impl Run<'_> {
                 Err(error) => failures.again = Some(error),
             }
         }
-        failures.copy = published.copy_failure;
+        (failures.latest, failures.copy) = (published.latest_failure, published.copy_failure);
         Ok(Told { location: Some(published.uri), preview: String::new() })
     }
 }

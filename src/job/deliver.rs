@@ -176,7 +176,10 @@ impl Failure {
 
 async fn attempt(senders: &Senders, claim: &Claim, attachment: Option<&Attachment<'_>>) -> Result<(), Failure> {
     if claim.payload_version > PAYLOAD_VERSION {
-        let text = format!("the message is of version {}, newer than this drift-check", claim.payload_version);
+        let text = format!(
+            "the message is of version {}, newer than this drift-check (version {PAYLOAD_VERSION}): use the newer program",
+            claim.payload_version
+        );
         return Err(Failure::new("newer version", text));
     }
     let notification: Notification = serde_json::from_value(claim.payload.clone())

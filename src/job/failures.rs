@@ -11,6 +11,8 @@ use crate::store::feedback::FeedbackError;
 pub struct Failures {
     pub store: Option<StoreError>,
     pub feedback: Option<FeedbackError>,
+    /// Of `latest.*`, which a newer program wrote.
+    pub latest: Option<JobError>,
     pub copy: Option<BucketError>,
     /// Of the report with what became of its messages; the one without stands.
     pub again: Option<JobError>,
@@ -37,6 +39,9 @@ impl Failures {
         if let Some(error) = &self.feedback {
             tracing::error!("The feedback could not be read, so what it tells is not known: {}", with_causes(error));
         }
+        if let Some(error) = &self.latest {
+            tracing::error!("The report was published, but not as the latest: {}", with_causes(error));
+        }
         if let Some(error) = &self.copy {
             tracing::error!("The report was published, but not copied to report.path: {}", with_causes(error));
         }
@@ -49,7 +54,8 @@ impl Failures {
     }
 
     pub fn exit_code(&self) -> Option<ExitCode> {
-        if self.store.is_some() || self.feedback.is_some() || self.copy.is_some() || self.again.is_some() {
+        let Self { store, feedback, latest, copy, again, .. } = self;
+        if store.is_some() || feedback.is_some() || latest.is_some() || copy.is_some() || again.is_some() {
             return Some(ExitCode::StorageFailed);
         }
         (!self.untold.kept.is_empty() || !self.untold.lost.is_empty()).then_some(ExitCode::Undelivered)

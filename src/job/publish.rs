@@ -5,16 +5,18 @@
 //! that was made sure of. A run that is overtaken leaves the rest to the other, which is as far or further.
 //!
 //! A `latest.json` of a window that is not over yet was written by a clock that was wrong: it is no later one, and is replaced.
+//!
+//! What a newer program wrote is not written over: whoever goes back to an older program loses nothing of what he had.
 
 use std::path::Path;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::bucket::{Bucket, BucketError, Condition, Put};
+use crate::bucket::{Bucket, BucketError, Condition, Put, StoredObject};
 use crate::config::Config;
 use crate::error::JobError;
-use crate::report::{Report, html, stored};
+use crate::report::{Report, SCHEMA_VERSION, html, stored};
 use crate::window::Window;
 
 /// Where the report of a window is put.
@@ -30,6 +32,8 @@ const TRIES: u32 = 16;
 pub struct Published {
     /// Of `report.html`.
     pub uri: String,
+    /// Why `latest.*` was left as it is, although it tells of no later window.
+    pub latest_failure: Option<JobError>,
     /// Why the copy at `report.path` could not be written; everything else was.
     pub copy_failure: Option<BucketError>,
 }
@@ -56,13 +60,18 @@ impl Place<'_> {
         let html = Bytes::from(html::render(report).into_bytes());
         let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
         let uri = bucket.uri(&html_key);
-        let is_latest = place(config, bucket, [&json_key, &html_key], [&json, &html], Moments { end, now }).await?;
+        let (is_latest, latest_failure) =
+            match place(config, bucket, [&json_key, &html_key], [&json, &html], Moments { end, now }).await? {
+                Placed::Latest => (true, None),
+                Placed::NotLatest => (false, None),
+                Placed::Newer(error) => (false, Some(error)),
+            };
         // Without a window nothing is older or newer.
         let copy_failure = match &config.report.path {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
-        Ok(Published { uri, copy_failure })
+        Ok(Published { uri, latest_failure, copy_failure })
     }
 }
 
@@ -80,19 +89,28 @@ impl Moments {
     }
 }
 
-/// Puts both parts of the report in their places; whether this run became the latest.
+/// Where the report has come to.
+enum Placed {
+    Latest,
+    /// Somebody else is, or tells of a later window.
+    NotLatest,
+    /// The latest is a newer program's.
+    Newer(JobError),
+}
+
+/// Puts both parts of the report in their places.
 async fn place(
     config: &Config,
     bucket: &Bucket,
     [json_key, html_key]: [&str; 2],
     [json, html]: [&Bytes; 2],
     moments: Moments,
-) -> Result<bool, BucketError> {
+) -> Result<Placed, JobError> {
     let overtaken = |what: &str| tracing::info!("another run of this window wrote {what} at the same time, and its report stands");
-    let own = Owned { key: html_key, generation: lead(bucket, html_key, html).await? };
+    let own = Owned { key: html_key, generation: lead(bucket, html_key, html, json_key).await? };
     if !follow(bucket, &[&own], json_key, json).await? {
         overtaken("the report");
-        return Ok(false);
+        return Ok(Placed::NotLatest);
     }
     let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
     let (json_key, html_key) = (latest("json"), latest("html"));
@@ -100,14 +118,15 @@ async fn place(
         Advance::Done(generation) => {
             let newest = Owned { key: &json_key, generation };
             if follow(bucket, &[&newest, &own], &html_key, html).await? {
-                return Ok(true);
+                return Ok(Placed::Latest);
             }
             overtaken("latest.json");
         }
+        Advance::Newer(found) => return Ok(Placed::Newer(left_alone(bucket, &json_key, found))),
         Advance::Later => tracing::info!("latest.json tells of a later window and was left as it is"),
         Advance::Overtaken => overtaken("the report"),
     }
-    Ok(false)
+    Ok(Placed::NotLatest)
 }
 
 /// An object that this run has written, as long as it is still of that generation.
@@ -122,15 +141,20 @@ impl Owned<'_> {
     }
 }
 
-/// Writes the first object of a pair over whatever is there; the generation that makes this run its owner.
-async fn lead(bucket: &Bucket, key: &str, bytes: &Bytes) -> Result<String, BucketError> {
+/// Writes the first object of a pair over whatever is there, unless the second is a newer program's; the generation that makes this run
+/// its owner.
+async fn lead(bucket: &Bucket, key: &str, bytes: &Bytes, second_key: &str) -> Result<String, JobError> {
     for _ in 0..TRIES {
         let known = bucket.generation(key).await?;
+        let newer = if known.is_some() { standing(bucket, second_key).await?.newer } else { None };
+        if let Some(found) = newer {
+            return Err(left_alone(bucket, second_key, found));
+        }
         if let Put::Done(generation) = bucket.put_if(key, bytes.clone(), &Condition::unchanged(known)).await? {
             return Ok(generation);
         }
     }
-    Err(BucketError::Contended { uri: bucket.uri(key) })
+    Err(JobError::Bucket(BucketError::Contended { uri: bucket.uri(key) }))
 }
 
 /// Writes an object while everything that makes this run its owner stands; `false` when it does not any more.
@@ -156,20 +180,25 @@ enum Advance {
     Done(String),
     /// It tells of a later window.
     Later,
+    /// It is of this version, which is newer.
+    Newer(u64),
     /// This run's report has been replaced by another's, which writes it.
     Overtaken,
 }
 
 async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, moments: Moments) -> Result<Advance, BucketError> {
     for _ in 0..TRIES {
-        let (known_end, known) = standing(bucket, key).await?;
-        if known_end.is_some_and(|known| moments.are_before(known)) {
+        let known = standing(bucket, key).await?;
+        if known.end.is_some_and(|known| moments.are_before(known)) {
             return Ok(Advance::Later);
+        }
+        if let Some(found) = known.newer {
+            return Ok(Advance::Newer(found));
         }
         if !own.stands(bucket).await? {
             return Ok(Advance::Overtaken);
         }
-        let condition = Condition::unchanged(known);
+        let condition = Condition::unchanged(known.generation);
         if let Put::Done(generation) = bucket.put_if(key, json.clone(), &condition).await? {
             return Ok(Advance::Done(generation));
         }
@@ -177,15 +206,29 @@ async fn advance(bucket: &Bucket, own: &Owned<'_>, key: &str, json: &Bytes, mome
     Err(BucketError::Contended { uri: bucket.uri(key) })
 }
 
-/// The end of what a report that may be there tells of, and its generation. One that cannot be read, because it is none or larger than any,
-/// is as old as can be.
-async fn standing(bucket: &Bucket, key: &str) -> Result<(Option<DateTime<Utc>>, Option<String>), BucketError> {
+/// What is known of a report that may be there.
+struct Standing {
+    /// The end of what it tells of. One that cannot be read, because it is none or larger than any, is as old as can be.
+    end: Option<DateTime<Utc>>,
+    /// Its version, where it is newer than this program's.
+    newer: Option<u64>,
+    generation: Option<String>,
+}
+
+async fn standing(bucket: &Bucket, key: &str) -> Result<Standing, BucketError> {
+    let unreadable = |generation| Standing { end: None, newer: None, generation };
     match bucket.get(key).await {
-        Err(BucketError::TooLarge { .. }) => Ok((None, bucket.generation(key).await?)),
+        Err(BucketError::TooLarge { .. }) => Ok(unreadable(bucket.generation(key).await?)),
         Err(error) => Err(error),
-        Ok(None) => Ok((None, None)),
-        Ok(Some(known)) => Ok((stored::end(&known.bytes), Some(known.generation))),
+        Ok(None) => Ok(unreadable(None)),
+        Ok(Some(StoredObject { bytes, generation })) => {
+            Ok(Standing { end: stored::end(&bytes), newer: stored::newer(&bytes), generation: Some(generation) })
+        }
     }
+}
+
+fn left_alone(bucket: &Bucket, key: &str, found: u64) -> JobError {
+    JobError::NewerReport { uri: bucket.uri(key), found, supported: SCHEMA_VERSION }
 }
 
 /// The extra copy that a service may serve, from a folder or from a bucket of its own.

@@ -200,6 +200,8 @@ impl CategoryCounts {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn strings(names: &[&str]) -> Vec<String> {
@@ -238,5 +240,45 @@ mod tests {
         let categories = Categories::new(strings(&["a", "b"]), false);
         let text = serde_json::to_string(&categories).unwrap();
         assert_eq!(serde_json::from_str::<Categories>(&text).unwrap(), categories);
+    }
+
+    /// Counts values in batches of so many, each with a dictionary of its own.
+    fn counted(categories: &Categories, values: &[Option<String>], batch_rows: usize) -> CategoryCounts {
+        let mut counts = CategoryCounts::empty(categories);
+        for batch in values.chunks(batch_rows) {
+            let mut dictionary: Vec<String> = batch.iter().flatten().cloned().collect();
+            dictionary.sort();
+            dictionary.dedup();
+            let code = |value: &String| u32::try_from(dictionary.binary_search(value).unwrap()).unwrap();
+            let codes: Vec<u32> = batch.iter().map(|value| value.as_ref().map_or(MISSING_CODE, code)).collect();
+            counts.update(categories, &codes, &dictionary, None);
+        }
+        counts
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_naive_count_whatever_the_split_and_the_order(
+            known in prop::collection::btree_set("[a-f]{1,2}", 0..12),
+            truncated in any::<bool>(),
+            (values, shuffled) in prop::collection::vec(prop::option::of("[a-g]{1,2}"), 0..80)
+                .prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+            batch_rows in 1_usize..80,
+        ) {
+            let categories = Categories::new(known.iter().cloned().collect(), truncated);
+            let whole = counted(&categories, &values, 80);
+            prop_assert!(whole.fits(&categories));
+            for (name, count) in known.iter().zip(whole.cells()) {
+                prop_assert_eq!(values.iter().flatten().filter(|value| *value == name).count() as u64, *count);
+            }
+            let strange = values.iter().flatten().filter(|value| !known.contains(*value)).count() as u64;
+            prop_assert_eq!((whole.other, whole.new), if truncated { (strange, 0) } else { (0, strange) });
+            prop_assert_eq!(&counted(&categories, &shuffled, batch_rows), &whole);
+            let mut merged = CategoryCounts::empty(&categories);
+            for part in shuffled.chunks(batch_rows) {
+                merged.merge(&counted(&categories, part, 80));
+            }
+            prop_assert_eq!(merged, whole);
+        }
     }
 }

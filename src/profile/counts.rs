@@ -453,6 +453,25 @@ mod tests {
         }
 
         #[test]
+        fn values_of_every_size_count_the_same_whatever_the_split_and_the_order(
+            knots in prop::collection::vec(prop_oneof![-9.0..9.0, -1e300..1e300, Just(f64::MAX), Just(f64::MIN), Just(5e-324)], 0..12),
+            (values, shuffled) in prop::collection::vec(prop_oneof![3 => -9.0..9.0, 1 => prop::num::f64::ANY, 1 => Just(MISSING)], 0..300)
+                .prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+            part_values in 1_usize..300,
+        ) {
+            let grid = grid(&knots);
+            let whole = NumericCounts::of(&grid, &values);
+            prop_assert!(whole.fits(&grid));
+            prop_assert_eq!(whole.presence.rows, values.len() as u64);
+            prop_assert_eq!(whole.n(), values.iter().filter(|value| value.is_finite()).count() as u64);
+            let mut merged = NumericCounts::empty(&grid);
+            for part in shuffled.chunks(part_values) {
+                merged.merge(&NumericCounts::of(&grid, part));
+            }
+            prop_assert_eq!(merged, whole);
+        }
+
+        #[test]
         fn every_value_is_given_its_rank(values in prop::collection::vec(prop::option::of(-9_i8..9), 0..1_500)) {
             let grid = grid(&[-5.0, 0.0, 1.0, 6.0]);
             let reference = NumericCounts::of(&grid, &[-5.0, 0.0, 0.0, 1.0, 6.0]);

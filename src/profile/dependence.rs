@@ -259,3 +259,96 @@ impl Dependence {
         self.clusters.iter().enumerate().map(|(position, sums)| sums.estimate(known(position))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FEATURES: usize = 2;
+
+    fn packed(dependence: &Dependence) -> Vec<u8> {
+        let mut packer = Packer::default();
+        dependence.pack(&mut packer);
+        packer.into_bytes()
+    }
+
+    /// A row: its cluster, and its rank in each feature; 0 is none.
+    type Row = (Option<u64>, [u16; FEATURES]);
+
+    fn any_rows() -> impl Strategy<Value = Vec<Row>> {
+        let rank = || prop_oneof![1 => Just(RankTable::NONE), 6 => 1_u16..=u16::MAX];
+        prop::collection::vec((prop::option::weighted(0.9, 0_u64..12), [rank(), rank()]), 0..120)
+    }
+
+    fn ranks(rows: &[Row]) -> Vec<Ranks> {
+        (0..FEATURES).map(|feature| rows.iter().map(|(_, ranks)| ranks[feature]).collect()).collect()
+    }
+
+    fn clustered(rows: &[Row]) -> Dependence {
+        let mut dependence = Dependence::new(FEATURES);
+        dependence.add_clustered(&rows.iter().map(|(cluster, _)| *cluster).collect::<Vec<_>>(), &ranks(rows));
+        dependence
+    }
+
+    /// Objects of some hours each; the rows of an hour in batches of so many.
+    fn in_time_order(objects: &[Vec<(i64, Vec<Row>)>], batch_rows: usize) -> Dependence {
+        let mut dependence = Dependence::new(FEATURES);
+        for object in objects {
+            for (hour, rows) in object {
+                for batch in rows.chunks(batch_rows) {
+                    dependence.add_in_time_order(Some(*hour), &Order::Standing(0..batch.len()), &ranks(batch));
+                }
+            }
+            dependence.close();
+        }
+        dependence
+    }
+
+    fn any_objects() -> impl Strategy<Value = Vec<Vec<(i64, Vec<Row>)>>> {
+        let object = prop::collection::btree_map(-2_i64..3, any_rows(), 0..3);
+        prop::collection::vec(object.prop_map(|hours| hours.into_iter().collect()), 0..6)
+    }
+
+    fn is_possible(estimate: &Estimate) -> bool {
+        let correlation = estimate.intraclass_correlation;
+        estimate.design_effect >= 1.0
+            && estimate.design_effect.is_finite()
+            && correlation.is_none_or(|correlation| (0.0..=1.0).contains(&correlation))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn clusters_are_the_same_whatever_the_split_and_the_order_of_the_rows(
+            (rows, shuffled) in any_rows().prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+            part_rows in 1_usize..120,
+        ) {
+            let whole = clustered(&rows);
+            let mut merged = Dependence::new(FEATURES);
+            for part in shuffled.chunks(part_rows) {
+                merged.merge(&clustered(part));
+            }
+            prop_assert_eq!(packed(&merged), packed(&whole));
+            prop_assert_eq!(merged.estimates(&[]), whole.estimates(&[]));
+            prop_assert!(whole.estimates(&[]).iter().all(is_possible));
+        }
+
+        #[test]
+        fn blocks_are_the_same_whatever_the_batches_and_the_order_of_the_objects(
+            (objects, shuffled) in any_objects().prop_flat_map(|objects| (Just(objects.clone()), Just(objects).prop_shuffle())),
+            batch_rows in 1_usize..120,
+        ) {
+            let whole = in_time_order(&objects, 120);
+            let mut merged = Dependence::new(FEATURES);
+            for object in &shuffled {
+                merged.merge(&in_time_order(std::slice::from_ref(object), batch_rows));
+            }
+            prop_assert_eq!(packed(&merged), packed(&whole));
+            prop_assert_eq!(merged.estimates(&[]), whole.estimates(&[]));
+            prop_assert!(whole.estimates(&[]).iter().all(is_possible));
+        }
+    }
+}

@@ -345,6 +345,8 @@ fn dot(a: &[i16], b: &[i16]) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(columns: &[&Vec<u16>]) -> CrossProducts {
@@ -456,5 +458,32 @@ mod tests {
     fn no_feature_and_no_row_are_no_pair() {
         assert!(of(&[]).pairs().is_empty());
         assert_eq!(of(&[&vec![], &vec![]]).pairs()[0], PairProfile::NONE);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn neither_split_nor_order_of_the_rows_matter(
+            (rows, shuffled) in prop::collection::vec(
+                (prop_oneof![1 => Just(RankTable::NONE), 9 => 1_u16..=u16::MAX], 1_u16..=u16::MAX, 0_u16..3), 0..700,
+            ).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+            part_rows in 1_usize..700,
+        ) {
+            let sums = |rows: &[(u16, u16, u16)]| {
+                let column = |of_row: fn(&(u16, u16, u16)) -> u16| rows.iter().map(of_row).collect::<Vec<u16>>();
+                of(&[&column(|row| row.0), &column(|row| row.1), &column(|row| row.2)])
+            };
+            let whole = sums(&rows);
+            let mut merged = CrossProducts::new(3);
+            for part in shuffled.chunks(part_rows) {
+                merged.merge(&sums(part));
+            }
+            prop_assert_eq!(&merged, &whole);
+            for pair in whole.pairs() {
+                prop_assert!(pair.correlation.is_none_or(|correlation| (-1.0..=1.0).contains(&correlation)), "{:?}", pair);
+                prop_assert!(pair.inflation >= 1.0 && pair.inflation.is_finite(), "{:?}", pair);
+            }
+        }
     }
 }

@@ -290,4 +290,37 @@ mod tests {
             prop_assert_eq!(merged, whole);
         }
     }
+
+    /// Finite, of every size.
+    fn any_finite() -> impl Strategy<Value = f64> {
+        use prop::num::f64::{NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+        let extreme = prop_oneof![Just(f64::MAX), Just(f64::MIN), Just(f64::MIN_POSITIVE), Just(5e-324), Just(-0.0)];
+        prop_oneof![4 => -9.0..9.0, 2 => POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO, 1 => extreme]
+    }
+
+    proptest! {
+        #[test]
+        fn neither_split_nor_order_nor_size_matter(
+            (values, shuffled) in prop::collection::vec(any_finite(), 1..300)
+                .prop_flat_map(|values| (Just(values.clone()), Just(values).prop_shuffle())),
+            (center, spread) in (any_finite(), any_finite()),
+            part_values in 1_usize..300,
+        ) {
+            let of = |values: &[f64]| {
+                let mut moments = Moments::new(Scale::new(center, spread.abs()));
+                moments.add(values);
+                moments
+            };
+            let whole = of(&values);
+            let mut merged = of(&[]);
+            for part in shuffled.chunks(part_values) {
+                merged.merge(&of(part));
+            }
+            prop_assert_eq!(&merged, &whole);
+            let (low, high) = (whole.min().unwrap(), whole.max().unwrap());
+            prop_assert!(values.iter().all(|value| low <= *value && *value <= high));
+            prop_assert!(whole.mean().is_none_or(|mean| low <= mean && mean <= high));
+            prop_assert!(whole.std().is_none_or(|std| std >= 0.0 && std.is_finite()));
+        }
+    }
 }

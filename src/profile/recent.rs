@@ -136,4 +136,28 @@ mod tests {
             prop_assert_eq!(second.newest_first(), sorted);
         }
     }
+
+    proptest! {
+        #[test]
+        fn nor_does_it_matter_in_which_order_they_come(
+            (rows, shuffled) in prop::collection::vec((0_i64..20, 0_u8..4, 0_u64..3), 0..80)
+                .prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+            capacity in 0_usize..12,
+            part_rows in 1_usize..80,
+        ) {
+            let of = |rows: &[(i64, u8, u64)]| {
+                let mut recent = Recent::new(capacity);
+                for (moment_us, value, group) in rows {
+                    recent.push(RecentRow { moment_us: *moment_us, value: f64::from(*value), group: *group });
+                }
+                recent
+            };
+            let whole = of(&rows).newest_first();
+            let mut merged = Recent::new(capacity);
+            for part in shuffled.chunks(part_rows) {
+                merged.merge(&of(part));
+            }
+            prop_assert_eq!(merged.newest_first(), whole);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The stored form of a profile: JSON, whose long tables are packed numbers in base64.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use base64::Engine;
@@ -21,7 +22,7 @@ use super::packed::{Packer, Unpacker};
 use super::{FeatureProfile, ProfileObject, ReferenceProfile, short_digest};
 use crate::feature::{FeatureKind, FeatureName};
 
-/// The version of a stored profile. A reader refuses every other one: a profile is quickly built again.
+/// The version of a stored profile. A reader refuses every other one, older or newer: a profile is quickly built again.
 pub const PROFILE_VERSION: u32 = 3;
 
 /// Why a stored profile cannot be used.
@@ -30,7 +31,12 @@ pub enum ProfileError {
     #[error(
         "the profile is of version {found}, this drift-check reads version {PROFILE_VERSION}: build it again with `drift-check profile`"
     )]
-    Version { found: u64 },
+    Older { found: u64 },
+    #[error(
+        "the profile is of version {found}, newer than this drift-check (version {PROFILE_VERSION}): use the newer program, or replace the \
+         profile by one of this program with `drift-check profile`"
+    )]
+    Newer { found: u64 },
     #[error("the profile is damaged ({0}): build it again with `drift-check profile`")]
     Damaged(String),
 }
@@ -161,10 +167,11 @@ impl ReferenceProfile {
             // Whatever else another version holds is not damage.
             read => {
                 let VersionOnly { version } = serde_json::from_slice(bytes).map_err(damaged)?;
-                if version != u64::from(PROFILE_VERSION) {
-                    return Err(ProfileError::Version { found: version });
+                match version.cmp(&u64::from(PROFILE_VERSION)) {
+                    Ordering::Less => return Err(ProfileError::Older { found: version }),
+                    Ordering::Greater => return Err(ProfileError::Newer { found: version }),
+                    Ordering::Equal => read.map_err(damaged)?,
                 }
-                read.map_err(damaged)?
             }
         };
         let read = |(name, feature): (Cow<'_, FeatureName>, StoredFeature<'_>)| match feature.read() {

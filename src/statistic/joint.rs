@@ -40,6 +40,8 @@ impl PairComparison {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pair(rows: u64, correlation: f64) -> PairProfile {
@@ -71,5 +73,21 @@ mod tests {
     fn a_side_without_a_correlation_is_not_compared() {
         let none = PairProfile { rows: 100, correlation: None, inflation: 1.0 };
         assert_eq!(PairComparison::compute(&none, &pair(100, 0.5), DesignEffect::INDEPENDENT), None);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_probability_and_one_for_what_stayed(
+            (before, now) in (-1.0..=1.0_f64, -1.0..=1.0_f64), (n, m) in (0_u64..=u64::MAX, 0_u64..500), inflation in 1.0..9.0_f64,
+        ) {
+            let side = |rows, correlation| PairProfile { inflation, ..pair(rows, correlation) };
+            let design_effect = DesignEffect { reference: 1.0, current: inflation };
+            if let Some(found) = PairComparison::compute(&side(n, before), &side(m, now), design_effect) {
+                prop_assert!((0.0..=1.0).contains(&found.p_value) && (0.0..=2.0).contains(&found.change()), "{:?}", found);
+            }
+            if let Some(same) = PairComparison::compute(&side(m, before), &side(m, before), design_effect) {
+                prop_assert!(same.p_value > 1.0 - 1e-12 && same.change() < 1e-12, "{:?}", same);
+            }
+        }
     }
 }

@@ -12,9 +12,9 @@ use super::tail::ln_binomial;
 
 /// `P(D_n >= d)` for a sample of `n` from a continuous distribution, in [0, 1].
 ///
-/// Exact to about 1e-10 relative below n = 140 and in the tail (n·d² ≥ 2.2); elsewhere the Pelz–Good expansion, whose error is
-/// below 1e-5 relative where the probability is above 0.02. 1 for `d <= 0` and for `n < 1`; 0 for `d >= 1`. At most a few
-/// thousand terms for any n.
+/// Exact to about 1e-10 relative below n = 140 and, up to n = 100,000, in the tail (n·d² ≥ 2.2); the tail of larger n to 1e-4 relative;
+/// elsewhere the Pelz–Good expansion, whose error is below 1e-5 relative where the probability is above 0.02. 1 for `d <= 0` and for
+/// `n < 1`; 0 for `d >= 1`. At most 100,000 terms for any n.
 pub fn survival(n: f64, d: f64) -> f64 {
     let n = n.round();
     if d.is_nan() || d <= 0.0 || n < 1.0 {
@@ -30,7 +30,7 @@ pub fn survival(n: f64, d: f64) -> f64 {
     let nd_squared = nd * d;
     let survival = if d >= 0.5 || nd_squared >= if n <= SMALL_N { 4.0 } else { 2.2 } {
         // The two one-sided events exclude each other for d ≥ 1/2, and nearly so in the tail (Miller 1956).
-        2.0 * one_sided(n, d)
+        2.0 * if n <= LARGE_N { one_sided(n, d) } else { one_sided_of_many(n, d) }
     } else if n <= SMALL_N {
         1.0 - durbin_matrix(n, d)
     } else {
@@ -42,9 +42,12 @@ pub fn survival(n: f64, d: f64) -> f64 {
 /// Up to here the matrix of the exact formula is small (Simard & L'Ecuyer 2011, section 3.4).
 const SMALL_N: f64 = 140.0;
 
+/// Above, nobody waits for the sum of [`one_sided`], and its expansion is as good.
+const LARGE_N: f64 = 100_000.0;
+
 /// `P(D_n^+ >= d)`: Smirnov's sum (1944), `d Σ_j C(n, j) (d + j/n)^{j−1} (1 − d − j/n)^{n−j}` over `j <= n(1 − d)`.
 ///
-/// All terms are positive. They are summed outwards from the largest, until a term no longer counts: O(√n) of them for large n.
+/// All terms are positive. They are summed outwards from the largest, until a term no longer counts: most of the n terms do.
 fn one_sided(n: f64, d: f64) -> f64 {
     let last = (n * (1.0 - d)).floor();
     let ln_term = |j: f64| {
@@ -74,6 +77,17 @@ fn one_sided(n: f64, d: f64) -> f64 {
         }
     }
     (d.ln() + scale + sum.ln()).exp()
+}
+
+/// `P(D_n^+ >= d)` for large n: `exp(−n(2d² + 4/9 d⁴ + 32/135 d⁶) − 2/3 d + 4/9 d²)`.
+///
+/// The logarithm of Smirnov's expansion (1944), whose first terms are those in n·d² and d, continued by the exponential rate of large
+/// deviations (Bahadur 1971, "Some Limit Theorems in Statistics", doi:10.1137/1.9781611970630). Where a double still holds the probability, d
+/// is below 0.07, and what is left out is below 1e-4 of it.
+fn one_sided_of_many(n: f64, d: f64) -> f64 {
+    let square = d * d;
+    let rate = square * (2.0 + square * (4.0 / 9.0 + square * 32.0 / 135.0));
+    (-n * rate - 2.0 / 3.0 * d + 4.0 / 9.0 * square).exp()
 }
 
 /// `P(D_n < d)` exactly: Durbin's matrix formula as by Marsaglia, Tsang & Wang (2003), doi:10.18637/jss.v008.i18.
@@ -171,4 +185,56 @@ fn pelz_good(n: f64, d: f64) -> f64 {
         k += 1.0;
     }
     root * (k0 / z + k1 / (6.0 * z4) / n.sqrt() + k2 / (72.0 * z.powi(7)) / n + k3 / (6480.0 * z.powi(10)) / n.powf(1.5))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_expansion_for_many_is_the_sum_where_both_can_be_had() {
+        // z² = n·d² from where the tail begins to where a double ends.
+        for z_squared in [2.2, 5.0, 20.0, 100.0, 370.0] {
+            let n = LARGE_N;
+            let d = f64::sqrt(z_squared / n);
+            let (sum, expansion) = (one_sided(n, d), one_sided_of_many(n, d));
+            assert!((expansion / sum - 1.0).abs() < 1e-4, "{z_squared}: {expansion:e} {sum:e}");
+        }
+    }
+
+    #[test]
+    fn samples_of_any_size_are_answered() {
+        for n in [0.0, 0.4, 1.0, 1e9, 9e15, 1.8e19, f64::MAX, f64::INFINITY, f64::NAN] {
+            for z in [0.0, 0.01, 1.0, 1.49, 3.0, 40.0, f64::INFINITY, f64::NAN] {
+                let p = survival(n, z / n.sqrt());
+                assert!((0.0..=1.0).contains(&p), "{n} {z}: {p}");
+            }
+        }
+    }
+
+    /// What each method may be off by, and twice where one meets another.
+    const SLACK: f64 = 2e-5;
+
+    proptest! {
+        #[test]
+        fn it_is_a_probability_that_falls_with_the_distance(
+            n in prop_oneof![(1_u32..300).prop_map(f64::from), (2.0..15.0_f64).prop_map(|digits| 10.0_f64.powf(digits).round())],
+            (near, far) in (0.0..3.0_f64, 0.0..3.0_f64),
+        ) {
+            let (near, far) = (near.min(far) / n.sqrt(), near.max(far) / n.sqrt());
+            let (p_near, p_far) = (survival(n, near), survival(n, far));
+            prop_assert!((0.0..=1.0).contains(&p_near) && (0.0..=1.0).contains(&p_far));
+            prop_assert!(p_far <= p_near * (1.0 + SLACK), "n {} d {} {}: p {:e} {:e}", n, near, far, p_near, p_far);
+        }
+
+        #[test]
+        fn the_same_distance_is_less_probable_in_twice_as_many(digits in 0.0..15.0_f64, z in 0.0..3.0_f64) {
+            let n = 10.0_f64.powf(digits).round();
+            let d = z / n.sqrt();
+            let (few, many) = (survival(n, d), survival(2.0 * n, d));
+            prop_assert!(many <= few * (1.0 + SLACK), "n {} d {}: p {:e} {:e}", n, d, few, many);
+        }
+    }
 }

@@ -115,6 +115,8 @@ fn paths_that_leave(n: u64, m: u64, distance: u128) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,5 +138,42 @@ mod tests {
         assert!((p_value(5, 5, 25) - 2.0 / 252.0).abs() < 1e-15);
         // Unequal sizes: 2 / C(7, 2) = 2 / 21.
         assert!((p_value(5, 2, 10) - 2.0 / 21.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn counts_of_any_size_are_answered() {
+        for n in [1, 10_000, 10_001, 1 << 33, 1 << 54, u64::MAX] {
+            for m in [1, 9_999, 1 << 33, u64::MAX] {
+                let all = u128::from(n) * u128::from(m);
+                for distance in [1, all / 1_000_000, all / 3, all] {
+                    let p = p_value(n, m, distance);
+                    assert!((0.0..=1.0).contains(&p), "{n} {m} {distance}: {p}");
+                }
+            }
+        }
+    }
+
+    /// Of rounding, over some hundred thousand additions.
+    const SLACK: f64 = 1e-9;
+
+    proptest! {
+        #[test]
+        fn it_is_a_probability_that_falls_with_the_distance_on_either_side(
+            (n, m) in (1_u64..400, 1_u64..400), (near, far) in (0_u64..=1_000, 0_u64..=1_000),
+        ) {
+            let at = |parts: u64| u128::from(n * m * parts / 1_000);
+            let (near, far) = (at(near.min(far)), at(near.max(far)));
+            let (p_near, p_far) = (p_value(n, m, near), p_value(n, m, far));
+            prop_assert!((0.0..=1.0).contains(&p_near) && (0.0..=1.0).contains(&p_far));
+            prop_assert!(p_far <= p_near * (1.0 + SLACK), "{} {}: {:e} {:e}", near, far, p_near, p_far);
+            prop_assert!((p_value(m, n, near) / p_near - 1.0).abs() < SLACK || p_near <= 0.0);
+        }
+
+        #[test]
+        fn the_same_distance_is_less_probable_in_twice_as_many((n, m) in (1_u64..300, 1_u64..300), parts in 0_u64..=1_000) {
+            let distance = n * m * parts / 1_000;
+            let (few, many) = (p_value(n, m, distance.into()), p_value(2 * n, 2 * m, (4 * distance).into()));
+            prop_assert!(many <= few * (1.0 + SLACK), "{} {} {}: {:e} {:e}", n, m, distance, few, many);
+        }
     }
 }

@@ -56,6 +56,8 @@ fn sum(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -91,5 +93,17 @@ mod tests {
         assert_eq!(upper_bound(&[], 0.95), None);
         assert_eq!(upper_bound(&[(0.5, 3), (0.7, 3)], 0.95).unwrap().upper, None);
         assert_eq!(upper_bound(&[(0.5, 1); 4], 0.95).unwrap(), UpperBound { mean: 0.5, upper: None });
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_lies_among_the_values_and_its_bound_not_below_it(
+            rows in prop::collection::vec((prop_oneof![0.0..=1.0_f64, Just(0.7), Just(0.0)], 0_u64..6), 1..80), confidence in 0.5..0.999_f64,
+        ) {
+            let UpperBound { mean, upper } = upper_bound(&rows, confidence).unwrap();
+            let (low, high) = rows.iter().fold((1.0_f64, 0.0_f64), |(low, high), (value, _)| (low.min(*value), high.max(*value)));
+            prop_assert!(low - 1e-12 <= mean && mean <= high + 1e-12, "{} {} {}", low, mean, high);
+            prop_assert!(upper.is_none_or(|upper| upper >= mean - 1e-9 && upper.is_finite()), "{} {:?}", mean, upper);
+        }
     }
 }

@@ -7,6 +7,13 @@ use crate::profile::Presence;
 /// Below this expected count in any cell the test is Fisher's exact one (Cochran 1954, Biometrics 10:417).
 const MIN_EXPECTED: f64 = 5.0;
 
+/// So many tables are gone through at most. A small expected count with more of them takes samples that differ a million times in size,
+/// and Pearson's test there; an hour of waiting would tell no more.
+const MOST_TABLES: f64 = 1_000_000.0;
+
+/// The logarithms of the factorials of more rows have too few digits left for the difference of two of them to tell anything.
+const MOST_ROWS: f64 = 1e12;
+
 /// The test that two proportions are equal.
 ///
 /// Pearson's chi-squared on the 2×2 table without continuity correction, or Fisher's exact test (two-sided, by probability) where
@@ -49,7 +56,10 @@ pub fn p_value(a: f64, n: f64, b: f64, m: f64) -> f64 {
     if hits <= 0.0 || hits >= all {
         return 1.0;
     }
-    if smallest_expected < MIN_EXPECTED { fisher(a, n, b, m) } else { pearson(a, n, b, m) }
+    // As many tables as the smallest margin, and one.
+    let tables = n.min(m).min(hits).min(all - hits);
+    let is_exact = smallest_expected < MIN_EXPECTED && tables < MOST_TABLES && all < MOST_ROWS;
+    if is_exact { fisher(a, n, b, m) } else { pearson(a, n, b, m) }
 }
 
 /// Pearson's chi-squared without continuity correction; neither none nor all may be hits.
@@ -67,19 +77,22 @@ pub fn fisher(a: f64, n: f64, b: f64, m: f64) -> f64 {
     let limit = ln_probability(a) + 1e-7_f64.ln_1p();
     let (first, last) = ((hits - m).max(0.0), n.min(hits));
     let mut sum = 0.0;
-    let mut k = first;
-    while k <= last {
-        let ln = ln_probability(k);
+    // Counted by itself: beyond 2^53 a double plus one is the same double.
+    let mut step = 0.0;
+    while first + step <= last && step <= MOST_TABLES {
+        let ln = ln_probability(first + step);
         if ln <= limit {
             sum += ln.exp();
         }
-        k += 1.0;
+        step += 1.0;
     }
-    sum.min(1.0)
+    sum.clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -92,5 +105,32 @@ mod tests {
     fn none_or_all_on_both_sides_is_no_difference() {
         assert_eq!(p_value(0.0, 10.0, 0.0, 20.0).to_bits(), 1.0_f64.to_bits());
         assert_eq!(p_value(10.0, 10.0, 20.0, 20.0).to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn counts_of_any_size_are_answered() {
+        let sizes = [1.0, 10.0, 1e6, 1e12, 9e15, u64::MAX as f64];
+        for (n, m) in sizes.into_iter().flat_map(|n| sizes.map(|m| (n, m))) {
+            for (a, b) in [0.0, 1.0, 1e-9, 0.4, 0.999].into_iter().flat_map(|a| [0.0, 1e-12, 0.5, 1.0].map(|b| (a, b))) {
+                let p = p_value((a * n).round(), n, (b * m).round(), m);
+                assert!((0.0..=1.0).contains(&p), "{a} of {n} against {b} of {m}: {p}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_probability_whoever_is_named_first_and_one_for_equal_proportions(
+            (n, m) in (1_u32..300, 1_u32..300), (a, b) in (0.0..=1.0_f64, 0.0..=1.0_f64), times in 1_u32..9,
+        ) {
+            let of = |share: f64, rows: u32| (share * f64::from(rows)).round();
+            let (a, b, n, m) = (of(a, n), of(b, m), f64::from(n), f64::from(m));
+            let p = p_value(a, n, b, m);
+            prop_assert!((0.0..=1.0).contains(&p));
+            prop_assert!((p_value(b, m, a, n) - p).abs() < 1e-9, "the other way round");
+            prop_assert!((p_value(n - a, n, m - b, m) - p).abs() < 1e-9, "what is no hit instead of what is");
+            let times = f64::from(times);
+            prop_assert!(p_value(a, n, times * a, times * n) > 1.0 - 1e-6, "the same proportion");
+        }
     }
 }

@@ -53,6 +53,8 @@ impl Distribution {
 
     fn push(&mut self, lower: f64, upper: f64, count: u64) {
         if count > 0 {
+            // A bucket of values near an end of the range of doubles may itself end beyond.
+            let (lower, upper) = (lower.max(f64::MIN), upper.min(f64::MAX));
             self.cells.push(Cell { lower, upper, before: self.n, count });
             self.n += count;
         }
@@ -68,7 +70,9 @@ impl Distribution {
             return cell.upper;
         }
         let share = (rank - cell.before) as f64 / (cell.count + 1) as f64;
-        (cell.lower + (cell.upper - cell.lower) * share).clamp(self.min, self.max)
+        let width = cell.upper - cell.lower;
+        let value = if width.is_finite() { cell.lower + width * share } else { cell.lower * (1.0 - share) + cell.upper * share };
+        value.clamp(self.min, self.max)
     }
 
     /// The fraction of the values below `x`, in [0, 1].
@@ -85,7 +89,13 @@ impl Distribution {
     fn fraction(&self, x: f64, is_before: impl Fn(&Cell) -> bool) -> f64 {
         let position = self.cells.partition_point(is_before);
         let Some(cell) = self.cells.get(position) else { return 1.0 };
-        let share = if x > cell.lower && cell.lower < cell.upper { (x - cell.lower) / (cell.upper - cell.lower) } else { 0.0 };
+        let (width, part) = (cell.upper - cell.lower, x - cell.lower);
+        let share = if part > 0.0 && width > 0.0 {
+            // In halves, where the whole is beyond the range of doubles.
+            if width.is_finite() { part / width } else { (x / 2.0 - cell.lower / 2.0) / (cell.upper / 2.0 - cell.lower / 2.0) }
+        } else {
+            0.0
+        };
         (cell.before as f64 + cell.count as f64 * share) / self.n as f64
     }
 }

@@ -25,8 +25,11 @@ const MOST_TERMS: u32 = 20_000;
 /// Oracle: `scipy.stats.ncx2.sf(x, df, nc)`.
 pub fn noncentral_chi_squared(x: f64, degrees_of_freedom: u32, noncentrality: f64) -> f64 {
     let mean = noncentrality / 2.0;
-    if mean <= 0.0 {
+    if mean.is_nan() || mean <= 0.0 {
         return chi_squared(x, degrees_of_freedom);
+    }
+    if mean.is_infinite() {
+        return 1.0;
     }
     let (mut total, mut weights) = (0.0, 0.0);
     for k in 0..MOST_TERMS {
@@ -53,6 +56,8 @@ pub fn ln_binomial(n: f64, k: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -65,6 +70,45 @@ mod tests {
         ] {
             let found = noncentral_chi_squared(x, degrees_of_freedom, noncentrality);
             assert!((found - expected).abs() < 1e-9, "{x} {degrees_of_freedom} {noncentrality}: {found}");
+        }
+    }
+
+    #[test]
+    fn every_argument_has_an_answer() {
+        let numbers = [f64::NEG_INFINITY, -1.0, -0.0, 5e-324, 1e-9, 1.0, 1e9, f64::MAX, f64::INFINITY, f64::NAN];
+        for x in numbers {
+            assert!((0.0..=1.0).contains(&normal_two_sided(x)), "{x}");
+            for degrees_of_freedom in [0, 1, 2, 50, 10_000, u32::MAX] {
+                let p = chi_squared(x, degrees_of_freedom);
+                assert!((0.0..=1.0).contains(&p), "{x} {degrees_of_freedom}: {p}");
+            }
+            for noncentrality in numbers {
+                let p = noncentral_chi_squared(x, 3, noncentrality);
+                assert!((0.0..=1.0).contains(&p), "{x} {noncentrality}: {p}");
+            }
+        }
+    }
+
+    /// Of rounding.
+    const SLACK: f64 = 1e-9;
+
+    fn falls(before: f64, after: f64) -> bool {
+        (0.0..=1.0).contains(&before) && (0.0..=1.0).contains(&after) && after <= before * (1.0 + SLACK) + f64::MIN_POSITIVE
+    }
+
+    proptest! {
+        #[test]
+        fn tails_fall_with_what_is_exceeded_and_rise_with_the_degrees_of_freedom(
+            (x, more) in (0.0..2_000.0_f64, 0.0..500.0_f64), degrees_of_freedom in 1_u32..400, noncentrality in 0.0..300.0_f64,
+        ) {
+            let chi = |x| chi_squared(x, degrees_of_freedom);
+            prop_assert!(falls(chi(x), chi(x + more)));
+            prop_assert!(falls(chi_squared(x, degrees_of_freedom + 1), chi(x)));
+            let noncentral = |x, noncentrality| noncentral_chi_squared(x, degrees_of_freedom, noncentrality);
+            // The mixture leaves out what is below 1e-12.
+            prop_assert!(noncentral(x + more, noncentrality) <= noncentral(x, noncentrality) + 1e-9);
+            prop_assert!(noncentral(x, noncentrality) <= noncentral(x, noncentrality + more) + 1e-9);
+            prop_assert!(falls(normal_two_sided(x / 50.0), normal_two_sided((x + more) / 50.0)));
         }
     }
 }

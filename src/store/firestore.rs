@@ -21,7 +21,7 @@ mod outbox;
 mod silence;
 
 use chrono::{DateTime, Utc};
-use firestore::{FirestoreDb, FirestoreDocument};
+use firestore::FirestoreDocument;
 
 use super::lifecycle::{StoredSignal, Taken, replay};
 use super::outbox::{Draft, MessageKey};
@@ -29,7 +29,7 @@ use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
 use crate::decision::signal::Moved;
 use crate::report::PastRun;
 use client::Client;
-use document::{MessageDocument, RunDocument, SignalDocument, comparable, id, moment, unchanged};
+use document::{MessageDocument, RunDocument, SignalDocument, Stored as _, comparable, id, moment, unchanged};
 pub use fault::FirestoreError;
 use fault::{Fault, FaultKind};
 pub use feedback::FirestoreFeedback;
@@ -67,7 +67,10 @@ impl FirestoreStore {
         let document = RunDocument::new(run).map_err(|fault| Box::new(self.client.error(ACTION, fault)))?;
         let (collection, parent) = (self.collection("runs"), self.of_series(&run.series));
         let write = || async {
-            let update = self.client.db.fluent().update().in_col(&collection).document_id(moment(run.outcome.window_end));
+            let id = moment(run.outcome.window_end);
+            let query = self.client.db.fluent().select().by_id_in(&collection).parent(&parent);
+            query.one(&id).await?.as_ref().map(RunDocument::check).transpose()?;
+            let update = self.client.db.fluent().update().in_col(&collection).document_id(&id);
             let _: RunDocument = update.parent(&parent).object(&document).execute().await?;
             Ok(())
         };
@@ -81,8 +84,8 @@ impl FirestoreStore {
             let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
             let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").less_than(end.clone())]));
             let newest = query.order(|order| order.fields([order.field("windowEnd").desc()])).limit(limit);
-            let documents: Vec<RunDocument> = newest.obj().query().await?;
-            documents.iter().rev().map(RunDocument::outcome).collect()
+            let documents = newest.query().await?;
+            documents.iter().rev().map(|document| RunDocument::read(document)?.outcome()).collect()
         };
         Ok(self.client.call("read past runs from", read).await?)
     }
@@ -134,7 +137,7 @@ impl FirestoreStore {
             // One in shadow is taken out of it when it is to be sent.
             let is_new = match &known {
                 None => true,
-                Some(known) => FirestoreDb::deserialize_doc_to::<MessageDocument>(known)?.is_shadow() && !draft.is_shadow,
+                Some(known) => MessageDocument::read(known)?.is_shadow() && !draft.is_shadow,
             };
             if is_new {
                 new.push((id, MessageDocument::new(step, &key, &draft), unchanged(known.as_ref())?));
@@ -154,7 +157,7 @@ impl FirestoreStore {
 }
 
 fn stored_signal(document: &FirestoreDocument) -> Result<Option<StoredSignal>, Fault> {
-    FirestoreDb::deserialize_doc_to::<SignalDocument>(document)?.stored()
+    SignalDocument::read(document)?.stored()
 }
 
 fn message_id(key: &MessageKey) -> String {

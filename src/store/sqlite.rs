@@ -61,9 +61,15 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
 ",
     // Until now no message was ever made or sent, so that nobody knows of an open signal: signals begin anew, in a form that remembers who
-    // was told, and messages tell the readings of one window apart.
+    // was told, and messages tell the readings of one window apart. The first files of version 2 had signals of any length: both tables are
+    // made anew, whatever they were.
     "
-DELETE FROM signal;
+DROP TABLE signal;
+CREATE TABLE signal (
+    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL,
+    state TEXT NOT NULL, expire_at TEXT NOT NULL,
+    PRIMARY KEY (job, environment, length_s, name)
+) STRICT;
 DROP TABLE outbox;
 CREATE TABLE outbox (
     job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL,

@@ -4,7 +4,8 @@
 //! silently become a text, and the time-to-live policy would never see it. What only this program reads is JSON text.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use firestore::{FirestoreDocument, FirestoreWritePrecondition, timestamp_utils};
+use firestore::{FirestoreDb, FirestoreDocument, FirestoreWritePrecondition, timestamp_utils};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultKind};
@@ -13,7 +14,29 @@ use crate::store::lifecycle::{SignalRecord, StoredSignal, expiry, to_micros};
 use crate::store::outbox::{Claim, Draft, LastAttempt, MessageKey, MessageStatus};
 use crate::store::{RunRecord, Scope, Series, Silence, Step};
 
-/// The version of the documents. A document of a newer one is an error, never a guess; there is no older one.
+/// A document as Firestore holds it.
+pub(super) trait Stored: DeserializeOwned {
+    /// A document of a newer one is an error, never a guess, and is not written over.
+    const VERSION: i64;
+
+    /// Reads a document. What a newer one holds beside its version is not looked at.
+    fn read(document: &FirestoreDocument) -> Result<Self, Fault> {
+        Self::check(document)?;
+        Ok(FirestoreDb::deserialize_doc_to(document)?)
+    }
+
+    /// Fails when the document is of a newer version.
+    fn check(document: &FirestoreDocument) -> Result<(), Fault> {
+        #[derive(Deserialize)]
+        struct VersionOnly {
+            version: i64,
+        }
+        let VersionOnly { version } = FirestoreDb::deserialize_doc_to(document)?;
+        supported(version, Self::VERSION)
+    }
+}
+
+/// The version of the documents; there is no older one.
 const VERSION: i64 = 1;
 
 /// The version of a signal's document: the first one did not remember who was told, because nobody ever was; it counts as absent.
@@ -43,6 +66,10 @@ pub(super) struct RunDocument {
     expire_at: DateTime<Utc>,
 }
 
+impl Stored for RunDocument {
+    const VERSION: i64 = VERSION;
+}
+
 impl RunDocument {
     pub(super) fn new(run: &RunRecord) -> Result<Self, Fault> {
         Ok(Self {
@@ -64,7 +91,6 @@ impl RunDocument {
     }
 
     pub(super) fn outcome(&self) -> Result<PastRun, Fault> {
-        supported(self.version, VERSION)?;
         Ok(serde_json::from_str(&self.outcome)?)
     }
 }
@@ -84,6 +110,10 @@ pub(super) struct SignalDocument {
     expire_at: DateTime<Utc>,
 }
 
+impl Stored for SignalDocument {
+    const VERSION: i64 = SIGNAL_VERSION;
+}
+
 impl SignalDocument {
     pub(super) fn new(step: &Step, record: &SignalRecord) -> Result<Self, Fault> {
         Ok(Self {
@@ -97,7 +127,6 @@ impl SignalDocument {
     }
 
     pub(super) fn stored(&self) -> Result<Option<StoredSignal>, Fault> {
-        supported(self.version, SIGNAL_VERSION)?;
         if self.version < SIGNAL_VERSION {
             return Ok(None);
         }
@@ -136,6 +165,10 @@ pub(super) struct MessageDocument {
     pub(super) expire_at: DateTime<Utc>,
 }
 
+impl Stored for MessageDocument {
+    const VERSION: i64 = VERSION;
+}
+
 impl MessageDocument {
     pub(super) fn new(step: &Step, key: &MessageKey, draft: &Draft) -> Self {
         Self {
@@ -172,7 +205,6 @@ impl MessageDocument {
     }
 
     pub(super) fn status(&self) -> Result<MessageStatus, Fault> {
-        supported(self.version, VERSION)?;
         Ok(MessageStatus {
             signal: serde_json::from_value(self.signal.clone().into())?,
             transition: serde_json::from_value(self.transition.clone().into())?,
@@ -195,7 +227,6 @@ impl MessageDocument {
 
     /// The message as the holder of the latest claim has it; `last_attempt` is how the one before ended.
     pub(super) fn claim(&self, scope: &Scope, last_attempt: LastAttempt) -> Result<Claim, Fault> {
-        supported(self.version, VERSION)?;
         Ok(Claim {
             key: self.key(scope)?,
             payload: serde_json::from_str(&self.payload)?,
@@ -221,6 +252,10 @@ pub(super) struct SilenceDocument {
     expire_at: DateTime<Utc>,
 }
 
+impl Stored for SilenceDocument {
+    const VERSION: i64 = VERSION;
+}
+
 impl SilenceDocument {
     pub(super) fn new(silence: &Silence) -> Self {
         let Silence { signal, created_at, until, reason, .. } = silence;
@@ -235,7 +270,6 @@ impl SilenceDocument {
     }
 
     pub(super) fn silence(&self, scope: &Scope) -> Result<Silence, Fault> {
-        supported(self.version, VERSION)?;
         Ok(Silence {
             scope: scope.clone(),
             signal: serde_json::from_value(self.signal.clone().into())?,

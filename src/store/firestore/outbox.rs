@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use firestore::{FirestoreDocument, FirestoreWritePrecondition};
 
-use super::document::{MessageDocument, comparable, unchanged};
+use super::document::{MessageDocument, Stored as _, comparable, unchanged};
 use super::fault::{Fault, FaultKind, FirestoreError};
 use super::{FirestoreStore, message_id};
 use crate::store::lifecycle::to_micros;
@@ -22,7 +22,7 @@ impl Read {
     fn of(document: &FirestoreDocument) -> Result<Self, Fault> {
         Ok(Self {
             id: document.name.rsplit('/').next().unwrap_or_default().to_owned(),
-            message: firestore::FirestoreDb::deserialize_doc_to(document)?,
+            message: MessageDocument::read(document)?,
             unchanged: unchanged(Some(document))?,
         })
     }
@@ -112,9 +112,10 @@ impl FirestoreStore {
             let end = comparable(to_micros(window_end))?;
             let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
             let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").equal(end.clone())]));
-            let mut documents: Vec<MessageDocument> = query.obj().query().await?;
-            documents.sort_by_key(MessageDocument::revision);
-            documents.iter().filter(|message| message.is_of(series)).map(MessageDocument::status).collect()
+            let documents = query.query().await?;
+            let mut messages = documents.iter().map(MessageDocument::read).collect::<Result<Vec<_>, Fault>>()?;
+            messages.sort_by_key(MessageDocument::revision);
+            messages.iter().filter(|message| message.is_of(series)).map(MessageDocument::status).collect()
         };
         Ok(self.client.call("read messages from", read).await?)
     }

@@ -1,7 +1,7 @@
 //! Silences in Firestore.
 
 use super::FirestoreStore;
-use super::document::{SilenceDocument, id, moment};
+use super::document::{SilenceDocument, Stored as _, id, moment};
 use crate::store::{Scope, Silence, StoreError};
 
 impl FirestoreStore {
@@ -22,8 +22,8 @@ impl FirestoreStore {
         let read = || async {
             let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
             let query = query.order(|order| order.fields([order.field("createdAt").desc()]));
-            let documents: Vec<SilenceDocument> = query.obj().query().await?;
-            documents.iter().map(|document| document.silence(scope)).collect()
+            let documents = query.query().await?;
+            documents.iter().map(|document| SilenceDocument::read(document)?.silence(scope)).collect()
         };
         Ok(self.client.call("read silences from", read).await?)
     }
