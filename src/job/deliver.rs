@@ -197,7 +197,8 @@ async fn send(senders: &Senders, channel: &str, notification: &Notification, env
         }
         Some(Err(problem)) => Err(Failure::new("misconfigured", problem.clone())),
         Some(Ok(channel)) => channel.send(notification, envelope).await.map_err(|error| {
-            let text = crate::error::with_causes(&error);
+            let (what, remedy) = (crate::error::with_causes(&error), error.remedy());
+            let text = if remedy.is_empty() { what } else { format!("{what}; {remedy}") };
             // Some receivers of a mail have it: they would get it again with every attempt for the others.
             let is_partial = error.fault == Fault::Refused && error.may_have_arrived();
             Failure { kind: kind_of(&error), text, most_attempts: if is_partial { 1 } else { MOST_ATTEMPTS } }
