@@ -141,10 +141,15 @@ impl Download {
         }
     }
 
-    /// All that is left.
+    /// All that is left; of an object whose size is not told, no more than downloads may take in memory.
     pub async fn collect(mut self) -> Result<Bytes, ServiceError> {
+        let most = self.bucket.client.budget().bytes();
         let mut bytes = Vec::new();
         while let Some(chunk) = self.next().await? {
+            if self.end.is_none() && self.position > most {
+                let detail = format!("its size is not told, and it is larger than run.max_download_bytes = {most}");
+                return Err(self.bucket.asked("read", &self.key).failed(Fault::Unexpected, detail));
+            }
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes.into())
