@@ -44,6 +44,8 @@ impl Senders {
 #[derive(Debug, Default)]
 pub struct Delivered {
     pub sent: u32,
+    /// Every message that this run has had in its hands.
+    pub claimed: Vec<MessageKey>,
     /// In words, one for each message that could not be delivered and is kept.
     pub failures: Vec<String>,
     /// In words, one for each message that nobody tries to deliver any more.
@@ -114,6 +116,7 @@ pub async fn deliver(
             }
             break;
         }
+        delivered.claimed.push(claim.key.clone());
         let result = attempt(senders, &claim, attachment).await;
         let now = (invocation.clock)();
         let marked = match result {
