@@ -225,7 +225,11 @@ pub struct WebhookChannel {
 /// Where runs and the states of signals are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Store {
-    Sqlite { path: String },
+    /// `timeout`: how long is waited in all for others who hold the file.
+    Sqlite {
+        path: String,
+        timeout: std::time::Duration,
+    },
     Firestore(FirestoreSettings),
 }
 

@@ -11,7 +11,7 @@ pub mod outbox;
 pub mod sqlite;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -33,7 +33,7 @@ pub enum StoreError {
     Newer { path: String, found: i64, supported: i64 },
     #[error("cannot {action} the state store `{path}`{}", sqlite::remedy(.source))]
     Sqlite { action: &'static str, path: String, source: rusqlite::Error },
-    #[error("the state store `{path}` holds a record that cannot be read")]
+    #[error("the state store `{path}` holds a record that cannot be read (move the file away, or set another store.path)")]
     Damaged { path: String, source: serde_json::Error },
     #[error(transparent)]
     Firestore(#[from] Box<FirestoreError>),
@@ -120,14 +120,14 @@ pub enum StateStore {
 }
 
 impl StateStore {
-    /// Opens the embedded store, and creates it where it is missing.
-    pub async fn sqlite(path: String) -> Result<Self, StoreError> {
-        Self::wrap(move || SqliteStore::open(&path)).await
+    /// Opens the embedded store, and creates it where it is missing. `patience` is how long is waited in all for others who hold the file.
+    pub async fn sqlite(path: String, patience: Duration) -> Result<Self, StoreError> {
+        Self::wrap(move || SqliteStore::open(&path, patience)).await
     }
 
     /// Opens the embedded store for reading only; an empty one in memory where it is missing.
-    pub async fn sqlite_read_only(path: String) -> Result<Self, StoreError> {
-        Self::wrap(move || SqliteStore::open_read_only(&path)).await
+    pub async fn sqlite_read_only(path: String, patience: Duration) -> Result<Self, StoreError> {
+        Self::wrap(move || SqliteStore::open_read_only(&path, patience)).await
     }
 
     /// Connects to Firestore. Nothing is written: collections come into being with their first document.
@@ -255,5 +255,14 @@ async fn locked<T: Send + 'static>(
 ) -> Result<T, StoreError> {
     let store = Arc::clone(store);
     // A panic in another call leaves the connection as its last transaction left it.
-    blocking(move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))).await
+    blocking(move || {
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = Instant::now();
+        let result = work(&mut store);
+        if let Err(error) = &result {
+            store.waited(began.elapsed(), error);
+        }
+        result
+    })
+    .await
 }

@@ -56,7 +56,7 @@ fn the_files_of_this_repository_load() {
     assert_eq!(local.window.anchor, Anchor::Latest);
     assert!(local.logs.date_slack.is_zero());
     assert!(matches!(&local.features.include, Include::Named(names) if names.len() == 16));
-    assert_eq!(local.store, Store::Sqlite { path: "drift-check.db".to_owned() });
+    assert_eq!(local.store, Store::Sqlite { path: "drift-check.db".to_owned(), timeout: std::time::Duration::from_secs(20) });
 
     let (production, _) = load_file(PRODUCTION).unwrap();
     let notifying: Vec<String> =

@@ -34,6 +34,7 @@ mod emulator;
 mod end_to_end;
 mod every_setup;
 mod failing_disk;
+mod faults;
 #[path = "support/faulty.rs"]
 mod faulty;
 mod feedback_contract;

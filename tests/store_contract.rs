@@ -22,7 +22,10 @@ enum Place {
 impl Place {
     async fn open(&self) -> StateStore {
         match self {
-            Self::Sqlite(folder) => StateStore::sqlite(folder.path().join("state.db").display().to_string()).await.unwrap(),
+            Self::Sqlite(folder) => {
+                let path = folder.path().join("state.db").display().to_string();
+                StateStore::sqlite(path, std::time::Duration::from_secs(10)).await.unwrap()
+            }
             Self::Firestore(settings) => StateStore::firestore(settings.clone()).await.unwrap(),
         }
     }

@@ -261,15 +261,16 @@ impl Reader<'_> {
     }
 
     fn store(&mut self) -> Store {
+        let timeout = self.parsed("store.timeout", Length::from_hours(1)).delta().to_std().unwrap_or_default();
         match self.text("store.kind").as_str() {
             "firestore" => Store::Firestore(FirestoreSettings {
                 project: self.text("store.project"),
                 database: self.text("store.database"),
                 collection_prefix: self.text("store.collection_prefix"),
                 endpoint: self.optional("store.endpoint"),
-                timeout: self.parsed("store.timeout", Length::from_hours(1)).delta().to_std().unwrap_or_default(),
+                timeout,
             }),
-            _ => Store::Sqlite { path: self.text("store.path") },
+            _ => Store::Sqlite { path: self.text("store.path"), timeout },
         }
     }
 }

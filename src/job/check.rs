@@ -344,8 +344,8 @@ pub async fn needed_store(
 
 pub async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {
     match &config.store {
-        Store::Sqlite { path } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone()).await,
-        Store::Sqlite { path } => StateStore::sqlite(path.clone()).await,
+        Store::Sqlite { path, timeout } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone(), *timeout).await,
+        Store::Sqlite { path, timeout } => StateStore::sqlite(path.clone(), *timeout).await,
         // Opening it writes nothing, and a dry run only reads.
         Store::Firestore(settings) => StateStore::firestore(settings.clone()).await,
     }

@@ -44,6 +44,8 @@ impl Senders {
 #[derive(Debug, Default)]
 pub struct Delivered {
     pub sent: u32,
+    /// Every message that this run has had in its hands.
+    pub claimed: Vec<MessageKey>,
     /// In words, one for each message that could not be delivered and is kept.
     pub failures: Vec<String>,
     /// In words, one for each message that nobody tries to deliver any more.
@@ -114,6 +116,7 @@ pub async fn deliver(
             }
             break;
         }
+        delivered.claimed.push(claim.key.clone());
         let result = attempt(senders, &claim, attachment).await;
         let now = (invocation.clock)();
         let marked = match result {
@@ -200,7 +203,8 @@ async fn send(senders: &Senders, channel: &str, notification: &Notification, env
         }
         Some(Err(problem)) => Err(Failure::new("misconfigured", problem.clone())),
         Some(Ok(channel)) => channel.send(notification, envelope).await.map_err(|error| {
-            let text = crate::error::with_causes(&error);
+            let (what, remedy) = (crate::error::with_causes(&error), error.remedy());
+            let text = if remedy.is_empty() { what } else { format!("{what}; {remedy}") };
             // Some receivers of a mail have it: they would get it again with every attempt for the others.
             let is_partial = error.fault == Fault::Refused && error.may_have_arrived();
             Failure { kind: kind_of(&error), text, most_attempts: if is_partial { 1 } else { MOST_ATTEMPTS } }

@@ -48,8 +48,11 @@ impl Failures {
         if let Some(error) = &self.again {
             tracing::error!("The report was published, but not what became of its messages: {}", with_causes(error));
         }
-        for failure in self.untold.kept.iter().chain(&self.untold.lost) {
-            tracing::error!("A message could not be delivered: {failure}");
+        for failure in &self.untold.kept {
+            tracing::error!("A message could not be delivered, and is tried again by the next run: {failure}");
+        }
+        for failure in &self.untold.lost {
+            tracing::error!("A message could not be delivered, and is not tried again: {failure}");
         }
     }
 

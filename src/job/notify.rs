@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::decision::signal::{SignalMode, SignalName, SignalReport};
 use crate::notify::Envelope;
 use crate::report::{Report, html};
+use crate::store::outbox::MessageKey;
 use crate::store::{Series, StateStore, StoreError};
 
 /// Whether any signal notifies.
@@ -53,28 +54,35 @@ impl Telling<'_> {
         if self.invocation.options.no_notify {
             return untold;
         }
-        let senders = self.senders();
+        let (senders, mut loose) = (self.senders(), self.loose.to_vec());
         let attachment = report.map(|report| Attachment {
             window_end: crate::store::to_micros(self.window_end),
             html: LazyLock::new(Box::new(move || Bytes::from(html::render(report).into_bytes()))),
         });
         if let Some(store) = self.store {
             let scope = self.series.scope();
-            let Delivered { failures, abandoned, store: error, sent } =
+            let Delivered { failures, abandoned, store: error, sent, claimed } =
                 deliver(self.config, self.invocation, &senders, store, &scope, &self.silenced, attachment.as_ref()).await;
             if sent > 0 {
                 tracing::info!(messages.sent = sent, "messages were delivered");
             }
             (untold.kept, untold.lost) = (failures, abandoned);
+            // What was thought to be lost with an answer of the store was there after all.
+            loose.retain(|message| !claimed.iter().any(|key| self.is_about(key, message)));
             if let Some(error) = error {
                 failure.get_or_insert(error);
             }
         }
-        if !self.loose.is_empty() {
+        if !loose.is_empty() {
             let key = self.window_end.to_rfc3339();
-            untold.lost.extend(deliver_loose(&senders, self.loose, &key, attachment.as_ref()).await);
+            untold.lost.extend(deliver_loose(&senders, &loose, &key, attachment.as_ref()).await);
         }
         untold
+    }
+
+    fn is_about(&self, key: &MessageKey, Loose { channel, notification }: &Loose) -> bool {
+        let end = crate::store::to_micros(self.window_end);
+        (key.signal, key.channel.as_str(), key.window_end) == (notification.signal, channel.as_str(), end)
     }
 
     /// Puts what the outbox knows of this window's messages into the report; whether that changed anything.

@@ -1,7 +1,9 @@
 //! Email: who gets it, over which server, and under which conditions a message counts as delivered.
 //!
-//! The one place that names lettre is this folder: `message.rs` writes a message, `smtp.rs` hands it over.
+//! The one place that names lettre is this folder: `message.rs` writes a message, `smtp.rs` hands it over, `limited.rs` is
+//! the line between.
 
+mod limited;
 mod message;
 mod page;
 mod smtp;

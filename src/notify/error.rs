@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use rustls::AlertDescription;
 use thiserror::Error;
 
 use super::ChannelName;
@@ -83,6 +84,26 @@ impl SendError {
         }
     }
 
+    /// What to look at; empty where only time helps, or where it is said already.
+    pub fn remedy(&self) -> &'static str {
+        match (&self.fault, self.channel) {
+            (Fault::Login, _) => "check channels.email.username and channels.email.password",
+            (Fault::Tls, _) => "check its certificate, or name its authority in channels.ca_file",
+            (Fault::Refused, _) => "check the settings under channels.email",
+            (Fault::Connection | Fault::Timeout, _) => "check the network and the address",
+            (Fault::Answer(_), _) | (Fault::Status(400..=407 | 409..=428 | 430..=499), ChannelName::Slack) => {
+                "check what channels.slack.webhook refers to"
+            }
+            (Fault::Status(400..=407 | 409..=428 | 430..=499), ChannelName::Pagerduty) => {
+                "check channels.pagerduty.endpoint and what channels.pagerduty.key refers to"
+            }
+            (Fault::Status(400..=407 | 409..=428 | 430..=499), ChannelName::Webhook) => {
+                "check what channels.webhook.url and channels.webhook.secret refer to"
+            }
+            _ => "",
+        }
+    }
+
     /// Whether the message may have been taken: the other side had all of it, and no receipt came. Who sends it again says so.
     pub fn may_have_arrived(&self) -> bool {
         self.arrived
@@ -115,13 +136,17 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
 /// How much of a text from outside is repeated; more than a sentence or two is page furniture.
 pub(super) const SHOWN_CHARS: usize = 300;
 
-/// Whether TLS is why a connection failed: a certificate that is not trusted, expired, or of somebody else; no common version.
+/// Whether TLS is why a connection failed: a certificate that is not trusted, expired, or of somebody else; no common version. Bytes that
+/// were changed on their way are a connection that broke.
 pub(super) fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         // An I/O error's own cause is the cause of what it wraps: what it wraps must be asked for.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_tls(wrapped)) {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return !matches!(error, rustls::Error::DecryptError | rustls::Error::AlertReceived(AlertDescription::BadRecordMac));
+        }
+        if wrapped.is_some_and(|wrapped| is_tls(wrapped)) {
             return true;
         }
         next = error.source();

@@ -64,7 +64,10 @@ impl Slack {
                 408 | 429 | 500..=599 => Fault::Status(answer.status),
                 status => word(&text).map_or(Fault::Status(status), Fault::Answer),
             };
-            Err(answer.refused(fault, &text))
+            // In other words than Slack's, success says nothing of the message.
+            let is_unclear = (200..300).contains(&answer.status) && !matches!(fault, Fault::Answer(_));
+            let refused = answer.refused(fault, &text);
+            Err(if is_unclear { refused.perhaps_arrived(true) } else { refused })
         })
         .await
     }

@@ -19,7 +19,7 @@ pub use feedback::SqliteFeedback;
 /// The version of the tables. A newer file is refused, an older one is brought up to date.
 const VERSION: i64 = 3;
 
-/// How long another process may hold the file before we give up.
+/// How long the service may hold the file of its feedback before we give up.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Pages of an older file that are copied at a time.
@@ -91,38 +91,40 @@ CREATE TABLE silence (
 pub struct SqliteStore {
     connection: Connection,
     path: String,
+    /// How long is still waited, over all calls, for others who hold the file: who holds it must not hang the run once a call.
+    patience: Duration,
 }
 
 impl SqliteStore {
-    pub fn open(path: &str) -> Result<Self, StoreError> {
-        Self::prepare(path, Connection::open(path))
+    pub fn open(path: &str, patience: Duration) -> Result<Self, StoreError> {
+        Self::prepare(path, Connection::open(path), patience)
     }
 
     /// A file that is not there is an empty store in memory: nothing is created.
-    pub fn open_read_only(path: &str) -> Result<Self, StoreError> {
+    pub fn open_read_only(path: &str, patience: Duration) -> Result<Self, StoreError> {
         if std::fs::exists(path).unwrap_or(false) {
-            let store = Self::connect(path, Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+            let store = Self::connect(path, Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY), patience)?;
             // An older file is read by a copy of it in memory that is brought up to date: nothing is written where it lies.
             if store.version()? > 0 {
                 return store.upgraded_copy();
             }
         }
-        Self::prepare(path, Connection::open_in_memory())
+        Self::prepare(path, Connection::open_in_memory(), patience)
     }
 
-    fn connect(path: &str, connection: rusqlite::Result<Connection>) -> Result<Self, StoreError> {
+    fn connect(path: &str, connection: rusqlite::Result<Connection>, patience: Duration) -> Result<Self, StoreError> {
         let error = |source| StoreError::Sqlite { action: "open", path: path.to_owned(), source };
         let connection = connection.map_err(error)?;
-        connection.busy_timeout(BUSY).map_err(error)?;
-        let store = Self { connection, path: path.to_owned() };
+        connection.busy_timeout(patience).map_err(error)?;
+        let store = Self { connection, path: path.to_owned(), patience };
         match store.version()? {
             found if found > VERSION => Err(StoreError::Newer { path: path.to_owned(), found, supported: VERSION }),
             _ => Ok(store),
         }
     }
 
-    fn prepare(path: &str, connection: rusqlite::Result<Connection>) -> Result<Self, StoreError> {
-        let mut store = Self::connect(path, connection)?;
+    fn prepare(path: &str, connection: rusqlite::Result<Connection>, patience: Duration) -> Result<Self, StoreError> {
+        let mut store = Self::connect(path, connection, patience)?;
         if store.version()? < VERSION {
             migrate(&mut store.connection).map_err(|source| store.failed("create", source))?;
         }
@@ -139,7 +141,17 @@ impl SqliteStore {
             rusqlite::backup::Backup::new(&self.connection, &mut copy)?.run_to_completion(PAGES_AT_A_TIME, Duration::ZERO, None)?;
             Ok(copy)
         };
-        Self::prepare(&self.path, copy())
+        Self::prepare(&self.path, copy(), self.patience)
+    }
+
+    /// A call has failed after so long: what it waited for others is not waited again.
+    pub fn waited(&mut self, waited: Duration, error: &StoreError) {
+        let is_busy = |source: &rusqlite::Error| matches!(source.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
+        if matches!(error, StoreError::Sqlite { source, .. } if is_busy(source)) {
+            self.patience = self.patience.saturating_sub(waited);
+            // Without it, the next call waits as long as before, which is no error of its own.
+            drop(self.connection.busy_timeout(self.patience));
+        }
     }
 
     fn failed(&self, action: &'static str, source: rusqlite::Error) -> StoreError {
@@ -245,6 +257,23 @@ impl SqliteStore {
     }
 }
 
+/// What to do about a failure, in brackets; nothing where it has no name.
+pub(super) fn remedy(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            " (another process holds it: run again when that is over; store.timeout says how long to wait)"
+        }
+        Some(ErrorCode::DiskFull) => " (its disk is full: make room and run again)",
+        Some(ErrorCode::SystemIoFailure) => " (its disk cannot be read or written: see whether it is full, and run again)",
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => " (let the job write to the file and to its folder)",
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            " (move the file away, with what it remembers, or set another store.path)"
+        }
+        Some(ErrorCode::CannotOpen) => " (store.path must be a file, in a folder that the job may write to)",
+        _ => "",
+    }
+}
+
 fn stored_signal(connection: &Connection, step: &Step, path: &str) -> Result<Option<StoredSignal>, StoreError> {
     let Series { job, environment, length_s } = &step.series;
     let stored: Option<(String, String, String)> = connection
@@ -311,13 +340,13 @@ mod tests {
     fn a_newer_file_is_refused_and_reading_creates_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db").display().to_string();
-        SqliteStore::open_read_only(&path).unwrap();
+        SqliteStore::open_read_only(&path, BUSY).unwrap();
         assert!(!std::fs::exists(&path).unwrap());
-        let store = SqliteStore::open(&path).unwrap();
+        let store = SqliteStore::open(&path, BUSY).unwrap();
         store.connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(SqliteStore::open(&path), Err(StoreError::Newer { found: 4, .. })));
-        assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Newer { .. })));
+        assert!(matches!(SqliteStore::open(&path, BUSY), Err(StoreError::Newer { found: 4, .. })));
+        assert!(matches!(SqliteStore::open_read_only(&path, BUSY), Err(StoreError::Newer { .. })));
     }
 
     #[test]
@@ -337,9 +366,13 @@ mod tests {
         drop(old);
         let series = Series { job: "j".to_owned(), environment: "e".to_owned(), length_s: 60 };
         let later = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        assert_eq!(SqliteStore::open_read_only(&path).unwrap().past_runs(&series, later, 9).unwrap().len(), 1, "without a change");
+        assert_eq!(
+            SqliteStore::open_read_only(&path, BUSY).unwrap().past_runs(&series, later, 9).unwrap().len(),
+            1,
+            "without a change"
+        );
         assert_eq!(Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(1));
-        let mut store = SqliteStore::open(&path).unwrap();
+        let mut store = SqliteStore::open(&path, BUSY).unwrap();
         assert_eq!(store.past_runs(&series, later, 9).unwrap().len(), 1);
         let expire_at: String = store.connection.query_row("SELECT expire_at FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(expire_at, "2026-05-01T18:00:00.000000Z");
@@ -357,6 +390,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
         std::fs::write(&path, "not a database, but long enough to look like a file of one ".repeat(20)).unwrap();
-        assert!(matches!(SqliteStore::open(&path.display().to_string()), Err(StoreError::Sqlite { .. })));
+        assert!(matches!(SqliteStore::open(&path.display().to_string(), BUSY), Err(StoreError::Sqlite { .. })));
+    }
+
+    #[test]
+    fn who_holds_the_file_is_waited_for_once_and_not_once_a_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db").display().to_string();
+        let patience = Duration::from_millis(300);
+        let mut store = SqliteStore::open(&path, patience).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let began = std::time::Instant::now();
+        for _ in 0..5 {
+            let called = std::time::Instant::now();
+            let error = store.begin().map(drop).unwrap_err();
+            store.waited(called.elapsed(), &error);
+            assert!(error.to_string().contains("another process holds it"), "{error}");
+        }
+        assert!((patience..patience * 4).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 }

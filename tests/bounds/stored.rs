@@ -82,7 +82,7 @@ fn a_listing_without_end_is_refused() {
     let (ran, peak) = measured::check(&workspace, &[]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert_bounded(peak);
-    for part in ["cannot list gs://logs/reference/", "the answer has more than 16777216 bytes: check bucket.endpoint"] {
+    for part in ["cannot list gs://logs/reference/", "is longer than 33554432 bytes: check bucket.endpoint"] {
         assert!(ran.stderr.contains(part), "{}", ran.stderr);
     }
 }

@@ -20,10 +20,11 @@ use crate::credentials::{Identity, STORAGE};
 use crate::retry::Policy;
 
 const PUBLIC_ENDPOINT: &str = "https://storage.googleapis.com";
-/// A page of a listing has a thousand objects of about a kilobyte.
-const MOST_ANSWER_BYTES: usize = 16 << 20;
 /// No single attempt waits longer than this for the next sign of life.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+/// The longest answer of the JSON API that is read, in bytes: a page of a listing, whose 1,000 objects may have 8 KiB of metadata each, is
+/// far shorter.
+const LONGEST_ANSWER: usize = 32 << 20;
 
 pub struct Client {
     endpoint: String,
@@ -97,37 +98,44 @@ impl Client {
             // One request, which is whole or is not: reports and profiles are small.
             .with_resumable_upload_threshold(usize::MAX);
         let storage = builder.build().await.map_err(|error| asked.failed(Fault::Unexpected, error.to_string()))?;
-        let http =
-            reqwest::Client::builder().connect_timeout(self.silence()).build().map_err(|error| asked.of_connection(error))?;
+        // As the vendor's: what another host says of a bucket is not believed.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(self.silence());
+        let http = http.build().map_err(|error| asked.of_connection(error))?;
         Ok(Connected { storage, http, credentials })
     }
 
-    /// One request of the JSON API, without retries: the body of a success.
+    /// One request of the JSON API, without retries: the body of a success. It may take its time as long as bytes arrive.
     pub(super) async fn get_json(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<Bytes, ServiceError> {
         let call = async {
-            let connected = self.connected(asked).await?;
-            #[expect(clippy::default_trait_access, reason = "its type is of a crate that is not named here")]
-            let headers = Box::pin(connected.credentials.headers(Default::default()));
-            let headers: HeaderMap = match headers.await {
-                Ok(CacheableResource::New { data, .. }) => data,
-                Ok(CacheableResource::NotModified) => HeaderMap::new(),
-                Err(error) => return Err(asked.of_credentials(&error)),
-            };
-            let request = connected.http.get(format!("{}{path_and_query}", self.endpoint)).headers(headers);
-            let mut response = request.send().await.map_err(|error| asked.of_connection(error))?;
+            let mut response = self.in_time(asked, self.silence(), self.get(asked, path_and_query)).await?;
             let (status, headers) = (response.status(), response.headers().clone());
             let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|error| asked.of_connection(error))? {
-                if body.len() + chunk.len() > MOST_ANSWER_BYTES {
-                    let detail = format!("the answer has more than {MOST_ANSWER_BYTES} bytes: check bucket.endpoint");
+            loop {
+                let chunk = async { response.chunk().await.map_err(|error| asked.of_connection(error)) };
+                let Some(chunk) = self.in_time(asked, self.silence(), chunk).await? else { break };
+                if body.len() + chunk.len() > LONGEST_ANSWER {
+                    let detail =
+                        format!("the answer of {} is longer than {LONGEST_ANSWER} bytes: check bucket.endpoint", self.endpoint);
                     return Err(asked.failed(Fault::Unexpected, detail));
                 }
                 body.extend_from_slice(&chunk);
             }
-            let body = Bytes::from(body);
-            if status.is_success() { Ok(body) } else { Err(asked.of_status(status.as_u16(), Some(&headers), &body)) }
+            if status.is_success() { Ok(body.into()) } else { Err(asked.of_status(status.as_u16(), Some(&headers), &body)) }
         };
-        self.in_time(asked, self.silence(), call).await
+        self.in_time(asked, self.policy.patience, call).await
+    }
+
+    async fn get(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<reqwest::Response, ServiceError> {
+        let connected = self.connected(asked).await?;
+        #[expect(clippy::default_trait_access, reason = "its type is of a crate that is not named here")]
+        let headers = Box::pin(connected.credentials.headers(Default::default()));
+        let headers: HeaderMap = match headers.await {
+            Ok(CacheableResource::New { data, .. }) => data,
+            Ok(CacheableResource::NotModified) => HeaderMap::new(),
+            Err(error) => return Err(asked.of_credentials(&error)),
+        };
+        let request = connected.http.get(format!("{}{path_and_query}", self.endpoint)).headers(headers);
+        request.send().await.map_err(|error| asked.of_connection(error))
     }
 
     /// Ends a call that does not.

@@ -43,7 +43,9 @@ impl Asked<'_> {
             Fault::Busy | Fault::Silent => "run again later; bucket.timeout says how long to keep trying".to_owned(),
             Fault::Unreachable => "check the network and bucket.endpoint".to_owned(),
             Fault::Corrupt => "run again; if it stays, the object has to be written anew".to_owned(),
-            Fault::NoObject | Fault::Precondition | Fault::Unexpected => String::new(),
+            Fault::Precondition => "somebody else writes there too; run again".to_owned(),
+            Fault::Unexpected => "check bucket.uri and bucket.endpoint, and run again".to_owned(),
+            Fault::NoObject => String::new(),
         }
     }
 

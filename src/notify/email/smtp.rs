@@ -9,7 +9,7 @@ use std::time::Duration;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 
@@ -17,6 +17,7 @@ use super::super::attempt::{Handover, share};
 use super::super::error::{SHOWN_CHARS, causes, is_tls};
 use super::super::words::shown;
 use super::super::{ChannelName, Fault, Hidden, SendError};
+use super::limited::Limited;
 use super::{Settings, Tls};
 
 /// How long a server may take to say good-bye.
@@ -114,10 +115,18 @@ impl Server {
 
     async fn connect(&self, timeout: Duration) -> Result<AsyncSmtpConnection, SendError> {
         let hello = ClientId::Domain(self.hello.clone());
-        let patience = Some(share(timeout).mul_f64(0.8));
-        let implicit = if self.tls == Tls::Implicit { Some(self.parameters()?) } else { None };
-        let address = (self.host.as_str(), self.port);
-        let connected = AsyncSmtpConnection::connect_tokio1(address, patience, &hello, implicit, None).await;
+        let line = Limited::connect(&self.host, self.port, share(timeout).mul_f64(0.8)).await.map_err(|error| {
+            let fault = if error.kind() == std::io::ErrorKind::TimedOut { Fault::Timeout } else { Fault::Connection };
+            SendError::new(ChannelName::Email, fault, format!("the connection: {error}"))
+        })?;
+        let line: Box<dyn AsyncTokioStream> = match self.tls {
+            Tls::Implicit => {
+                let encrypted = line.encrypted(self.parameters()?).await;
+                Box::new(encrypted.map_err(|error| self.failed(&error, "the connection"))?)
+            }
+            Tls::Starttls | Tls::None => Box::new(line),
+        };
+        let connected = AsyncSmtpConnection::connect_with_transport(line, &hello).await;
         let mut connection = connected.map_err(|error| self.failed(&error, "the connection"))?;
         if self.tls == Tls::Starttls {
             if !connection.can_starttls() {
