@@ -76,7 +76,9 @@ fn harmed(scene: &Scene, name: &str, plan: Plan) -> Option<Harmed> {
 
 fn codes(harmed: &[Harmed]) -> BTreeMap<i32, usize> {
     let mut codes = BTreeMap::new();
-    harmed.iter().for_each(|harmed| *codes.entry(harmed.ran.code).or_default() += 1);
+    for harmed in harmed {
+        *codes.entry(harmed.ran.code).or_default() += 1;
+    }
     codes
 }
 

@@ -10,8 +10,24 @@ use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
 use super::moments::Moments;
 use super::packed::{Packer, Unpacker};
+use super::parted::{self, Parted};
 use super::ranks::RankTable;
 use crate::feature::is_missing;
+
+/// What a chunk of values is worked out in.
+struct Scratch {
+    buckets: [u32; CHUNK],
+    below: [u32; CHUNK],
+    places: Places,
+    ranks: [u16; CHUNK],
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let places = Places { counts: [0; CHUNK], sums: [0; CHUNK] };
+        Self { buckets: [0; CHUNK], below: [0; CHUNK], places, ranks: [RankTable::NONE; CHUNK] }
+    }
+}
 
 /// What is added to the cell of each value.
 struct Places {
@@ -75,17 +91,56 @@ impl NumericCounts {
 
     /// Counts values over the grid of `locator`. Where `ranked` is given, the rank of every value is appended, `None` of those that are
     /// not finite.
-    pub fn update(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
+    pub fn update(&mut self, locator: &Locator, values: &[f64], ranked: Option<(&RankTable, &mut Vec<u16>)>) {
         self.presence.rows += values.len() as u64;
         self.cells.make_room(values.len());
-        let (mut finite, mut below, mut ranks) = ([0.0; CHUNK], [0; CHUNK], [RankTable::NONE; CHUNK]);
+        let is_worth_parting = locator.is_large() && values.len() >= parted::WORTH_IT;
+        match is_worth_parting.then(|| Parted::of(locator, values)).flatten() {
+            Some(parted) => self.update_parted(locator, values, &parted, ranked),
+            None => self.update_in_order(locator, values, ranked),
+        }
+    }
+
+    fn update_parted(
+        &mut self,
+        locator: &Locator,
+        values: &[f64],
+        parted: &Parted,
+        mut ranked: Option<(&RankTable, &mut Vec<u16>)>,
+    ) {
+        let table = ranked.as_ref().map(|(table, _)| *table);
+        let first = ranked.as_mut().map_or(0, |(_, ranked)| {
+            let first = ranked.len();
+            ranked.resize(first + values.len(), RankTable::NONE);
+            first
+        });
+        let ranks = ranked.and_then(|(_, ranked)| ranked.get_mut(first..)).unwrap_or_default();
+        let mut scratch = Scratch::new();
+        let mut finite = 0;
+        for (chunk, rows) in parted.chunks() {
+            self.spill_when_full();
+            self.count(locator, chunk, table, &mut scratch);
+            finite += chunk.len();
+            for (row, rank) in rows.iter().zip(&scratch.ranks) {
+                if let Some(place) = ranks.get_mut(*row as usize) {
+                    *place = *rank;
+                }
+            }
+        }
+        if finite < values.len() {
+            values.iter().filter(|value| !value.is_finite()).for_each(|value| self.add_unusable(*value));
+        }
+    }
+
+    fn update_in_order(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
+        let (mut finite, mut scratch) = ([0.0; CHUNK], Scratch::new());
         for chunk in values.chunks(CHUNK) {
             self.spill_when_full();
             let table = ranked.as_ref().map(|(table, _)| *table);
             if is_all_finite(chunk) {
-                self.count(locator, chunk, &mut below, table, &mut ranks);
+                self.count(locator, chunk, table, &mut scratch);
                 if let Some((_, ranked)) = &mut ranked {
-                    ranked.extend_from_slice(ranks.get(..chunk.len()).unwrap_or_default());
+                    ranked.extend_from_slice(scratch.ranks.get(..chunk.len()).unwrap_or_default());
                 }
                 continue;
             }
@@ -94,12 +149,12 @@ impl NumericCounts {
                 *place = *value;
                 length += 1;
             }
-            self.count(locator, finite.get(..length).unwrap_or_default(), &mut below, table, &mut ranks);
-            let mut counted = ranks.iter();
+            self.count(locator, finite.get(..length).unwrap_or_default(), table, &mut scratch);
+            let mut counted = scratch.ranks.iter();
             for value in chunk {
                 let rank = if value.is_finite() { counted.next() } else { None };
                 if rank.is_none() {
-                    *(if is_missing(*value) { &mut self.presence.missing } else { &mut self.presence.non_finite }) += 1;
+                    self.add_unusable(*value);
                 }
                 if let Some((_, ranked)) = &mut ranked {
                     ranked.push(rank.copied().unwrap_or(RankTable::NONE));
@@ -108,21 +163,18 @@ impl NumericCounts {
         }
     }
 
-    /// Counts at most [`CHUNK`] finite values; tells how many knots lie below each, and its rank.
-    fn count(
-        &mut self,
-        locator: &Locator,
-        values: &[f64],
-        below: &mut [u32; CHUNK],
-        table: Option<&RankTable>,
-        ranks: &mut [u16; CHUNK],
-    ) {
+    fn add_unusable(&mut self, value: f64) {
+        *(if is_missing(value) { &mut self.presence.missing } else { &mut self.presence.non_finite }) += 1;
+    }
+
+    /// Counts at most [`CHUNK`] finite values; leaves how many knots lie below each, and its rank.
+    fn count(&mut self, locator: &Locator, values: &[f64], table: Option<&RankTable>, scratch: &mut Scratch) {
+        let Scratch { buckets, below, places, ranks } = scratch;
         self.unspilled += values.len() as u64;
         self.moments.add(values);
-        locator.below(values, below);
-        let mut places = Places { counts: [0; CHUNK], sums: [0; CHUNK] };
+        locator.below(values, buckets, below);
         places.find(locator, values, below);
-        self.add_places(&places, below, values.len());
+        self.add_places(places, below, values.len());
         if let Some(table) = table {
             for ((below, count), rank) in below.iter().zip(&places.counts).zip(ranks.iter_mut()).take(values.len()) {
                 *rank = table.rank(*below, *count == AT);

@@ -14,6 +14,12 @@ const PROBES: usize = 4;
 const ALL_PROBES: u32 = 4;
 /// Values that are worked on together: their buckets stay in the nearest cache.
 pub const CHUNK: usize = 512;
+/// Parts of a grid ([`super::parted`]): what one of them takes of the largest grid is 32 KiB.
+pub const PARTS: usize = 64;
+/// The part of what is not finite.
+pub const NO_PART: u8 = u8::MAX;
+/// Knots from which on a grid with its cells and ranks is too large for the caches of a core.
+const LARGE: usize = 1 << 14;
 
 /// Adding it to a number in `[0, 2^51)` leaves that number, rounded, in the lowest bits: 2^52.
 const ROUNDING: f64 = 4_503_599_627_370_496.0;
@@ -50,15 +56,32 @@ impl Locator {
         Self { map, first, knots }
     }
 
-    /// For each finite value the number of knots below it, in `below`; at most [`CHUNK`] values.
-    pub fn below(&self, values: &[f64], below: &mut [u32; CHUNK]) {
+    /// Whether the grid is worth being counted part by part.
+    pub fn is_large(&self) -> bool {
+        self.knots() >= LARGE
+    }
+
+    /// The part of the grid in which each value lies, of [`PARTS`] in ascending order; [`NO_PART`] where it is not finite. At most [`CHUNK`]
+    /// values.
+    pub fn parts(&self, values: &[f64], parts: &mut [u8]) {
         let mut buckets = [0; CHUNK];
         self.map.buckets(values, &mut buckets);
+        let shift = (self.first.len() - 1).ilog2() - PARTS.ilog2();
+        for ((part, bucket), value) in parts.iter_mut().zip(&buckets).zip(values) {
+            // Below 64.
+            let [of_bucket, ..] = (bucket >> shift).to_le_bytes();
+            *part = if (value * 0.0).abs() <= 0.0 { of_bucket } else { NO_PART };
+        }
+    }
+
+    /// For each finite value the number of knots below it, in `below`; at most [`CHUNK`] values. `buckets` is room to work in.
+    pub fn below(&self, values: &[f64], buckets: &mut [u32; CHUNK], below: &mut [u32; CHUNK]) {
+        self.map.buckets(values, buckets);
         // One after the other, so that each waits for as little memory as can be.
-        for (below, bucket) in below.iter_mut().zip(&buckets).take(values.len()) {
+        for (below, bucket) in below.iter_mut().zip(buckets.iter()).take(values.len()) {
             *below = self.first.get(*bucket as usize).copied().unwrap_or(0);
         }
-        for ((below, bucket), value) in below.iter_mut().zip(&buckets).zip(values) {
+        for ((below, bucket), value) in below.iter_mut().zip(buckets.iter()).zip(values) {
             let start = *below as usize;
             let ahead = self.knots.get(start + 1..).and_then(|knots| knots.first_chunk::<PROBES>());
             let smaller = ahead.map_or(0, |ahead| ahead.iter().map(|knot| u32::from(knot < value)).sum());
@@ -200,8 +223,8 @@ mod tests {
         let grid = Grid::from_values(&mut reference.to_vec());
         let locator = Locator::new(&grid);
         for chunk in values.chunks(CHUNK) {
-            let mut below = [0; CHUNK];
-            locator.below(chunk, &mut below);
+            let (mut buckets, mut below) = ([0; CHUNK], [0; CHUNK]);
+            locator.below(chunk, &mut buckets, &mut below);
             for (value, below) in chunk.iter().zip(below) {
                 prop_assert_eq!(below as usize, grid.knots().partition_point(|knot| knot < value), "{} in {:?}", value, reference);
                 let (left, right) = locator.around(below);

@@ -314,18 +314,6 @@ fn from_text<T: DeserializeOwned>(text: String) -> Result<T, serde_json::Error> 
     serde_json::from_value(serde_json::Value::String(text))
 }
 
-/// What can be done about a file that does not do what it is asked; begins with a space where anything can.
-pub(super) fn remedy(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => " (make room on its disk, and run again)",
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            " (the file and its folder must be there and writable, with room left; store.path names it)"
-        }
-        Some(ErrorCode::SystemIoFailure) => " (its disk or mount is full or fails: check that, and run again)",
-        _ => "",
-    }
-}
-
 /// A moment as text whose order is that of time.
 fn sortable(moment: DateTime<Utc>) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Micros, true)

@@ -29,7 +29,7 @@ const STRUCT: u8 = 12;
 
 impl Struct {
     fn field(mut self, id: i16, written: u8, value: &[u8]) -> Self {
-        self.bytes.push((id - self.last) as u8 * 16 | written);
+        self.bytes.push(((id - self.last) as u8 * 16) | written);
         self.bytes.extend(value);
         self.last = id;
         self
@@ -53,7 +53,7 @@ impl Struct {
 
     /// A list of structures that is said to have so many.
     pub fn list(self, id: i16, said: u64, elements: &[Vec<u8>]) -> Self {
-        let head = if said < 15 { vec![said as u8 * 16 | STRUCT] } else { [vec![0xF0 | STRUCT], varint(said)].concat() };
+        let head = if said < 15 { vec![(said as u8 * 16) | STRUCT] } else { [vec![0xF0 | STRUCT], varint(said)].concat() };
         self.field(id, LIST, &[head, elements.concat()].concat())
     }
 

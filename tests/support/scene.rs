@@ -177,7 +177,11 @@ impl Case {
             let is_data = ["config.toml", "state.db", "bucket/reference/reference.csv", "bucket/predictions/logs.csv"];
             let is_mark = file == "bucket/reports/test/executions/drift-check-x1.json";
             let is_known = parts.contains(&file) || is_data.contains(&file.as_str()) || is_mark;
-            assert!(is_known || file.ends_with(".pack"), "{}: {file} was left behind", self.name);
+            assert!(
+                is_known || std::path::Path::new(&file).extension().is_some_and(|extension| extension == "pack"),
+                "{}: {file} was left behind",
+                self.name
+            );
         }
         self.shows_nothing_partial();
         report

@@ -61,7 +61,7 @@ pub fn pack(bytes: &[u8]) {
         }
     }
     if let Some(head) = bytes.first_chunk() {
-        drop(Head::read(head));
+        let _ = Head::read(head);
     }
     let Some((rows, packed)) = bytes.split_first() else { return };
     let hour = Hour { hour: 0, rows: u64::from(*rows), oldest_us: 0, newest_us: 0, packed: Bytes::copy_from_slice(packed) };

@@ -132,7 +132,7 @@ impl PageHeader {
             8 => (DATA_PAGE_V2, true),
             _ => (DATA_PAGE, false),
         };
-        let mut fields = thrift.open(written)?;
+        let mut fields = Fields::of(written)?;
         while let Some((id, written)) = thrift.next_field(&mut fields)? {
             match (id, is_data_v2) {
                 (1, _) => self.values = Some(thrift.number(written)?),

@@ -61,6 +61,13 @@ pub(super) struct Fields {
 }
 
 impl Fields {
+    /// Those of a structure, of which nothing is read yet; what was written must be one.
+    pub fn of(written: Written) -> io::Result<Self> {
+        if written == STRUCT { Ok(Self::default()) } else { Err(damaged("a field of another type")) }
+    }
+}
+
+impl Fields {
     pub fn has(&self, id: u32) -> bool {
         self.seen & (1 << id) != 0
     }
@@ -137,11 +144,6 @@ impl<R: Read> Thrift<R> {
             fields.seen |= bit;
         }
         Ok(Some((id, byte & 0x0F)))
-    }
-
-    /// Begins a structure that must be one.
-    pub fn open(&mut self, written: Written) -> io::Result<Fields> {
-        if written == STRUCT { Ok(Fields::default()) } else { Err(damaged("a field of another type")) }
     }
 
     /// The number of elements in a list that must be one of this kind; each takes at least a byte.
