@@ -10,17 +10,17 @@ use axum::http::Response;
 use crate::storage_server::objects::base64;
 use crate::workspace::{Ran, Workspace};
 
-const SECRETS: [&str; 4] = ["access-token-9000", "subject-token-9000", "refresh-token-9000", "client-secret-9000"];
+pub const SECRETS: [&str; 4] = ["access-token-9000", "subject-token-9000", "refresh-token-9000", "client-secret-9000"];
 
 /// Gives a token to everybody, or to nobody, and remembers who asked.
-struct TokenService {
+pub struct TokenService {
     address: String,
     requests: Arc<Mutex<Vec<String>>>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl TokenService {
-    fn start(status: u16) -> Self {
+    pub fn start(status: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -113,7 +113,7 @@ fn federation(service: &TokenService) -> serde_json::Value {
     })
 }
 
-fn login(service: &TokenService) -> serde_json::Value {
+pub fn login(service: &TokenService) -> serde_json::Value {
     serde_json::json!({
         "type": "authorized_user",
         "client_id": "id",

@@ -29,6 +29,7 @@ mod documents;
 mod emulator;
 mod end_to_end;
 mod every_setup;
+mod faults;
 #[path = "support/faulty.rs"]
 mod faulty;
 mod feedback_contract;

@@ -1,5 +1,17 @@
 //! Servers that do not do what is asked: one that never answers, one that answers every gRPC call with an error, one that breaks
-//! connections on the way to a real one.
+//! connections on the way to a real one. And proxies that look at what passes, and do what is to be done to the right one: of HTTP
+//! ([`http`]), of gRPC ([`grpc`]) and of mail ([`smtp`]).
+
+#[path = "faulty/grpc.rs"]
+pub mod grpc;
+#[path = "faulty/http.rs"]
+pub mod http;
+#[path = "faulty/message.rs"]
+mod message;
+#[path = "faulty/smtp.rs"]
+pub mod smtp;
+#[path = "faulty/wire.rs"]
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +31,12 @@ pub struct Faulty {
 impl Faulty {
     pub fn seen(&self) -> u32 {
         self.seen.load(Ordering::SeqCst)
+    }
+
+    /// An address where nobody listens.
+    pub fn nobody() -> SocketAddr {
+        // Bound and let go.
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
 
     async fn bind() -> (TcpListener, Self) {

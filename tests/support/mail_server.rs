@@ -66,7 +66,8 @@ impl MailServer {
     pub fn received(&self) -> Vec<Value> {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
-        files.sort();
+        // They are numbered.
+        files.sort_by_key(|path| path.file_stem().unwrap().to_string_lossy().parse::<u32>().unwrap());
         files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
     }
 }
