@@ -12,11 +12,16 @@ use crate::aftermath::{Kept, Message, Told, deliveries, one_report};
 use crate::cloud_storage::Setup;
 use crate::emulator;
 use crate::message_server::{MessageServer, SIGNING_SECRET};
-use crate::scene::CONFIG;
+use crate::scene;
 use crate::victim::Victim;
 use crate::workspace::{AS_OF, Ran, rows, text};
 
 const ROUNDS: i64 = 50;
+
+/// One quiet window ends what one window has opened.
+fn config() -> String {
+    scene::CONFIG.replace("[signals.no-data]", "close_after = 1\n[signals.no-data]")
+}
 
 /// A window a day: what drifted in one has stopped in the next, so that each of them is told of.
 fn end(round: i64) -> DateTime<Utc> {
@@ -135,7 +140,7 @@ fn again_and_again(place: &Place<'_>, runtime: &Handle) {
 async fn two_runs_at_once_on_a_folder_with_sqlite_are_as_one_fifty_times() {
     let server = MessageServer::start().await;
     let place = Place { setup: Setup::folder(), firestore: None, server: &server };
-    place.setup.workspace.config(CONFIG);
+    place.setup.workspace.config(&config());
     again_and_again(&place, &Handle::current());
 }
 
@@ -145,6 +150,6 @@ async fn two_runs_at_once_on_cloud_storage_with_firestore_are_as_one_fifty_times
     let Some(settings) = emulator::settings(test) else { return };
     let server = MessageServer::start().await;
     let place = Place { setup: Setup::cloud(), firestore: Some(settings), server: &server };
-    place.setup.config(CONFIG);
+    place.setup.config(&config());
     again_and_again(&place, &Handle::current());
 }

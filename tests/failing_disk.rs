@@ -47,7 +47,7 @@ impl Harmed {
                 let object = if is_store { "`state.db`" } else { "file:bucket/reports/" };
                 assert!(errors.contains(object), "{object} is not named: {place}");
                 assert!(is_store || errors.contains(errno.words), "{} is not said: {place}", errno.words);
-                assert!(errors.contains("run again") || errors.contains("writable"), "nothing to do about it: {place}");
+                assert!(errors.contains("run again") || errors.contains("may write to"), "nothing to do about it: {place}");
             }
             _ => panic!("{place}"),
         }

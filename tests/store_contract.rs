@@ -508,8 +508,8 @@ async fn a_message_waits_for_the_earlier_ones_about_its_signal_on_its_channel(pl
     assert_eq!(transitions, [Transition::Opened, Transition::Opened]);
     let on = |channel: &str| opened.iter().find(|claim| claim.key.channel == channel).unwrap().clone();
     store.mark_delivered(on("slack"), moment(2)).await.unwrap();
-    // Not due before tomorrow, and in nobody's hands: the resolution waits all the same.
-    store.mark_failed(on("email"), moment(4), "timeout".to_owned()).await.unwrap();
+    // Not due yet, and in nobody's hands: the resolution waits all the same.
+    store.mark_failed(on("email"), moment(3) + TimeDelta::minutes(10), "timeout".to_owned()).await.unwrap();
     let next = claim(&store, "b", moment(3)).await;
     assert_eq!(next.len(), 1);
     assert_eq!((next[0].key.channel.as_str(), next[0].key.transition), ("slack", Transition::Resolved));

@@ -50,6 +50,9 @@ async fn a_clock_that_jumps_by_a_day_at_any_moment_of_a_run_changes_nothing() {
     }
 }
 
+/// Every run waits some seconds: at every so many readings of the clock.
+const READINGS_APART: u32 = 13;
+
 /// The dead run held a message; whoever comes next waits until that is over, by whatever clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_back_lets_nobody_wait_for_yesterday() {
@@ -57,7 +60,8 @@ async fn a_clock_that_jumps_back_lets_nobody_wait_for_yesterday() {
     tokio::task::block_in_place(|| {
         let scout = scene.run(&scene.case_with("scout", &config()), Who::Platform(0), Plan::Nothing);
         let telling = scout.steps.iter().position(|step| step == "connect a receiver").unwrap() as u32 + 1;
-        let jumps = in_turn(|time| {
+        let jumps = in_turn(|turn| {
+            let time = 1 + (turn - 1) * READINGS_APART;
             let case = scene.case_with(&format!("{time}"), &config());
             let killed = scene.run(&case, Who::Platform(0), Plan::Kill(telling));
             assert!(killed.ran.is_none(), "{time}: {:?}", killed.steps.last());

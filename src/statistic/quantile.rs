@@ -53,8 +53,8 @@ impl Distribution {
 
     fn push(&mut self, lower: f64, upper: f64, count: u64) {
         if count > 0 {
-            // A bucket of values near an end of the range of doubles may itself end beyond.
-            let (lower, upper) = (lower.max(f64::MIN), upper.min(f64::MAX));
+            // A bucket of values near an end of the range of doubles may itself end beyond, and be no number then: `max` takes the other.
+            let [lower, upper] = [lower, upper].map(|end| end.max(f64::MIN).min(f64::MAX));
             self.cells.push(Cell { lower, upper, before: self.n, count });
             self.n += count;
         }
@@ -67,7 +67,7 @@ impl Distribution {
         let position = self.cells.partition_point(|cell| cell.before + cell.count < rank);
         let Some(cell) = self.cells.get(position) else { return self.max };
         if cell.lower >= cell.upper {
-            return cell.upper;
+            return cell.upper.clamp(self.min, self.max);
         }
         let share = (rank - cell.before) as f64 / (cell.count + 1) as f64;
         let width = cell.upper - cell.lower;

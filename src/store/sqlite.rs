@@ -269,7 +269,9 @@ pub(super) fn remedy(error: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             " (move the file away, with what it remembers, or set another store.path)"
         }
-        Some(ErrorCode::CannotOpen) => " (store.path must be a file, in a folder that the job may write to)",
+        Some(ErrorCode::CannotOpen) => {
+            " (store.path must be a file, in a folder that the job may write to, on a disk with room left)"
+        }
         _ => "",
     }
 }

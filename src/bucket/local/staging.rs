@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use tempfile::{Builder, TempPath};
@@ -23,7 +23,7 @@ pub struct Staged {
 
 impl Staged {
     pub fn write(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let (mut file, path) = Builder::new().prefix(PREFIX).permissions(readable()).tempfile_in(folder)?.into_parts();
+        let (mut file, path) = Builder::new().prefix(PREFIX).make_in(folder, create)?.into_parts();
         // Some mounted folders have no locks: there, nobody can lock it later either, and it is nobody's to remove.
         drop(file.lock());
         file.write_all(bytes)?;
@@ -57,9 +57,9 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// Reports are for others to read; temporary files are private unless told otherwise.
-fn readable() -> fs::Permissions {
-    fs::Permissions::from_mode(0o644)
+/// Makes a file that was not there. Reports are for others to read; temporary files are private unless told otherwise.
+fn create(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o644).open(path)
 }
 
 #[cfg(test)]
