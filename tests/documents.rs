@@ -157,6 +157,25 @@ fn every_finding_and_every_rejection_reason_is_documented() {
 }
 
 /// What every message links to, with what a reader at night looks for.
+/// The names in the table of promises, as `module::test`.
+#[test]
+fn every_promise_has_its_test() {
+    let page = read("docs/reliability.md");
+    let promises = page.split("## Promises").nth(1).unwrap().split("## Faults").next().unwrap();
+    let named: Vec<&str> =
+        promises.split('`').skip(1).step_by(2).filter(|code| code.contains("::") && !code.contains(' ')).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let source = read(&format!("tests/{}.rs", module.replace("::", "/")));
+        let is_test = source.split("#[test]").chain(source.split("#[tokio::test")).skip(1).any(|after| {
+            let head = after.split('{').next().unwrap_or_default();
+            head.contains(&format!("fn {test}("))
+        });
+        assert!(is_test, "{name} is no test");
+    }
+}
+
 #[test]
 fn every_signal_has_its_runbook() {
     let headings = [

@@ -53,8 +53,9 @@ impl Distribution {
 
     fn push(&mut self, lower: f64, upper: f64, count: u64) {
         if count > 0 {
-            // A bucket of values near an end of the range of doubles may itself end beyond, and be no number then: `max` takes the other.
-            let [lower, upper] = [lower, upper].map(|end| end.max(f64::MIN).min(f64::MAX));
+            // A bucket of values near an end of the range of doubles may itself end beyond: at infinity, or at no number.
+            let within = |end: f64, otherwise: f64| if end.is_nan() { otherwise } else { end.clamp(f64::MIN, f64::MAX) };
+            let (lower, upper) = (within(lower, f64::MIN), within(upper, f64::MAX));
             self.cells.push(Cell { lower, upper, before: self.n, count });
             self.n += count;
         }
