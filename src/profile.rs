@@ -17,7 +17,6 @@ pub mod joint;
 pub mod locator;
 pub mod moments;
 pub mod packed;
-pub mod parted;
 pub mod ranks;
 pub mod recent;
 pub mod stored;

@@ -10,7 +10,6 @@ use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
 use super::moments::Moments;
 use super::packed::{Packer, Unpacker};
-use super::parted::{self, Parted};
 use super::ranks::RankTable;
 use crate::feature::is_missing;
 
@@ -91,48 +90,9 @@ impl NumericCounts {
 
     /// Counts values over the grid of `locator`. Where `ranked` is given, the rank of every value is appended, `None` of those that are
     /// not finite.
-    pub fn update(&mut self, locator: &Locator, values: &[f64], ranked: Option<(&RankTable, &mut Vec<u16>)>) {
+    pub fn update(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
         self.presence.rows += values.len() as u64;
         self.cells.make_room(values.len());
-        let is_worth_parting = locator.is_large() && values.len() >= parted::WORTH_IT;
-        match is_worth_parting.then(|| Parted::of(locator, values)).flatten() {
-            Some(parted) => self.update_parted(locator, values, &parted, ranked),
-            None => self.update_in_order(locator, values, ranked),
-        }
-    }
-
-    fn update_parted(
-        &mut self,
-        locator: &Locator,
-        values: &[f64],
-        parted: &Parted,
-        mut ranked: Option<(&RankTable, &mut Vec<u16>)>,
-    ) {
-        let table = ranked.as_ref().map(|(table, _)| *table);
-        let first = ranked.as_mut().map_or(0, |(_, ranked)| {
-            let first = ranked.len();
-            ranked.resize(first + values.len(), RankTable::NONE);
-            first
-        });
-        let ranks = ranked.and_then(|(_, ranked)| ranked.get_mut(first..)).unwrap_or_default();
-        let mut scratch = Scratch::new();
-        let mut finite = 0;
-        for (chunk, rows) in parted.chunks() {
-            self.spill_when_full();
-            self.count(locator, chunk, table, &mut scratch);
-            finite += chunk.len();
-            for (row, rank) in rows.iter().zip(&scratch.ranks) {
-                if let Some(place) = ranks.get_mut(*row as usize) {
-                    *place = *rank;
-                }
-            }
-        }
-        if finite < values.len() {
-            values.iter().filter(|value| !value.is_finite()).for_each(|value| self.add_unusable(*value));
-        }
-    }
-
-    fn update_in_order(&mut self, locator: &Locator, values: &[f64], mut ranked: Option<(&RankTable, &mut Vec<u16>)>) {
         let (mut finite, mut scratch) = ([0.0; CHUNK], Scratch::new());
         for chunk in values.chunks(CHUNK) {
             self.spill_when_full();

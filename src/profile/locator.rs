@@ -14,12 +14,6 @@ const PROBES: usize = 4;
 const ALL_PROBES: u32 = 4;
 /// Values that are worked on together: their buckets stay in the nearest cache.
 pub const CHUNK: usize = 512;
-/// Parts of a grid ([`super::parted`]): what one of them takes of the largest grid is 32 KiB.
-pub const PARTS: usize = 64;
-/// The part of what is not finite.
-pub const NO_PART: u8 = u8::MAX;
-/// Knots from which on a grid with its cells and ranks is too large for the caches of a core.
-const LARGE: usize = 1 << 14;
 
 /// Adding it to a number in `[0, 2^51)` leaves that number, rounded, in the lowest bits: 2^52.
 const ROUNDING: f64 = 4_503_599_627_370_496.0;
@@ -54,24 +48,6 @@ impl Locator {
         let ends = [f64::INFINITY; PROBES];
         let knots = std::iter::once(f64::NEG_INFINITY).chain(knots.iter().copied()).chain(ends).collect();
         Self { map, first, knots }
-    }
-
-    /// Whether the grid is worth being counted part by part.
-    pub fn is_large(&self) -> bool {
-        self.knots() >= LARGE
-    }
-
-    /// The part of the grid in which each value lies, of [`PARTS`] in ascending order; [`NO_PART`] where it is not finite. At most [`CHUNK`]
-    /// values.
-    pub fn parts(&self, values: &[f64], parts: &mut [u8]) {
-        let mut buckets = [0; CHUNK];
-        self.map.buckets(values, &mut buckets);
-        let shift = (self.first.len() - 1).ilog2() - PARTS.ilog2();
-        for ((part, bucket), value) in parts.iter_mut().zip(&buckets).zip(values) {
-            // Below 64.
-            let [of_bucket, ..] = (bucket >> shift).to_le_bytes();
-            *part = if (value * 0.0).abs() <= 0.0 { of_bucket } else { NO_PART };
-        }
     }
 
     /// For each finite value the number of knots below it, in `below`; at most [`CHUNK`] values. `buckets` is room to work in.
