@@ -152,31 +152,41 @@ impl Map {
     }
 
     fn bucket(&self, value: f64) -> u32 {
-        let mut bucket = [0; CHUNK];
-        self.buckets(&[value], &mut bucket);
-        let [bucket, ..] = bucket;
-        bucket
-    }
-
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
-    fn buckets(&self, values: &[f64], buckets: &mut [u32; CHUNK]) {
         match *self {
-            Self::Linear { low, per_unit, last } => {
-                for (bucket, value) in buckets.iter_mut().zip(values) {
-                    let place = (value - low) * per_unit + 1.0;
-                    let place = if place > 0.0 { place } else { 0.0 };
-                    let place = if place < last { place } else { last };
-                    *bucket = ((place + ROUNDING).to_bits() & MANTISSA) as u32;
-                }
-            }
+            Self::Linear { low, per_unit, last } => linear_bucket(value, low, per_unit, last),
             Self::Logarithmic { center, softness, low, shift, last } => {
-                for (bucket, value) in buckets.iter_mut().zip(values) {
-                    let place = (steps(*value, center, softness) - low).max(-1) + 1;
-                    *bucket = (place >> shift).min(last) as u32;
-                }
+                logarithmic_bucket(value, center, softness, low, shift, last)
             }
         }
     }
+
+    fn buckets(&self, values: &[f64], buckets: &mut [u32; CHUNK]) {
+        let buckets = buckets.iter_mut().zip(values);
+        match *self {
+            Self::Linear { low, per_unit, last } => {
+                buckets.for_each(|(bucket, value)| *bucket = linear_bucket(*value, low, per_unit, last));
+            }
+            Self::Logarithmic { center, softness, low, shift, last } => {
+                buckets.for_each(|(bucket, value)| *bucket = logarithmic_bucket(*value, center, softness, low, shift, last));
+            }
+        }
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the buckets")]
+fn linear_bucket(value: f64, low: f64, per_unit: f64, last: f64) -> u32 {
+    let place = (value - low) * per_unit + 1.0;
+    let place = if place > 0.0 { place } else { 0.0 };
+    let place = if place < last { place } else { last };
+    ((place + ROUNDING).to_bits() & MANTISSA) as u32
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the buckets")]
+fn logarithmic_bucket(value: f64, center: f64, softness: f64, low: i64, shift: u32, last: i64) -> u32 {
+    let place = (steps(value, center, softness) - low).max(-1) + 1;
+    (place >> shift).min(last) as u32
 }
 
 /// How many doubles lie between the softness and `|x − centre| + softness`, every second one counted; negative below the centre.

@@ -99,8 +99,12 @@ impl Power {
     /// The smallest drift that the test finds at this significance level; `None` where not even the largest would be found.
     pub fn smallest(&self, sizes: Sizes, level: f64) -> Option<Detectable> {
         let wanted = self.wanted(level)?;
-        let seen = DIRECTIONS.into_iter().filter_map(|direction| {
-            let size = smallest(0.0, self.largest(), |size| self.finds(direction, size, sizes, level, wanted))?;
+        let size = |direction| smallest(0.0, self.largest(), |size| self.finds(direction, size, sizes, level, wanted));
+        let up = size(true);
+        // A continuous feature is searched alike in both directions: only the PSI differs.
+        let down = if matches!(self.kind, Kind::Ordered { is_continuous: true, .. }) { up } else { size(false) };
+        let seen = DIRECTIONS.into_iter().zip([up, down]).filter_map(|(direction, size)| {
+            let size = size?;
             let shift = matches!(self.kind, Kind::Ordered { .. }).then_some(size);
             Some(Detectable { psi: self.psi(direction, size, sizes.reference), shift })
         });
@@ -217,7 +221,7 @@ fn power_of_shift(edges: &[f64], is_continuous: bool, shift: f64, sizes: Sizes, 
         return 0.0;
     }
     let there = normal.cdf((distance - critical) / deviation);
-    if is_continuous { there + elsewhere(distance, deviation, critical, before) } else { there }
+    if is_continuous && there < POWER { there + elsewhere(distance, deviation, critical, before) } else { there }
 }
 
 /// Standard deviations below its mean from which on a distance adds nothing.
