@@ -66,8 +66,7 @@ fn scene(more: &str) -> Workspace {
 }
 
 /// Every six hours over the four days.
-const RANGE: [&str; 9] =
-    ["backtest", "--config", "config.toml", "--from", "2026-01-20", "--to", "2026-01-24", "--every", "6h"];
+const RANGE: [&str; 9] = ["backtest", "--config", "config.toml", "--from", "2026-01-20", "--to", "2026-01-24", "--every", "6h"];
 
 fn replay(workspace: &Workspace, more: &[&str]) -> Ran {
     workspace.run(&[&RANGE[..], more].concat())
@@ -233,7 +232,8 @@ fn known_drift_is_no_false_alarm() {
     let drift = by_name(&unknown["signals"], "data-drift");
     assert!(drift["clean"]["independent_fired"].as_i64() > Some(0), "{drift}");
     assert!(unknown["notes"].to_string().contains("every alarm counts as a false one"));
-    workspace.write("known.toml", "[[interval]]\nstart = 2026-01-22\nend = 2026-01-24\nfeature = \"a\"\nreason = \"new scanner\"\n");
+    workspace
+        .write("known.toml", "[[interval]]\nstart = 2026-01-22\nend = 2026-01-24\nfeature = \"a\"\nreason = \"new scanner\"\n");
     let known = replayed(&workspace, &["--known-drift", "known.toml"]);
     let drift = by_name(&known["signals"], "data-drift");
     // Windows that end by midnight of the 22nd: at 21T00, 06, 12, 18 (one stretch) and 22T00 (the next).
@@ -244,7 +244,10 @@ fn known_drift_is_no_false_alarm() {
     assert!((clean["upper"].as_f64().unwrap() - 0.776_393_2).abs() < 1e-6, "{clean}");
     let delays = &known["delays"][0];
     assert_eq!((text(&delays["what"]), text(&delays["onset"])), ("new scanner".to_owned(), moment(48)));
-    assert!(delays["found"].as_array().unwrap().iter().any(|delay| delay["by"] == "a" && delay["delay_h"].as_f64() > Some(0.0)), "{delays}");
+    assert!(
+        delays["found"].as_array().unwrap().iter().any(|delay| delay["by"] == "a" && delay["delay_h"].as_f64() > Some(0.0)),
+        "{delays}"
+    );
     // `b` has nothing to do with it.
     assert_eq!(by_name(&known["features"], "b")["clean"]["windows"], 13);
 }
@@ -328,7 +331,9 @@ fn it_writes_nothing_but_the_page_that_was_asked_for() {
     expected.sort();
     assert_eq!(workspace.files(""), expected);
     assert!(ran.stdout.trim_end().ends_with("Report: backtest.html"), "{}", ran.stdout);
-    for told in ["13 windows, 4 of them independent", "data-drift", "no-data", "storage was not replayed", "accuracy was not replayed"] {
+    for told in
+        ["13 windows, 4 of them independent", "data-drift", "no-data", "storage was not replayed", "accuracy was not replayed"]
+    {
         assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
     }
 }

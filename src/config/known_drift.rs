@@ -42,7 +42,8 @@ pub fn read(path: &str, text: &str) -> Result<Vec<KnownInterval>, String> {
         && let (Some(first), Some(second)) = (lines.get(first), lines.get(second))
     {
         let message = format!(
-            "this interval contradicts the one of line {first}: one says drift and the other no-drift of the same time; correct one of them"
+            "this interval contradicts the one of line {first}: one says drift and the other no-drift of the same time; \
+             correct one of them"
         );
         problems.push(at((*second, message)));
     }
@@ -141,7 +142,8 @@ fn understood(raw: &Raw) -> Result<KnownInterval, Vec<(usize, String)>> {
         && from >= to
     {
         let message = format!(
-            "the interval is empty: `start` {from} is not before `end` {to}, which is not part of it; swap them, or move `end`"
+            "the interval is empty: `start` {from} is not before `end` {to}, which is not part of it; \
+             swap them, or move `end`"
         );
         problems.push((raw.line, message));
     }
@@ -177,8 +179,10 @@ mod tests {
 
     #[test]
     fn both_formats_say_the_same() {
-        let toml = "[[interval]]\nstart = 2026-01-20\nend = \"2026-01-22T06:00:00Z\"\nreason = \"new scanner\"\n\n[[interval]]\nstart = 2026-01-05T00:00:00+01:00\nend = 2026-01-06\nlabel = \"no-drift\"\nfeature = \"sphericity\"\n";
-        let csv = "start,end,label,feature,reason\n2026-01-20,2026-01-22T06:00:00Z,,,new scanner\n2026-01-05T00:00:00+01:00,2026-01-06,no-drift,sphericity,\n";
+        let toml = "[[interval]]\nstart = 2026-01-20\nend = \"2026-01-22T06:00:00Z\"\nreason = \"new scanner\"\n\n[[interval]]\n\
+            start = 2026-01-05T00:00:00+01:00\nend = 2026-01-06\nlabel = \"no-drift\"\nfeature = \"sphericity\"\n";
+        let csv = "start,end,label,feature,reason\n2026-01-20,2026-01-22T06:00:00Z,,,new scanner\n\
+            2026-01-05T00:00:00+01:00,2026-01-06,no-drift,sphericity,\n";
         let found = read("known.toml", toml).unwrap();
         assert_eq!(found, read("known.CSV", csv).unwrap());
         assert_eq!(found[0].start.to_rfc3339(), "2026-01-20T00:00:00+00:00");

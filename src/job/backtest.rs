@@ -227,7 +227,9 @@ fn notes(
     let mut notes = Vec::new();
     if options.known_drift.is_none() {
         notes.push(
-            "No known drift was given (--known-drift): every alarm counts as a false one, so the false-alarm rates are upper limits.".to_owned(),
+            "No known drift was given (--known-drift): every alarm counts as a false one, so the false-alarm rates are upper \
+             limits."
+                .to_owned(),
         );
     } else if known.is_empty() {
         notes.push("The file of known drifts holds no interval: every alarm counts as a false one.".to_owned());
@@ -244,7 +246,11 @@ fn notes(
     }
     let confidence = config.prediction.confidence.as_deref();
     if !again.is_empty() && injected.iter().any(|injected| Some(injected.feature.as_str()) == confidence) {
-        notes.push("Confidences that low-confidence takes from before a window are not changed by --inject in objects that were read again.".to_owned());
+        notes.push(
+            "Confidences that low-confidence takes from before a window are not changed by --inject in objects that were read \
+             again."
+                .to_owned(),
+        );
     }
     notes
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::rate::Rate;
 use super::{ReplayedFeature, ReplayedWindow};
-use crate::decision::DatasetVerdict;
 use crate::decision::policy::Policy;
+use crate::decision::{DatasetVerdict, Verdict};
 use crate::feature::FeatureName;
 
 /// The data set's verdict under other values of one threshold, all else equal.
@@ -35,7 +35,7 @@ const PSI: [f64; 15] = [0.01, 0.02, 0.03, 0.05, 0.07, 0.10, 0.15, 0.20, 0.25, 0.
 /// Shares are tried in steps of one feature where there are at most so many, and in as many steps where there are more.
 const MOST_SHARES: u32 = 40;
 
-/// Windows whose verdict says something, each with whether it touches a known drift.
+/// Windows with rows, each with whether it touches a known drift.
 type Told<'a> = Vec<(&'a ReplayedWindow, bool)>;
 
 /// Both curves. `is_drift` says which windows touch a known drift.
@@ -43,18 +43,20 @@ pub fn curves(windows: &[ReplayedWindow], is_drift: &[bool], policy: &Policy) ->
     let has_rows = |window: &ReplayedWindow| window.verdict().is_some_and(|verdict| verdict != DatasetVerdict::NoData);
     let told: Told<'_> = windows.iter().zip(is_drift.iter().copied()).filter(|(window, _)| has_rows(window)).collect();
     let configured = told.iter().filter_map(|(window, _)| Some(window.decision.as_ref()?.configured)).max().unwrap_or(0);
+    let by_share = |window: &ReplayedWindow, share: f64| {
+        let decision = window.decision.as_ref()?;
+        fires(decision.drifted + decision.broken, decision.inconclusive, decision.configured, share)
+    };
+    let by_psi = |window: &ReplayedWindow, psi_drift: f64| {
+        let is_drift = |feature: &&ReplayedFeature| feature.reach.is_drift_at(threshold(policy, &feature.name, psi_drift));
+        let is_unclear = |feature: &&ReplayedFeature| feature.verdict == Verdict::Inconclusive && !is_drift(feature);
+        let count = |wanted: &dyn Fn(&&ReplayedFeature) -> bool| window.features.iter().filter(wanted).count();
+        let [drifted, unclear] = [count(&is_drift), count(&is_unclear)].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        fires(drifted, unclear, window.decision.as_ref()?.configured, policy.share)
+    };
     vec![
-        curve("policy.share", policy.share, shares(configured, policy.share), &told, |window, share| {
-            window
-                .decision
-                .as_ref()
-                .is_some_and(|decision| is_above(decision.drifted + decision.broken, decision.configured, share))
-        }),
-        curve("policy.psi_drift", policy.psi_drift, with(PSI.to_vec(), policy.psi_drift), &told, |window, psi_drift| {
-            let is_drift = |feature: &&ReplayedFeature| feature.reach.is_drift_at(threshold(policy, &feature.name, psi_drift));
-            let drifted = u32::try_from(window.features.iter().filter(is_drift).count()).unwrap_or(u32::MAX);
-            window.decision.as_ref().is_some_and(|decision| is_above(drifted, decision.configured, policy.share))
-        }),
+        curve("policy.share", policy.share, shares(configured, policy.share), &told, by_share),
+        curve("policy.psi_drift", policy.psi_drift, with(PSI.to_vec(), policy.psi_drift), &told, by_psi),
     ]
 }
 
@@ -63,9 +65,13 @@ fn threshold(policy: &Policy, name: &FeatureName, psi_drift: f64) -> f64 {
     policy.overrides.get(name).and_then(|own| own.psi_drift).unwrap_or(psi_drift)
 }
 
-/// As the rule says it: strictly above.
-fn is_above(drifted: u32, configured: u32, share: f64) -> bool {
-    configured > 0 && f64::from(drifted) / f64::from(configured) > share
+/// As the rule says it: drift strictly above the share, and nothing where the unclear features could carry it there.
+fn fires(drifted: u32, unclear: u32, configured: u32, share: f64) -> Option<bool> {
+    let is_above = |features: u32| configured > 0 && f64::from(features) / f64::from(configured) > share;
+    if is_above(drifted) {
+        return Some(true);
+    }
+    (configured > 0 && !is_above(drifted + unclear)).then_some(false)
 }
 
 fn shares(configured: u32, current: f64) -> Vec<f64> {
@@ -86,10 +92,11 @@ fn curve(
     current: f64,
     thresholds: Vec<f64>,
     told: &Told<'_>,
-    fires: impl Fn(&ReplayedWindow, f64) -> bool,
+    fires: impl Fn(&ReplayedWindow, f64) -> Option<bool>,
 ) -> Curve {
     let point = |threshold: f64| {
-        let outcomes: Vec<_> = told.iter().map(|(window, drift)| (window.window, fires(window, threshold), *drift)).collect();
+        let outcome = |(window, drift): &(&ReplayedWindow, bool)| Some((window.window, fires(window, threshold)?, *drift));
+        let outcomes: Vec<_> = told.iter().filter_map(outcome).collect();
         let rate = |wanted: fn(bool) -> bool| {
             Rate::of(outcomes.iter().filter(|(.., drift)| wanted(*drift)).map(|(window, fired, _)| (*window, *fired)))
         };
@@ -144,5 +151,14 @@ mod tests {
             assert_eq!((at(&curve, curve.current).all.fired, fired), (1, 1), "{}", curve.key);
             assert!(curve.points.is_sorted_by(|a, b| a.threshold < b.threshold && a.all.fired >= b.all.fired), "{curve:?}");
         }
+    }
+
+    #[test]
+    fn what_is_unclear_at_a_threshold_is_no_trial() {
+        // One of four drifts and one is unclear: above 0.25 neither drift nor stable up to 0.5.
+        assert_eq!(fires(1, 1, 4, 0.2), Some(true));
+        assert_eq!(fires(1, 1, 4, 0.3), None);
+        assert_eq!(fires(1, 1, 4, 0.5), Some(false));
+        assert_eq!(fires(0, 0, 0, 0.3), None);
     }
 }

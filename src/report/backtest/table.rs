@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::curve::Curve;
+use super::curve::{Curve, CurvePoint};
 use super::delay::Delay;
 use super::episodes::Episode;
 use super::rate::Rate;
@@ -85,7 +85,8 @@ fn signals(backtest: &Backtest) -> Table {
     };
     Table {
         title: "Signals",
-        hint: "False alarms: independent windows outside every known drift in which it fired. Below the last number with 95 % confidence."
+        hint: "False alarms: independent windows outside every known drift in which it fired. \
+               Their rate is below the last number with 95 % confidence."
             .to_owned(),
         columns: vec![
             text("signal"),
@@ -159,7 +160,8 @@ fn episodes(backtest: &Backtest) -> Table {
     Table {
         title: "Episodes",
         hint: format!(
-            "Each moment is the end of a window: the first that fired, the one that opened the signal, the one that resolved it.{more}"
+            "Each moment is the end of a window: the first that fired, the one \
+              that opened the signal, the one that resolved it.{more}"
         ),
         columns: vec![text("signal"), text("onset"), text("opened"), text("resolved"), number("fired"), number("worst")],
         rows,
@@ -184,10 +186,17 @@ fn delays(backtest: &Backtest) -> Table {
 }
 
 fn curve(curve: &Curve) -> Table {
-    let rows = curve.points.iter().map(|point| {
-        let is_set = (point.threshold - curve.current).abs() < 1e-12;
+    let is_set = |point: &CurvePoint| (point.threshold - curve.current).abs() < 1e-12;
+    let mut shown: Vec<&CurvePoint> = Vec::new();
+    for point in &curve.points {
+        let is_like = |last: &&CurvePoint| (last.all, last.clean, last.drifted) == (point.all, point.clean, point.drifted);
+        if is_set(point) || !shown.last().is_some_and(is_like) {
+            shown.push(point);
+        }
+    }
+    let rows = shown.into_iter().map(|point| {
         vec![
-            format!("{}{}", format_value(point.threshold), if is_set { " (set)" } else { "" }),
+            format!("{}{}", format_value(point.threshold), if is_set(point) { " (set)" } else { "" }),
             out_of(point.all.fired, point.all.windows),
             out_of(point.clean.independent_fired, point.clean.independent),
             percent(point.clean.upper),
@@ -197,7 +206,9 @@ fn curve(curve: &Curve) -> Table {
     let title = if curve.key == "policy.share" { "Other values of policy.share" } else { "Other values of policy.psi_drift" };
     Table {
         title,
-        hint: "What data-drift would have done, all else equal. The last column: windows that touch a known drift.".to_owned(),
+        hint: "What data-drift would have done, all else equal; a threshold that does what the one before does is left out. \
+               The last column: windows that touch a known drift."
+            .to_owned(),
         columns: vec![text("threshold"), number("fired"), number("false"), number("at most"), number("found in drift")],
         rows: rows.collect(),
     }
