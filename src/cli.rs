@@ -1,6 +1,6 @@
 //! The command line: what can be said, nothing else. Holds no defaults; those are in `config/default.toml`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
@@ -36,6 +36,8 @@ pub enum Command {
         #[arg(long, value_name = "KEY")]
         output: Option<String>,
     },
+    /// Replay the rule over past windows: how often it would have fired, and how often wrongly; writes and sends nothing
+    Backtest(Box<BacktestOptions>),
     /// Show past runs and silences; silence a signal for a while
     History {
         /// Tell nobody of a signal for a length of time, such as `--silence data-drift 24h`
@@ -54,6 +56,32 @@ pub enum Command {
         #[arg(long)]
         schema: bool,
     },
+}
+
+/// What is to be replayed. Windows lie in `[from, to)`; a date alone is its midnight in UTC.
+#[derive(Clone, Debug, Args)]
+pub struct BacktestOptions {
+    /// The start of the first window: a date or a moment in RFC 3339, on the hour
+    #[arg(long, value_name = "DATE", value_parser = date_or_moment)]
+    pub from: DateTime<Utc>,
+    /// Where the last window ends, at the latest
+    #[arg(long, value_name = "DATE", value_parser = date_or_moment)]
+    pub to: DateTime<Utc>,
+    /// From one window to the next, in whole hours, such as 6h [default: the length of the window]
+    #[arg(long, value_name = "LENGTH")]
+    pub every: Option<String>,
+    /// When the data are known to have drifted, or not to: a TOML or CSV file of intervals
+    #[arg(long, value_name = "FILE")]
+    pub known_drift: Option<String>,
+    /// Put a drift into the logs and measure how long it takes to be found: FEATURE:+0.5sd, FEATURE:+0.1, FEATURE:*1.2
+    #[arg(long, value_name = "FEATURE:CHANGE")]
+    pub inject: Vec<String>,
+    /// The moment from which on it is in them [default: the hour in the middle of the range]
+    #[arg(long, value_name = "DATE", value_parser = date_or_moment, requires = "inject")]
+    pub inject_at: Option<DateTime<Utc>>,
+    /// Write the backtest with its pictures to a file on this machine as well
+    #[arg(long, value_name = "FILE.html")]
+    pub output: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -138,6 +166,12 @@ impl Options {
 fn moment(text: &str) -> Result<DateTime<Utc>, String> {
     let parsed = DateTime::parse_from_rfc3339(text);
     parsed.map(|moment| moment.to_utc()).map_err(|_| "write date, time and offset, such as 2026-01-31T18:00:00Z".to_owned())
+}
+
+fn date_or_moment(text: &str) -> Result<DateTime<Utc>, String> {
+    let date = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc());
+    date.or_else(|| moment(text).ok())
+        .ok_or_else(|| "write a date, such as 2026-01-31, or date, time and offset, such as 2026-01-31T18:00:00Z".to_owned())
 }
 
 #[cfg(test)]

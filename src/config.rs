@@ -10,6 +10,7 @@ mod effective;
 mod environment;
 mod keys;
 mod kind;
+pub mod known_drift;
 mod layer;
 mod problem;
 mod schema;

@@ -7,6 +7,7 @@ pub mod correction;
 pub mod dataset;
 pub mod finding;
 pub mod joint;
+pub mod known_drift;
 pub mod policy;
 pub mod rule;
 pub mod sight;

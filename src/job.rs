@@ -3,6 +3,7 @@
 //! Sees every module and computes nothing itself. Results are returned, not printed; the clock, the environment and the run's id
 //! come in as values.
 
+mod backtest;
 mod cache;
 pub mod channels;
 mod check;
@@ -84,6 +85,7 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
     match command {
         Command::Check => Box::pin(check::check(&config, &effective, &invocation)).await,
         Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
+        Command::Backtest(wish) => Box::pin(backtest::backtest(&config, &effective, &invocation, *wish)).await,
         Command::History { silence, unsilence, reason } => {
             let wish = history::Wish::of(silence.as_deref(), unsilence, reason)?;
             history::history(&config, &invocation, wish).await

@@ -15,6 +15,7 @@ mod architecture;
 mod at_once;
 #[path = "support/authority.rs"]
 mod authority;
+mod backtest;
 mod bad_input;
 mod bounds;
 mod browser;

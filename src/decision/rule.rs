@@ -126,7 +126,7 @@ fn is_dependent(design_effect: f64) -> bool {
 
 /// Why a feature that looks significant is not: its rows are not independent.
 fn looks_significant(measurement: &Measurement, alpha: f64) -> Option<String> {
-    let p_value = measurement.ks.map(|ks| ks.p_value).or(measurement.chi_squared.map(|test| test.p_value))?;
+    let p_value = p_value_of_test(measurement)?;
     let DesignEffect { reference, current } = measurement.design_effect;
     if p_value >= alpha || !(is_dependent(reference) || is_dependent(current)) {
         return None;
@@ -183,7 +183,7 @@ fn significant_and_material(
 
 /// The textbook rules, for those who want them: uncorrected, blind to the size of the samples.
 fn textbook(name: &FeatureName, measurement: &Measurement, policy: &Policy) -> (Verdict, String) {
-    let p_value = measurement.ks.map(|ks| ks.p_value).or(measurement.chi_squared.map(|test| test.p_value));
+    let p_value = p_value_of_test(measurement);
     let (_, psi_drift) = policy.psi_thresholds(name);
     let by_test = p_value.is_some_and(|p| p < policy.alpha);
     let by_psi = measurement.psi.as_ref().is_some_and(|psi| psi.value >= psi_drift);
@@ -195,6 +195,51 @@ fn textbook(name: &FeatureName, measurement: &Measurement, policy: &Policy) -> (
         }
     };
     if drift { (Verdict::Drift, description) } else { (Verdict::Stable, format!("not {description}")) }
+}
+
+/// Up to which `psi_drift` a feature is drift, all else equal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reach {
+    /// At no threshold.
+    Never,
+    /// At this threshold and below.
+    UpTo(f64),
+    /// At every threshold: it is broken, or the rule does not look at the size.
+    Always,
+}
+
+impl Reach {
+    /// Whether the feature would be drift (or broken) at this `psi_drift`.
+    pub fn is_drift_at(self, psi_drift: f64) -> bool {
+        match self {
+            Self::Never => false,
+            Self::UpTo(size) => size >= psi_drift,
+            Self::Always => true,
+        }
+    }
+}
+
+/// At which thresholds a judged feature would be drift: what [`judge`] says for every `psi_drift` at once.
+pub fn reach(measurement: &Measurement, judgement: &Judgement, policy: &Policy) -> Reach {
+    if judgement.verdict == Verdict::Broken {
+        return Reach::Always;
+    }
+    let up_to = |size: Option<f64>| size.map_or(Reach::Never, Reach::UpTo);
+    // With too few rows only values that are gone are judged, by the rule that holds by default.
+    if policy.rule == Rule::SignificantAndMaterial || too_few(measurement, policy).is_some() {
+        let is_significant = judgement.q_value.is_some_and(|q_value| q_value < policy.alpha);
+        return up_to(measurement.psi.as_ref().map(|psi| psi.adjusted).filter(|_| is_significant));
+    }
+    let by_test = p_value_of_test(measurement).is_some_and(|p| p < policy.alpha);
+    match policy.rule {
+        Rule::Ks | Rule::Either if by_test => Reach::Always,
+        Rule::Ks => Reach::Never,
+        Rule::Psi | Rule::Either | Rule::SignificantAndMaterial => up_to(measurement.psi.as_ref().map(|psi| psi.value)),
+    }
+}
+
+fn p_value_of_test(measurement: &Measurement) -> Option<f64> {
+    measurement.ks.map(|ks| ks.p_value).or(measurement.chi_squared.map(|test| test.p_value))
 }
 
 #[cfg(test)]
@@ -290,6 +335,26 @@ mod tests {
         let own = super::super::policy::Materiality { psi_drift: Some(0.5), psi_warning: None };
         policy.overrides.insert(FeatureName::new("f"), own);
         assert_eq!(verdict(&measured(1e-6, 0.3, 300.0), &policy), Verdict::Warning);
+    }
+
+    #[test]
+    fn the_reach_is_what_the_rule_says_at_every_threshold() {
+        let name = FeatureName::new("f");
+        for rule in [Rule::SignificantAndMaterial, Rule::Ks, Rule::Psi, Rule::Either] {
+            for (p, psi, rows) in [(1e-6, 0.3, 300.0), (0.2, 0.3, 300.0), (1e-6, 0.0, 300.0), (0.9, 0.0, 300.0), (1e-9, 1.0, 7.0)] {
+                let mut measurement = measured(p, psi, rows);
+                for condition in [measurement.condition, Condition::AllNull] {
+                    measurement.condition = condition;
+                    for psi_drift in [0.01, 0.1, 0.29, 0.3, 0.301, 0.5] {
+                        let policy = Policy { rule, psi_drift, ..Policy::default() };
+                        let judgement = judge(&[(&name, &measurement)], &policy).remove(0);
+                        let is_drift = matches!(judgement.verdict, Verdict::Drift | Verdict::Broken);
+                        let reach = reach(&measurement, &judgement, &Policy { psi_drift: 0.77, ..policy });
+                        assert_eq!(reach.is_drift_at(psi_drift), is_drift, "{rule} {p} {psi} {rows} {psi_drift}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

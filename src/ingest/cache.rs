@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::HOUR_US;
 use super::account::ObjectAccount;
-use super::decode::Tally;
+use super::decode::{RejectionReason, Tally};
 use crate::window::Window;
 
 /// An object, as far as its rows were counted by hour.
@@ -69,15 +69,38 @@ pub fn hour_of(moment_us: i64) -> i64 {
 
 /// Whether every row counts by itself: then it counts the same in any window, next to any other.
 fn is_exact(tally: &Tally) -> bool {
+    tally.rejected.total() == 0 && counts_alike(tally)
+}
+
+/// Whether the rows that are used count the same in any window, whatever was rejected beside them.
+fn counts_alike(tally: &Tally) -> bool {
     // Where clusters tell which rows belong together, their order does not.
     let is_ordered = tally.cluster_seen || !tally.course.goes_back;
-    tally.rejected.total() == 0 && tally.rows_read > 0 && is_ordered && !tally.course.is_late
+    // Whether a value of another type condemns its row or its column depends on the rows beside it.
+    let is_of_one_type = tally.rejected.count(RejectionReason::WrongType) == 0;
+    is_of_one_type && tally.rows_read > 0 && is_ordered && !tally.course.is_late
 }
 
 impl Entry {
     /// What can be kept of an object that was read for a window; `known` are the hours that were not, because they were known.
     pub fn of(version: String, account: &ObjectAccount, window: Window, counted: Hours, known: &[Hour]) -> Option<Self> {
-        let tally = account.outcome.as_ref().ok().filter(|tally| is_exact(tally) && counted.is_exact)?;
+        let tally = account.outcome.as_ref().ok().filter(|tally| is_exact(tally))?;
+        Self::of_used(version, account, tally, window, counted, known)
+    }
+
+    /// As [`Self::of`], of an object that may have rejected rows: what is recalled counts the used rows as a reading would, and the account
+    /// of another window lacks the rejected ones.
+    pub fn of_used(
+        version: String,
+        account: &ObjectAccount,
+        tally: &Tally,
+        window: Window,
+        counted: Hours,
+        known: &[Hour],
+    ) -> Option<Self> {
+        if !(counted.is_exact && counts_alike(tally)) {
+            return None;
+        }
         let (oldest_us, latest_us) = (tally.oldest_us?, tally.course.latest_us?);
         let (start, end) = (window.start.timestamp_micros(), window.end.timestamp_micros());
         // An hour at an end of the window is complete where the object has no row beyond that end.

@@ -1,6 +1,7 @@
 //! Where rows go: the counts of a window, or a profile in the making.
 
 pub mod hours;
+pub mod shifted;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

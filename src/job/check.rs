@@ -243,7 +243,7 @@ impl Run<'_> {
 const COLUMNS_NAMED: usize = 50;
 
 /// With `auto`, drops the features that the logs do not have, and says so.
-async fn shared(
+pub async fn shared(
     config: &Config,
     profile: Arc<ReferenceProfile>,
     current: &mut Current,

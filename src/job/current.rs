@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use tokio::sync::OnceCell;
 
 use super::cache::{self, Cache, News};
 use super::input::Place;
@@ -32,6 +33,8 @@ pub struct Logs<'a> {
     config: &'a Config,
     place: Place,
     source: Source,
+    /// The columns, once they were asked for.
+    columns: OnceCell<Vec<String>>,
 }
 
 /// The last look back for predictions is as many windows long; all looks together are twice that less one.
@@ -66,7 +69,7 @@ impl<'a> Logs<'a> {
         source.objects.retain(|object| config.logs.path.is_some() || !object.key.starts_with(&config.report.prefix));
         let cache = bucket.uri(&cache::folder(config));
         source.objects.retain(|object| !object.uri.starts_with(&cache));
-        Ok(Self { config, place, source })
+        Ok(Self { config, place, source, columns: OnceCell::new() })
     }
 
     /// The window under test: `None` when the logs have no timestamp.
@@ -111,7 +114,7 @@ impl<'a> Logs<'a> {
         Ok(second.and_then(|second| DateTime::from_timestamp(second, 0)))
     }
 
-    fn selection(&self) -> Selection {
+    pub fn selection(&self) -> Selection {
         Selection { date_pattern: self.config.logs.date_pattern.clone(), slack: self.config.logs.date_slack }
     }
 
@@ -136,18 +139,8 @@ impl<'a> Logs<'a> {
         let objects_skipped = (self.source.objects.len() - objects.len()) as u64;
         let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
         let source = Source { bucket: self.source.bucket.clone(), objects };
-        let mut columns: Vec<_> = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
-        let mut counter = Counter::new(Arc::clone(profile));
+        let (request, counter) = self.counting(profile, window);
         let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
-        if let Some((name, capacity)) = self.recent_wanted() {
-            let position = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-                // The reference may lack what the logs have.
-                columns.push((name, FeatureKind::Numeric));
-                columns.len() - 1
-            });
-            counter = counter.with_recent(position, capacity);
-        }
-        let request = self.request(columns, window);
         let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
         let (mut counter, account, news) = if let (Some(cache), Some(window)) = (cache, window) {
             let key = cache::key(profile, &request, recent.as_ref());
@@ -162,8 +155,23 @@ impl<'a> Logs<'a> {
         Ok(Current { counts: counter.counts, recent: counter.recent, account, news, objects_skipped })
     }
 
+    /// What is read of a window, and what counts it.
+    pub fn counting(&self, profile: &Arc<ReferenceProfile>, window: Option<Window>) -> (Request, Counter) {
+        let mut columns: Vec<_> = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
+        let mut counter = Counter::new(Arc::clone(profile));
+        if let Some((name, capacity)) = self.recent_wanted() {
+            let position = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+                // The reference may lack what the logs have.
+                columns.push((name, FeatureKind::Numeric));
+                columns.len() - 1
+            });
+            counter = counter.with_recent(position, capacity);
+        }
+        (self.request(columns, window), counter)
+    }
+
     /// The column of confidences, and how many of the newest are asked for.
-    fn recent_wanted(&self) -> Option<(FeatureName, usize)> {
+    pub fn recent_wanted(&self) -> Option<(FeatureName, usize)> {
         let wanted = self.config.signals.is_evaluated(SignalName::LowConfidence);
         let column = self.config.prediction.confidence.as_deref().filter(|_| wanted)?;
         Some((FeatureName::new(column), self.config.signals.low_confidence.last))
@@ -172,32 +180,40 @@ impl<'a> Logs<'a> {
     /// Adds confidences from before the window where it holds fewer than are asked for: from twice as far back each time, at most
     /// [`LOOKING_BACK`] windows.
     pub async fn recent_before(&self, window: Window, recent: &mut Recent) -> Result<(), JobError> {
-        let Some((name, capacity)) = self.recent_wanted() else { return Ok(()) };
-        let length = window.end - window.start;
-        let mut windows = 1;
-        let mut end = window.start;
-        while !recent.is_full() && windows <= LOOKING_BACK {
-            let earlier = Window { start: end - length * windows, end };
-            let selection = self.selection();
-            let objects = self.source.objects.iter().filter(|object| selection.may_hold(object, earlier)).cloned().collect();
-            let source = Source { bucket: self.source.bucket.clone(), objects };
-            let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
-            let (found, account) =
-                ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
-            // What could not be read may be newer than what is found before it.
-            self.check_usable(&account)?;
-            if account.rows_used > 0 && found.is_empty() {
-                let (rows, name) = (account.rows_used, name.as_str());
-                return Err(JobError::Logs(format!(
-                    "none of the {rows} rows from {} to {end} has a number in `{name}`",
-                    earlier.start
-                )));
+        for earlier in looks_back(window) {
+            if recent.is_full() {
+                break;
             }
-            recent.merge(&found);
-            end = earlier.start;
-            windows *= 2;
+            recent.merge(&self.recent_in(earlier).await?.0);
         }
         Ok(())
+    }
+
+    /// The newest confidences of a window, and how many rows were read for them.
+    pub async fn recent_in(&self, earlier: Window) -> Result<(Recent, u64), JobError> {
+        let Some((name, capacity)) = self.recent_wanted() else { return Ok((Recent::default(), 0)) };
+        let selection = self.selection();
+        let objects = self.source.objects.iter().filter(|object| selection.may_hold(object, earlier)).cloned().collect();
+        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
+        let (found, account) =
+            ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
+        // What could not be read may be newer than what is found before it.
+        self.check_usable(&account)?;
+        if account.rows_used > 0 && found.is_empty() {
+            return Err(no_confidence(account.rows_used, earlier, &name));
+        }
+        Ok((found, account.rows_read))
+    }
+
+    /// The bucket and the objects of the logs, in the order of their keys.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// As people are told of the logs.
+    pub fn uri(&self) -> String {
+        self.place.uri()
     }
 
     /// How many bytes the logs take, in all.
@@ -206,7 +222,7 @@ impl<'a> Logs<'a> {
     }
 
     /// Fails when there are objects and none could be read, or when too much was rejected.
-    fn check_usable(&self, account: &Account) -> Result<(), JobError> {
+    pub fn check_usable(&self, account: &Account) -> Result<(), JobError> {
         if !account.objects.is_empty() && account.readable().next().is_none() {
             let why = findings::why_nothing_was_read(account);
             return Err(JobError::Logs(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
@@ -216,6 +232,10 @@ impl<'a> Logs<'a> {
 
     /// The columns of the newest objects of the logs, in the window or before it; fails when they are too many.
     pub async fn columns(&self) -> Result<Vec<String>, JobError> {
+        self.columns.get_or_try_init(|| self.find_columns()).await.cloned()
+    }
+
+    async fn find_columns(&self) -> Result<Vec<String>, JobError> {
         let mut source = self.source.clone();
         source.objects.reverse();
         let columns = ingest::columns(&source, OBJECTS_INSPECTED).await?;
@@ -224,4 +244,21 @@ impl<'a> Logs<'a> {
         }
         Ok(columns.found.into_iter().map(|(name, _)| name).collect())
     }
+}
+
+/// The windows before this one in which confidences are looked for, the newest first: from twice as far back each time.
+pub fn looks_back(window: Window) -> impl Iterator<Item = Window> {
+    let length = window.end - window.start;
+    let mut end = window.start;
+    std::iter::successors(Some(1), |windows| Some(windows * 2)).take_while(|windows| *windows <= LOOKING_BACK).map(move |windows| {
+        let earlier = Window { start: end - length * windows, end };
+        end = earlier.start;
+        earlier
+    })
+}
+
+/// A window that holds rows and not one confidence.
+pub fn no_confidence(rows: u64, window: Window, name: &FeatureName) -> JobError {
+    let Window { start, end } = window;
+    JobError::Logs(format!("none of the {rows} rows from {start} to {end} has a number in `{}`", name.as_str()))
 }

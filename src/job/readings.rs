@@ -57,13 +57,13 @@ pub async fn read<'a>(found: &Found<'a>) -> Readings<'a> {
     readings
 }
 
-fn no_data(found: &Found<'_>) -> Explained {
+pub fn no_data(found: &Found<'_>) -> Explained {
     let newest = found.current.account.newest_us.and_then(DateTime::from_timestamp_micros);
     let max_age = found.config.signals.no_data_max_age.map(crate::window::Length::delta);
     signal::no_data(found.current.account.rows_used, newest, found.window_end, max_age)
 }
 
-fn prediction_drift(found: &Found<'_>) -> Explained {
+pub fn prediction_drift(found: &Found<'_>) -> Explained {
     if found.current.account.rows_used == 0 {
         return unknown("The window holds no row.");
     }
@@ -137,7 +137,7 @@ async fn storage(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
 }
 
 /// Where the feedback is; `None` where there is none.
-async fn source(config: &Config) -> Result<Option<FeedbackSource>, FeedbackError> {
+pub async fn source(config: &Config) -> Result<Option<FeedbackSource>, FeedbackError> {
     Ok(match (&config.store, &config.feedback.path) {
         (Store::Firestore(settings), _) => {
             Some(FeedbackSource::firestore(settings.clone(), config.feedback.collection.clone()).await?)
@@ -147,7 +147,7 @@ async fn source(config: &Config) -> Result<Option<FeedbackSource>, FeedbackError
     })
 }
 
-fn unknown(reason: &str) -> Explained {
+pub fn unknown(reason: &str) -> Explained {
     (Reading { state: SignalState::Inconclusive, value: None, threshold: None, n: 0, interval: None }, reason.to_owned())
 }
 

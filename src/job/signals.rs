@@ -118,7 +118,7 @@ fn telling(mode: SignalMode, no_notify: bool, is_silenced: bool) -> Telling {
     }
 }
 
-fn rules(settings: &SignalSettings, telling: Telling) -> Rules {
+pub fn rules(settings: &SignalSettings, telling: Telling) -> Rules {
     let repeat = settings.repeat.map(crate::window::Length::delta);
     Rules { open_after: settings.open_after, close_after: settings.close_after, repeat, telling }
 }

@@ -3,6 +3,7 @@
 //! Views (`html/*.rs`) hold text and coordinates; the templates (`html/*.html`) hold all markup, and askama escapes whatever they
 //! show. No template uses `|safe`, and nothing here builds markup in a string: that is why no name can break out.
 
+pub mod backtest;
 mod feature;
 mod header;
 mod picture;

@@ -2,7 +2,7 @@
 //!
 //! No name can move the cursor or colour a line: what is not printable is replaced before anything is laid out.
 
-mod layout;
+pub(super) mod layout;
 
 use super::story;
 use super::{FeatureReport, Report, format_count, format_p_value};
@@ -75,7 +75,7 @@ pub fn render(report: &Report, options: TextOptions) -> String {
 }
 
 /// GitHub's runner takes a line of a log that begins with two colons for a command.
-fn obeyed_by_nobody(line: &str) -> String {
+pub(super) fn obeyed_by_nobody(line: &str) -> String {
     if line.trim_start().starts_with("::") { line.replacen("::", "\u{FFFD}:", 1) } else { line.to_owned() }
 }
 
