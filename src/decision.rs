@@ -7,7 +7,9 @@ pub mod correction;
 pub mod dataset;
 pub mod finding;
 pub mod joint;
+pub mod label;
 pub mod policy;
+pub mod readiness;
 pub mod rule;
 pub mod sight;
 pub mod signal;
@@ -72,6 +74,7 @@ display_as_serialized!(
     Verdict,
     DatasetVerdict,
     Rule,
+    label::Truth,
     signal::SignalName,
     signal::SignalMode,
     signal::SignalState,

@@ -125,7 +125,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     if let Some(store) = store.as_ref().filter(|_| window.is_some())
         && let Some(uri) = &location
     {
-        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
+        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone(), &report.signals);
         failures.keep(store.record_run(record).await);
     }
     if let Some((cache, news)) = cache.zip(current.news) {
