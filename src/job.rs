@@ -11,6 +11,7 @@ mod deliver;
 mod failures;
 mod findings;
 mod history;
+mod index;
 mod input;
 mod measure;
 mod moment;

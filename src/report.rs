@@ -5,6 +5,7 @@
 
 pub mod assemble;
 mod histogram;
+pub mod history;
 pub mod html;
 pub mod markdown;
 mod number;

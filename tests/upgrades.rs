@@ -74,7 +74,7 @@ fn bytes(workspace: &Workspace, name: &str) -> Vec<u8> {
 
 #[test]
 fn an_older_state_store_is_brought_up_to_date_with_its_runs() {
-    for name in ["state-1.sql", "state-2-first.sql", "state-2.sql"] {
+    for name in ["state-1.sql", "state-2-first.sql", "state-2.sql", "state-3.sql"] {
         let workspace = with_store(name);
         let before = bytes(&workspace, "state.db");
         let history = |report: &Value| {

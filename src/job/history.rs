@@ -2,19 +2,21 @@
 //! a signal is to notify.
 
 mod label;
+mod readiness;
 mod shown;
 mod silence;
 
-use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as DeserializeError, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Invocation, Outcome, check};
-use crate::cli::HistoryOptions;
+use crate::cli::{Format, HistoryOptions};
 use crate::config::{Config, nearest};
 use crate::decision::signal::SignalName;
 use crate::error::{ExitCode, JobError};
 use crate::feature::FeatureName;
+use crate::report::history::{self, Medium};
 use crate::report::printable;
 
 pub async fn history(config: &Config, invocation: &Invocation, asked: HistoryOptions) -> Result<Outcome, JobError> {
@@ -24,6 +26,9 @@ pub async fn history(config: &Config, invocation: &Invocation, asked: HistoryOpt
         Wish::Show => shown::show(config, invocation, &store).await?,
         Wish::Silence(silence) => silence::record(config, invocation, &store, silence).await?,
         Wish::Label(labelling) => label::record(config, invocation, &store, labelling).await?,
+        Wish::Course(feature) => shown::course(config, invocation, &store, &feature).await?,
+        Wish::Readiness => readiness::show(config, invocation, &store).await?,
+        Wish::Promote(promotion) => readiness::promote(config, invocation, &store, promotion).await?,
     };
     Ok(Outcome { exit_code: ExitCode::Success, output })
 }
@@ -33,11 +38,14 @@ enum Wish {
     Show,
     Silence(silence::Wish),
     Label(label::Wish),
+    Course(String),
+    Readiness,
+    Promote(readiness::Wish),
 }
 
 impl Wish {
     fn of(asked: HistoryOptions) -> Result<Self, JobError> {
-        let HistoryOptions { silence, unsilence, label, unlabel, from, to, feature, reason, .. } = asked;
+        let HistoryOptions { silence, unsilence, label, unlabel, from, to, feature, readiness, promote, force, reason } = asked;
         if let Some(silence) = silence::Wish::of(silence.as_deref(), unsilence.as_deref(), reason.as_deref())? {
             return Ok(Self::Silence(silence));
         }
@@ -45,7 +53,15 @@ impl Wish {
             let truth = if unlabel { None } else { label };
             return Ok(Self::Label(label::Wish::of(truth, from, to, feature, reason.as_deref())?));
         }
-        Ok(Self::Show)
+        if let Some(signal) = promote {
+            let signal = signal_of(&signal)?;
+            let forced = force.then(|| needed_reason(reason.as_deref(), "a forced promotion")).transpose()?;
+            return Ok(Self::Promote(readiness::Wish { signal, forced }));
+        }
+        if readiness {
+            return Ok(Self::Readiness);
+        }
+        Ok(feature.map_or(Self::Show, Self::Course))
     }
 }
 
@@ -55,6 +71,15 @@ fn signal_of(text: &str) -> Result<SignalName, JobError> {
         let known: Vec<String> = SignalName::ALL.iter().map(ToString::to_string).collect();
         JobError::Usage(format!("`{}` is not a signal: the signals are {}", printable(text), known.join(", ")))
     })
+}
+
+fn encoded(value: &impl Serialize) -> Result<String, JobError> {
+    history::to_json(value).map_err(|source| JobError::Encode { what: "history", source })
+}
+
+/// What is not JSON.
+fn medium(format: Format) -> Medium {
+    if format == Format::Markdown { Medium::Markdown } else { Medium::Text }
 }
 
 /// A reason that says something.

@@ -5,6 +5,7 @@
 
 mod feature;
 mod header;
+pub mod index;
 mod picture;
 mod quality;
 mod relations;

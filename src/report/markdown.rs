@@ -127,7 +127,7 @@ fn findings(report: &Report) -> String {
 }
 
 /// Text that renders as itself and nothing else, in a paragraph as in a table's cell.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in story::visible(text).chars() {
         match character {

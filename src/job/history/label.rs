@@ -70,7 +70,7 @@ async fn add(
 ) -> Result<String, JobError> {
     let now = (invocation.clock)();
     if let Some(feature) = &label.feature {
-        let runs = shown::runs(config, store, now).await?;
+        let runs = shown::runs(config, store, now, config.report.trend_windows).await?;
         let on_record = runs.iter().flat_map(|run| run.outcome.features.keys());
         let configured = match &config.features.include {
             Include::Named(names) => names.as_slice(),
