@@ -8,7 +8,7 @@ use drift_check::decision::label::{Label, Truth};
 use drift_check::decision::signal::{PastSignal, SignalMode, SignalName, SignalState, Transition};
 use drift_check::report::PastRun;
 use drift_check::store::{LabelRecord, RunRecord, Series, StateStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cloud_storage::Setup;
 use crate::storage_server::Trouble;
@@ -115,7 +115,9 @@ fn shape(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| shape(value, &format!("{path}.{name}"), found)),
         Value::Array(items) if !items.is_empty() => items.iter().for_each(|item| shape(item, &format!("{path}[]"), found)),
-        _ => drop(found.insert(path.trim_start_matches('.').to_owned())),
+        _ => {
+            found.insert(path.trim_start_matches('.').to_owned());
+        }
     }
 }
 
@@ -126,8 +128,8 @@ fn the_history_as_json_has_one_shape() {
     assert_eq!(workspace.check(&[]).code, 0);
     for arguments in [
         &["--silence", "accuracy", "6h", "--reason", "test feedback"][..],
-        &label("drift", "2026-01-30T00:00:00Z", "2026-01-31T00:00:00Z"),
-        &["--promote", "data-drift", "--force", "--reason", "seen enough"],
+        &label("drift", "2026-01-30T00:00:00Z", "2026-01-31T00:00:00Z")[..],
+        &["--promote", "data-drift", "--force", "--reason", "seen enough"][..],
     ] {
         let ran = history(&workspace, arguments);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -217,7 +219,7 @@ fn the_course_of_a_feature_is_drawn_with_its_scale_times_and_threshold() {
     }
     let json = history(&workspace, &["--feature", "a", "--format", "json"]).json();
     let points = json["points"].as_array().unwrap();
-    assert_eq!((points.len(), &points[2]["verdict"], &json["psi_drift"]), (3, &"drift".into(), &0.1.into()));
+    assert_eq!((points.len(), &points[2]["verdict"], &json["psi_drift"]), (3, &"drift".into(), &json!(0.1)));
     assert!(points[2]["ks_statistic"].as_f64().unwrap() > 0.4, "{json}");
     let markdown = history(&workspace, &["--feature", "a", "--format", "markdown"]).stdout;
     assert!(markdown.starts_with("## a over windows of 24h") && markdown.contains("```text\nPSI adjusted"), "{markdown}");
@@ -282,7 +284,7 @@ async fn with_windows(count: i64, firing: &[i64]) -> Workspace {
 /// What is said of `data-drift`.
 fn readiness(workspace: &Workspace) -> Value {
     let report = history(workspace, &["--readiness", "--format", "json"]).json();
-    assert_eq!((&report["target"], &report["confidence"]), (&0.02.into(), &0.95.into()));
+    assert_eq!((&report["target"], &report["confidence"]), (&json!(0.02), &json!(0.95)));
     report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "data-drift").unwrap().clone()
 }
 
@@ -291,8 +293,8 @@ async fn a_signal_is_promoted_when_enough_independent_windows_show_that_it_is_fi
     // 4 · 148 + 1 windows: the first and then one in four do not overlap.
     let workspace = with_windows(4 * 148 + 1, &[]).await;
     let found = readiness(&workspace);
-    assert_eq!((&found["windows"], &found["independent"], &found["false_alarms"]), (&593.into(), &149.into(), &0.into()));
-    assert_eq!((&found["ready"], &found["needed"]), (&true.into(), &0.into()));
+    assert_eq!((&found["windows"], &found["independent"], &found["false_alarms"]), (&json!(593), &json!(149), &json!(0)));
+    assert_eq!((&found["ready"], &found["needed"]), (&true.into(), &json!(0)));
     let text = history(&workspace, &["--readiness"]).stdout;
     assert!(text.contains("1.991 %") && text.contains("unless somebody labelled it drift"), "{text}");
     let promoted = history(&workspace, &["--promote", "data-drift"]);
@@ -307,7 +309,7 @@ async fn a_signal_that_is_not_fit_to_notify_is_refused_with_the_reason_unless_it
     // Twelve independent windows; it fires in the second of those that overlap the sixth.
     let workspace = with_windows(4 * 11 + 1, &[21]).await;
     let found = readiness(&workspace);
-    assert_eq!((&found["independent"], &found["false_alarms"], &found["needed"]), (&12.into(), &1.into(), &224.into()));
+    assert_eq!((&found["independent"], &found["false_alarms"], &found["needed"]), (&json!(12), &json!(1), &json!(224)));
     // One of twelve, 30.4375 windows a month.
     assert!((found["per_month"]["estimate"].as_f64().unwrap() - 30.4375 / 12.0).abs() < 1e-9);
     let refused = history(&workspace, &["--promote", "data-drift"]);
@@ -335,7 +337,7 @@ async fn a_signal_that_is_not_fit_to_notify_is_refused_with_the_reason_unless_it
     // The window did drift: it is no false alarm, and says nothing of false alarms.
     assert_eq!(history(&workspace, &label("drift", "2026-01-06T10:00:00Z", "2026-01-06T11:00:00Z")).code, 0);
     let found = readiness(&workspace);
-    assert_eq!((&found["false_alarms"], &found["left_out"]["labelled_drift"]), (&0.into(), &4.into()), "{found}");
+    assert_eq!((&found["false_alarms"], &found["left_out"]["labelled_drift"]), (&json!(0), &json!(4)), "{found}");
     // Labels of two people at once, who did not see each other's.
     let store =
         StateStore::sqlite(workspace.path("state.db").display().to_string(), std::time::Duration::from_secs(9)).await.unwrap();
@@ -387,7 +389,7 @@ fn every_run_puts_itself_into_the_list_whichever_window_it_is_about() {
             assert!(!setup.get(&format!("reports/test/{link}")).is_empty(), "{link}");
         }
         let page = String::from_utf8(setup.get(INDEX)).unwrap();
-        assert!(page.contains("default-src 'none'") && !page.contains("<script") && !page.contains("http"), "{page}");
+        assert!(page.contains("default-src 'none'") && !page.contains("<script") && !page.contains("://"), "{page}");
     }
 }
 
@@ -397,7 +399,8 @@ fn runs_at_once_are_all_listed() {
         setup.data(300, 0.0);
         let ends = ["2026-01-31T18:00:00Z", "2026-01-31T18:30:00Z", "2026-01-31T12:00:00Z", "2026-01-31T17:00:00Z"];
         std::thread::scope(|scope| {
-            let run = |end: &'static str| scope.spawn(|| setup.run(&["--config", "config.toml", "--as-of", end]));
+            let setup = &setup;
+            let run = |end: &'static str| scope.spawn(move || setup.run(&["--config", "config.toml", "--as-of", end]));
             for run in ends.map(run) {
                 let ran = run.join().unwrap();
                 assert_eq!(ran.code, 0, "{}", ran.stderr);
