@@ -1,7 +1,7 @@
 //! The command line: what can be said, nothing else. Holds no defaults; those are in `config/default.toml`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
 
@@ -38,18 +38,8 @@ pub enum Command {
     },
     /// Replay the rule over past windows: how often it would have fired, and how often wrongly; writes and sends nothing
     Backtest(Box<BacktestOptions>),
-    /// Show past runs and silences; silence a signal for a while
-    History {
-        /// Tell nobody of a signal for a length of time, such as `--silence data-drift 24h`
-        #[arg(long, num_args = 2, value_names = ["SIGNAL", "LENGTH"], requires = "reason")]
-        silence: Option<Vec<String>>,
-        /// End the silence of a signal
-        #[arg(long, value_name = "SIGNAL", conflicts_with = "silence")]
-        unsilence: Option<String>,
-        /// Why; it is recorded, and shown in the report
-        #[arg(long, value_name = "TEXT")]
-        reason: Option<String>,
-    },
+    /// Show past runs, signals, messages, silences and labels; silence a signal, label a stretch of time, promote a signal from shadow
+    History(HistoryOptions),
     /// Show the effective configuration and where each value came from
     Config {
         /// Print the JSON Schema of the configuration file instead
@@ -82,6 +72,53 @@ pub struct BacktestOptions {
     /// Write the backtest with its pictures to a file on this machine as well
     #[arg(long, value_name = "FILE.html")]
     pub output: Option<String>,
+}
+
+/// What is asked of the history: to be shown when nothing is said.
+#[derive(Clone, Debug, Default, Args)]
+#[command(group(ArgGroup::new("act").args(["silence", "unsilence", "label", "unlabel", "readiness", "promote"])))]
+#[command(group(ArgGroup::new("labelling").args(["label", "unlabel"])))]
+pub struct HistoryOptions {
+    /// Tell nobody of a signal for a length of time, such as `--silence data-drift 24h`
+    #[arg(long, num_args = 2, value_names = ["SIGNAL", "LENGTH"], requires = "reason")]
+    pub silence: Option<Vec<String>>,
+    /// End the silence of a signal
+    #[arg(long, value_name = "SIGNAL")]
+    pub unsilence: Option<String>,
+    /// Say what there was from `--from` on and before `--to`: `drift` or `no-drift`
+    #[arg(long, value_name = "TRUTH", requires_all = ["from", "to", "reason"])]
+    pub label: Option<Said>,
+    /// Take the label of just this range, and this feature, back
+    #[arg(long, requires_all = ["from", "to"])]
+    pub unlabel: bool,
+    /// The first moment of a label, in RFC 3339
+    #[arg(long, value_name = "RFC3339", value_parser = moment, requires = "labelling")]
+    pub from: Option<DateTime<Utc>>,
+    /// The first moment after a label, in RFC 3339
+    #[arg(long, value_name = "RFC3339", value_parser = moment, requires = "labelling")]
+    pub to: Option<DateTime<Utc>>,
+    /// The feature that a label is about [default: the data set as a whole]; alone: show the course of the feature over past runs
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["silence", "unsilence", "readiness", "promote"])]
+    pub feature: Option<String>,
+    /// Say how far each signal in shadow is from being fit to notify
+    #[arg(long)]
+    pub readiness: bool,
+    /// Print the change of the configuration that makes a signal notify, once enough windows show that it is fit to
+    #[arg(long, value_name = "SIGNAL")]
+    pub promote: Option<String>,
+    /// Promote all the same; the reason is recorded
+    #[arg(long, requires_all = ["promote", "reason"])]
+    pub force: bool,
+    /// Why; it is recorded, and shown in the history
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// What a label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Said {
+    Drift,
+    NoDrift,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -24,6 +24,7 @@ use serde::Deserialize;
 
 pub use effective::{Effective, Setting};
 pub use environment::{PLATFORM, variable};
+pub use keys::nearest;
 pub use problem::{ConfigError, Origin, Problem};
 pub use schema::schema;
 pub use secret::{Secret, SecretSource};

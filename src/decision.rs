@@ -8,7 +8,9 @@ pub mod dataset;
 pub mod finding;
 pub mod joint;
 pub mod known_drift;
+pub mod label;
 pub mod policy;
+pub mod readiness;
 pub mod rule;
 pub mod sight;
 pub mod signal;
@@ -73,6 +75,7 @@ display_as_serialized!(
     Verdict,
     DatasetVerdict,
     Rule,
+    label::Truth,
     signal::SignalName,
     signal::SignalMode,
     signal::SignalState,

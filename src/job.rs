@@ -12,6 +12,7 @@ mod deliver;
 mod failures;
 mod findings;
 mod history;
+mod index;
 mod input;
 mod measure;
 mod moment;
@@ -86,10 +87,7 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
         Command::Check => Box::pin(check::check(&config, &effective, &invocation)).await,
         Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
         Command::Backtest(wish) => Box::pin(backtest::backtest(&config, &effective, &invocation, *wish)).await,
-        Command::History { silence, unsilence, reason } => {
-            let wish = history::Wish::of(silence.as_deref(), unsilence, reason)?;
-            history::history(&config, &invocation, wish).await
-        }
+        Command::History(asked) => history::history(&config, &invocation, asked).await,
         Command::Config { .. } => show_config::show(&effective, &invocation),
     }
 }

@@ -6,6 +6,7 @@
 pub mod assemble;
 pub mod backtest;
 mod histogram;
+pub mod history;
 pub mod html;
 pub mod markdown;
 mod number;
@@ -115,6 +116,9 @@ pub struct PastFeature {
     pub verdict: Verdict,
     /// `psi.adjusted`, where it was computed.
     pub psi_adjusted: Option<f64>,
+    /// `ks.statistic`, where it was computed; null also where an earlier program recorded the run.
+    #[serde(default)]
+    pub ks_statistic: Option<f64>,
 }
 
 /// The window under test, `[start, end)`; both ends are null when the logs have no timestamp and all of them were used.

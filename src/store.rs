@@ -2,7 +2,8 @@
 //!
 //! What every store guarantees: a run is recorded once per job, environment, length and end of its window, the newest record
 //! counting; a signal has a state of its own in each of these series, which changes in a transaction, together with the messages that
-//! follow from it, and the same window seen twice changes it once; a message is in one claimer's hands at a time ([`outbox`]). Everything is kept for 90 days.
+//! follow from it, and the same window seen twice changes it once; a message is in one claimer's hands at a time ([`outbox`]). Runs, labels and promotions are kept
+//! for 400 days, everything else for 90.
 
 pub mod feedback;
 pub mod firestore;
@@ -10,6 +11,7 @@ mod lifecycle;
 pub mod outbox;
 pub mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,11 +19,12 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use crate::blocking::run as blocking;
-use crate::decision::signal::{Moved, Reading, Rules, SignalName};
+use crate::decision::label::Label;
+use crate::decision::signal::{Memory, Moved, PastSignal, Reading, Rules, SignalName, SignalState};
 use crate::report::PastRun;
 use firestore::{FirestoreError, FirestoreStore};
 pub use lifecycle::to_micros;
-use outbox::{Claim, ClaimRequest, Draft, MessageKey, MessageStatus};
+use outbox::{Claim, ClaimRequest, Draft, MessageKey, MessageRecord, MessageStatus};
 use sqlite::SqliteStore;
 
 /// Why the store could not do what was asked.
@@ -89,6 +92,8 @@ pub struct RunRecord {
     /// Empty for a window that was computed for the trend only.
     pub report_uri: String,
     pub outcome: PastRun,
+    /// What its signals read; empty for a window that was computed for the trend only, and where an earlier program recorded the run.
+    pub signals: BTreeMap<SignalName, PastSignal>,
 }
 
 /// What a signal read in a window.
@@ -109,6 +114,38 @@ pub struct Silence {
     pub signal: SignalName,
     pub created_at: DateTime<Utc>,
     pub until: DateTime<Utc>,
+    pub reason: String,
+}
+
+/// A label, and who it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelRecord {
+    pub scope: Scope,
+    pub label: Label,
+    pub created_at: DateTime<Utc>,
+    pub reason: String,
+}
+
+/// A signal as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignalStanding {
+    pub name: SignalName,
+    /// The end of the last window that moved it.
+    pub window_end: DateTime<Utc>,
+    /// What was read in it.
+    pub state: SignalState,
+    /// What is remembered of it, if anything is.
+    pub memory: Option<Memory>,
+}
+
+/// The word that a signal is to notify although its windows do not show yet that it is fit to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    pub scope: Scope,
+    pub signal: SignalName,
+    pub created_at: DateTime<Utc>,
+    /// Why it was refused at first.
+    pub refusal: String,
     pub reason: String,
 }
 
@@ -148,10 +185,23 @@ impl StateStore {
     }
 
     /// The newest runs of a series whose window ended before `before`, the oldest first, at most `limit`.
-    pub async fn past_runs(&self, series: Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
+    pub async fn runs(&self, series: Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         match self {
-            Self::Sqlite(store) => locked(store, move |store| store.past_runs(&series, before, limit)).await,
-            Self::Firestore(store) => store.past_runs(&series, before, limit).await,
+            Self::Sqlite(store) => locked(store, move |store| store.runs(&series, before, limit)).await,
+            Self::Firestore(store) => store.runs(&series, before, limit).await,
+        }
+    }
+
+    /// What came of these runs.
+    pub async fn past_runs(&self, series: Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
+        Ok(self.runs(series, before, limit).await?.into_iter().map(|run| run.outcome).collect())
+    }
+
+    /// The signals of a series that have moved and not expired, as they stand, in the order of their names.
+    pub async fn signals(&self, series: Series, now: DateTime<Utc>) -> Result<Vec<SignalStanding>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.signals(&series, now)).await,
+            Self::Firestore(store) => store.signals(&series, now).await,
         }
     }
 
@@ -195,6 +245,14 @@ impl StateStore {
         }
     }
 
+    /// The newest messages, whatever has become of them: the newest first, at most `limit`.
+    pub async fn messages(&self, scope: Scope, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.messages(&scope, limit)).await,
+            Self::Firestore(store) => store.messages(&scope, limit).await,
+        }
+    }
+
     /// Records a silence; it stays on record when it is over.
     pub async fn silence(&self, silence: Silence) -> Result<(), StoreError> {
         match self {
@@ -208,6 +266,46 @@ impl StateStore {
         match self {
             Self::Sqlite(store) => locked(store, move |store| store.silences(&scope)).await,
             Self::Firestore(store) => store.silences(&scope).await,
+        }
+    }
+
+    /// Records a label, over an earlier one of the same range and feature. Whether others contradict it is for the caller to see.
+    pub async fn label(&self, record: LabelRecord) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.label(&record)).await,
+            Self::Firestore(store) => store.label(&record).await,
+        }
+    }
+
+    /// Forgets the label of just this range and feature; one that there is not is no error.
+    pub async fn unlabel(&self, scope: Scope, label: Label) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.unlabel(&scope, &label)).await,
+            Self::Firestore(store) => store.unlabel(&scope, &label).await,
+        }
+    }
+
+    /// All labels on record, the earliest range first.
+    pub async fn labels(&self, scope: Scope) -> Result<Vec<LabelRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.labels(&scope)).await,
+            Self::Firestore(store) => store.labels(&scope).await,
+        }
+    }
+
+    /// Records a promotion.
+    pub async fn promote(&self, promotion: Promotion) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.promote(&promotion)).await,
+            Self::Firestore(store) => store.promote(&promotion).await,
+        }
+    }
+
+    /// All promotions on record, the newest first.
+    pub async fn promotions(&self, scope: Scope) -> Result<Vec<Promotion>, StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, move |store| store.promotions(&scope)).await,
+            Self::Firestore(store) => store.promotions(&scope).await,
         }
     }
 

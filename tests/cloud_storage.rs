@@ -110,7 +110,7 @@ fn a_check_writes_its_report_on_either_kind_of_bucket() {
         let report = ["report.html", "report.json"].map(|name| format!("{FOLDER}/{name}"));
         assert_eq!(
             setup.keys("reports/"),
-            [report[0].as_str(), &report[1], "reports/test/latest.html", "reports/test/latest.json"]
+            [report[0].as_str(), &report[1], "reports/test/index.html", "reports/test/latest.html", "reports/test/latest.json"]
         );
         assert_eq!(setup.get(&report[1]), setup.get("reports/test/latest.json"));
         assert_eq!(setup.get(&report[0]), setup.get("reports/test/latest.html"));
@@ -176,7 +176,7 @@ fn concurrent_runs_of_one_window_leave_one_report() {
                 assert_eq!(ran.code, 0, "{}", ran.stderr);
             }
         });
-        assert_eq!(setup.keys("reports/").len(), 4);
+        assert_eq!(setup.keys("reports/").len(), 5);
         let report = setup.json(&format!("{FOLDER}/report.json"));
         let run = text(&report["run"]["id"]);
         assert_eq!(

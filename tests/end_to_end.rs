@@ -29,6 +29,7 @@ fn an_undrifted_window_is_stable_and_the_report_is_put_in_its_place() {
         [
             "test/2026/01/31/180000Z-24h/report.html",
             "test/2026/01/31/180000Z-24h/report.json",
+            "test/index.html",
             "test/latest.html",
             "test/latest.json"
         ]

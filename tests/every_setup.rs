@@ -177,7 +177,7 @@ fn a_copy_that_cannot_be_written_costs_nothing_but_the_exit_code() {
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(ran.stderr.contains("not copied to report.path"), "{}", ran.stderr);
     assert_eq!(ran.json()["decision"]["verdict"], "stable");
-    assert_eq!(setup.keys("reports/").len(), 4);
+    assert_eq!(setup.keys("reports/").len(), 5);
     // The run is remembered.
     let later = setup.run(&["--config", "config.toml", "--as-of", "2026-01-31T22:00:00Z", "--format", "json"]).json();
     assert_eq!(later["run"]["history"].as_array().unwrap().len(), 1);

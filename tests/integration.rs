@@ -46,6 +46,7 @@ mod fuzz_targets;
 mod fuzzing;
 mod golden;
 mod growing;
+mod history;
 #[path = "support/interposer.rs"]
 mod interposer;
 mod killed;

@@ -71,6 +71,7 @@ async fn a_run_that_is_killed_before_any_step_is_completed_by_the_next() {
         "rename bucket/reports/test/2026/01/31/175901Z-24h/report.json",
         "rename bucket/reports/test/latest.json",
         "rename bucket/reports/test/latest.html",
+        "rename bucket/reports/test/index.html",
         "rename bucket/reports/test/cache/",
         "open state.db",
         "write state.db-journal",

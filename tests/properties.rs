@@ -220,7 +220,7 @@ fn report(profile: &ReferenceProfile, counts: &WindowCounts, policy: &Policy, ro
         .collect();
     let past = judged.iter().map(|feature| {
         let psi_adjusted = feature.measurement.psi.as_ref().map(|psi| psi.adjusted);
-        (feature.name.clone(), PastFeature { verdict: feature.judgement.verdict, psi_adjusted })
+        (feature.name.clone(), PastFeature { verdict: feature.judgement.verdict, psi_adjusted, ks_statistic: None })
     });
     let (window_end, verdict, share) = (sample_report::window_end() - TimeDelta::hours(6), decision.verdict, decision.share);
     let past = PastRun { window_start: None, window_end, verdict, share, rows, features: past.collect() };

@@ -31,8 +31,9 @@ const AHEAD: u32 = 20;
 const PERIOD: u32 = 20;
 /// Runs before anything is compared: the window, the ring of the cache and the store have filled.
 const WARM: u32 = 2 * PERIOD;
-/// The store is this much older with every run, so that its 90 days are thirty runs.
+/// The store is this much older with every run, so that its 90 days are thirty runs, and so are the 400 of its runs.
 const AGING: &str = "-3 days";
+const AGING_OF_RUNS: &str = "-14 days";
 const KEPT_RUNS: u32 = 30;
 /// No run may have more files, sockets and folders open at a time.
 const HANDLES: u32 = 48;
@@ -179,8 +180,10 @@ impl Soak {
 
     /// Lets the store grow older.
     fn age(&self) {
-        let aged = |table| format!("UPDATE {table} SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', expire_at, '{AGING}');");
-        self.store().execute_batch(&["run", "signal", "outbox", "silence"].map(aged).concat()).unwrap();
+        let aged =
+            |(table, by)| format!("UPDATE {table} SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', expire_at, '{by}');");
+        let tables = [("run", AGING_OF_RUNS), ("signal", AGING), ("outbox", AGING), ("silence", AGING)];
+        self.store().execute_batch(&tables.map(aged).concat()).unwrap();
     }
 
     /// Grows the bucket and checks a window, with a bound on open handles that a leak would run into.

@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use drift_check::decision::DatasetVerdict;
-use drift_check::decision::signal::{DeliveryStatus, Moved, Reading, Rules, SignalName, SignalState, Telling, Transition};
+use drift_check::decision::label::{Label, Truth};
+use drift_check::decision::signal::{
+    DeliveryStatus, Moved, PastSignal, Reading, Rules, SignalMode, SignalName, SignalState, Telling, Transition,
+};
 use drift_check::report::PastRun;
 use drift_check::store::outbox::{Claim, ClaimRequest, Draft, LastAttempt};
-use drift_check::store::{FirestoreSettings, RunRecord, Scope, Series, Silence, StateStore, Step};
+use drift_check::store::{
+    FirestoreSettings, LabelRecord, Promotion, RunRecord, Scope, Series, Silence, StateStore, Step, to_micros,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -81,6 +86,11 @@ contract!(
     a_window_that_reads_otherwise_moves_the_signal_on_from_where_it_is,
     an_abandoned_message_is_kept_and_holds_nothing_up,
     messages_of_silenced_signals_are_not_claimed,
+    a_run_comes_back_whole,
+    labels_are_on_record_until_they_are_taken_back,
+    promotions_are_on_record_and_the_newest_comes_first,
+    signals_are_told_as_they_stand,
+    messages_are_told_with_their_course,
 );
 
 fn series() -> Series {
@@ -111,6 +121,7 @@ fn run(id: &str, day: i64) -> RunRecord {
         config_digest: "c".to_owned(),
         report_uri: String::new(),
         outcome: past,
+        signals: BTreeMap::new(),
     }
 }
 
@@ -565,4 +576,107 @@ async fn messages_of_silenced_signals_are_not_claimed(place: Place) {
     let claims = store.claim_due(ClaimRequest { except, ..request("a", moment(2)) }).await.unwrap();
     assert_eq!(claims.iter().map(|claim| claim.key.signal).collect::<Vec<_>>(), [SignalName::NoData]);
     assert_eq!(claim(&store, "a", moment(2)).await.len(), 1);
+}
+
+async fn a_run_comes_back_whole(place: Place) {
+    let mut record = run("r", 1);
+    record.report_uri = "gs://b/reports/<\"x\">/report.html".to_owned();
+    let past = |state, value, transition| PastSignal { mode: SignalMode::Shadow, state, value, threshold: Some(0.3), transition };
+    record.signals.insert(SignalName::DataDrift, past(SignalState::Firing, Some(0.375), Some(Transition::Opened)));
+    record.signals.insert(SignalName::Accuracy, past(SignalState::Inconclusive, None, None));
+    for moment in [&mut record.started_at, &mut record.finished_at] {
+        *moment = to_micros(*moment);
+    }
+    place.open().await.record_run(record.clone()).await.unwrap();
+    assert_eq!(place.open().await.runs(series(), moment(9), 9).await.unwrap(), [record]);
+}
+
+async fn labels_are_on_record_until_they_are_taken_back(place: Place) {
+    let store = place.open().await;
+    let label = |truth, from, to, feature: Option<&str>| LabelRecord {
+        scope: scope(),
+        label: Label { truth, from: to_micros(moment(from)), to: to_micros(moment(to)), feature: feature.map(Into::into) },
+        created_at: to_micros(moment(9)),
+        reason: "a new scanner; see <ticket> \"7\"".to_owned(),
+    };
+    assert_eq!(store.labels(scope()).await.unwrap(), []);
+    let (whole, feature) = (label(Truth::Drift, 2, 4, None), label(Truth::NoDrift, 2, 4, Some("shape/1 ~ä")));
+    let early = label(Truth::NoDrift, 1, 2, None);
+    for record in [&whole, &feature, &early, &early] {
+        store.label(record.clone()).await.unwrap();
+    }
+    assert_eq!(place.open().await.labels(scope()).await.unwrap(), [early.clone(), whole.clone(), feature.clone()]);
+    let other = Scope { environment: "other".to_owned(), ..scope() };
+    assert_eq!(store.labels(other.clone()).await.unwrap(), []);
+    store.unlabel(other, whole.label.clone()).await.unwrap();
+    store.unlabel(scope(), whole.label.clone()).await.unwrap();
+    store.unlabel(scope(), whole.label.clone()).await.unwrap();
+    assert_eq!(place.open().await.labels(scope()).await.unwrap(), [early, feature]);
+}
+
+async fn promotions_are_on_record_and_the_newest_comes_first(place: Place) {
+    let store = place.open().await;
+    let promotion = |signal, day, reason: &str| Promotion {
+        scope: scope(),
+        signal,
+        created_at: to_micros(moment(day)),
+        refusal: "12 of 149 windows".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let (first, second) = (promotion(SignalName::Accuracy, 1, "we know better"), promotion(SignalName::Storage, 2, "\u{1f4c8}"));
+    for promotion in [&first, &second, &first] {
+        store.promote(promotion.clone()).await.unwrap();
+    }
+    assert_eq!(place.open().await.promotions(scope()).await.unwrap(), [second, first]);
+    assert_eq!(store.promotions(Scope { job: "other".to_owned(), ..scope() }).await.unwrap(), []);
+}
+
+async fn signals_are_told_as_they_stand(place: Place) {
+    let store = place.open().await;
+    assert_eq!(store.signals(series(), moment(1)).await.unwrap(), []);
+    open_with(&store, Step { name: SignalName::NoData, ..firing(1) }, &["slack"]).await;
+    open_with(&store, firing(1), &["slack"]).await;
+    open_with(&store, step(2, SignalState::Inconclusive, 0.1), &["slack"]).await;
+    let found = place.open().await.signals(series(), moment(3)).await.unwrap();
+    let told: Vec<_> = found.iter().map(|signal| (signal.name, signal.window_end.timestamp_micros(), signal.state)).collect();
+    let end = |day| moment(day).timestamp_micros();
+    assert_eq!(
+        told,
+        [(SignalName::DataDrift, end(2), SignalState::Inconclusive), (SignalName::NoData, end(1), SignalState::Firing)]
+    );
+    let open = found[0].memory.as_ref().and_then(|memory| memory.open()).unwrap();
+    assert_eq!((open.since.timestamp_micros(), open.worst), (end(1), Some(0.4)));
+    assert_eq!(open.told.as_ref().map(|told| told.at.timestamp_micros()), Some(end(2)), "an hour is over");
+    let of_an_hour = Series { length_s: 3_600, ..series() };
+    assert_eq!(store.signals(of_an_hour, moment(3)).await.unwrap(), []);
+    assert_eq!(store.signals(series(), moment(200)).await.unwrap(), [], "what has expired is forgotten");
+}
+
+async fn messages_are_told_with_their_course(place: Place) {
+    let store = place.open().await;
+    open_with(&store, firing(1), &["slack", "email"]).await;
+    open_with(&store, firing(3), &["webhook"]).await;
+    let claims = claim(&store, "a", moment(3)).await;
+    let on = |channel: &str| claims.iter().find(|claim| claim.key.channel == channel).unwrap().clone();
+    store.mark_delivered(on("slack"), moment(3)).await.unwrap();
+    store.mark_failed(on("email"), moment(4), "status 503".to_owned()).await.unwrap();
+    store.abandon(on("webhook"), "not configured".to_owned()).await.unwrap();
+    let mut found = place.open().await.messages(scope(), 9).await.unwrap();
+    assert_eq!(found[0].key.channel, "webhook", "the newest first");
+    found.sort_by(|a, b| a.key.channel.cmp(&b.key.channel));
+    let told: Vec<_> = found
+        .iter()
+        .map(|message| {
+            let delivered = message.delivered_at.map(|at| at.timestamp());
+            (message.key.channel.as_str(), message.status, message.attempts, delivered, message.error_kind.as_str())
+        })
+        .collect();
+    let expected = [
+        ("email", DeliveryStatus::Pending, 1, None, "status 503"),
+        ("slack", DeliveryStatus::Delivered, 1, Some(moment(3).timestamp()), ""),
+        ("webhook", DeliveryStatus::Abandoned, 1, None, "abandoned: not configured"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(store.messages(scope(), 1).await.unwrap().len(), 1);
+    assert_eq!(store.messages(Scope { job: "other".to_owned(), ..scope() }, 9).await.unwrap(), []);
 }

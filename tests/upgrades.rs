@@ -74,7 +74,7 @@ fn bytes(workspace: &Workspace, name: &str) -> Vec<u8> {
 
 #[test]
 fn an_older_state_store_is_brought_up_to_date_with_its_runs() {
-    for name in ["state-1.sql", "state-2-first.sql", "state-2.sql"] {
+    for name in ["state-1.sql", "state-2-first.sql", "state-2.sql", "state-3.sql"] {
         let workspace = with_store(name);
         let before = bytes(&workspace, "state.db");
         let history = |report: &Value| {
@@ -92,7 +92,7 @@ fn an_older_state_store_is_brought_up_to_date_with_its_runs() {
         // Nobody was ever told by those programs.
         assert_eq!(signal(&report, "data-drift")["transition"], "opened", "{name}");
         let store = Connection::open(workspace.path("state.db")).unwrap();
-        assert_eq!(store.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(3), "{name}");
+        assert_eq!(store.query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(4), "{name}");
         assert_eq!(store.query_row("SELECT count(*) FROM run", [], |row| row.get(0)), Ok(2), "{name}");
         drop(store);
         let shown = workspace.run(&["history", "--config", "config.toml", "--format", "json"]);
@@ -106,10 +106,10 @@ fn a_newer_state_store_is_refused_and_left_as_it_is() {
     let workspace = drifted();
     assert_eq!(workspace.check(&[]).code, 0);
     let store = Connection::open(workspace.path("state.db")).unwrap();
-    store.execute_batch("ALTER TABLE run ADD COLUMN what_is_to_come TEXT; PRAGMA user_version = 4").unwrap();
+    store.execute_batch("ALTER TABLE run ADD COLUMN what_is_to_come TEXT; PRAGMA user_version = 5").unwrap();
     drop(store);
     let newer = bytes(&workspace, "state.db");
-    let says = ["version 4, newer than this drift-check (version 3)", "use the newer program, or another store.path"];
+    let says = ["version 5, newer than this drift-check (version 4)", "use the newer program, or another store.path"];
     let checked = workspace.check(&["--format", "json"]);
     assert_says(&checked, 5, &says);
     assert_eq!(checked.json()["decision"]["verdict"], "drift", "what needs no store is done");

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use lifecycle::{Memory, Moved, Rules, Telling, advance};
+pub use lifecycle::{Memory, Moved, Open, Rules, Telling, Told, advance};
 pub use reading::{
     Explained, Feedback, Predictions, Reading, Sizes, accuracy, broken_input, data_drift, low_confidence, no_data,
     prediction_drift, storage,
@@ -107,6 +107,24 @@ pub struct SignalReport {
     /// Until when nobody is told, where somebody has silenced it.
     pub silenced: Option<SilenceReport>,
     pub deliveries: Vec<Delivery>,
+}
+
+/// What is remembered of a signal in a past run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PastSignal {
+    pub mode: SignalMode,
+    pub state: SignalState,
+    pub value: Option<f64>,
+    pub threshold: Option<f64>,
+    /// Null when the state store could not be read.
+    pub transition: Option<Transition>,
+}
+
+impl From<&SignalReport> for PastSignal {
+    fn from(signal: &SignalReport) -> Self {
+        let SignalReport { mode, state, value, threshold, transition, .. } = *signal;
+        Self { mode, state, value, threshold, transition }
+    }
 }
 
 /// A silence, as the report shows it.

@@ -15,7 +15,8 @@ use super::relations::{self, relate};
 use super::signals::Loose;
 use super::timings::Laps;
 use super::{
-    Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, timings, trend, unusable,
+    Invocation, Outcome, findings, index, input, moment, notify, publish, readings, reference, sections, signals, timings, trend,
+    unusable,
 };
 use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};
@@ -27,7 +28,7 @@ use crate::feature::FeatureName;
 use crate::notify::compose::compose;
 use crate::profile::ReferenceProfile;
 use crate::report::{PastRun, Report, SCHEMA_VERSION, Timings, assemble, markdown, text};
-use crate::store::{Series, StateStore, StoreError};
+use crate::store::{RunRecord, Series, StateStore, StoreError};
 use crate::window::Window;
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
@@ -121,12 +122,11 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
     laps.lap();
-    let Told { location, preview } = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
-    if let Some(store) = store.as_ref().filter(|_| window.is_some())
-        && let Some(uri) = &location
-    {
-        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
-        failures.keep(store.record_run(record).await);
+    let Told { location, is_overtaken, preview } =
+        run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
+    if let Some(uri) = location.as_ref().filter(|_| window.is_some()) {
+        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone(), &report.signals);
+        run.put_on_record(&report, record, store.as_ref(), is_overtaken, &mut failures).await;
     }
     if let Some((cache, news)) = cache.zip(current.news) {
         cache.keep(news).await;
@@ -191,6 +191,8 @@ struct Run<'a> {
 struct Told {
     /// Where `report.html` is; nowhere after a dry run.
     location: Option<String>,
+    /// Another run's report of this window stands there.
+    is_overtaken: bool,
     /// What a dry run would have sent.
     preview: String,
 }
@@ -210,7 +212,7 @@ impl Run<'_> {
         let silenced = notify::silenced(&report.signals);
         let telling = notify::Telling { config, invocation, store, series, window_end, loose, silenced };
         if invocation.options.dry_run {
-            return Ok(Told { location: None, preview: telling.preview() });
+            return Ok(Told { location: None, is_overtaken: false, preview: telling.preview() });
         }
         telling.take_statuses(report, &mut failures.store).await;
         let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end, now: invocation.now };
@@ -235,7 +237,24 @@ impl Run<'_> {
             }
         }
         (failures.latest, failures.copy) = (published.latest_failure, published.copy_failure);
-        Ok(Told { location: Some(published.uri), preview: String::new() })
+        Ok(Told { location: Some(published.uri), is_overtaken: published.is_overtaken, preview: String::new() })
+    }
+
+    /// Remembers the run, and puts it into the list of runs beside its report, where that stands.
+    async fn put_on_record(
+        &self,
+        report: &Report,
+        record: RunRecord,
+        store: Option<&StateStore>,
+        is_overtaken: bool,
+        failures: &mut Failures,
+    ) {
+        if let Some(store) = store {
+            failures.keep(store.record_run(record).await);
+        }
+        if !is_overtaken {
+            index::put_in(self.config, self.bucket, report, self.invocation.now).await;
+        }
     }
 }
 

@@ -26,12 +26,14 @@ pub fn folder(config: &Config, window: Option<Window>, end: DateTime<Utc>) -> St
 }
 
 /// Another run that writes the same object is over after one or two of these.
-const TRIES: u32 = 16;
+pub const TRIES: u32 = 16;
 
 /// What was published.
 pub struct Published {
     /// Of `report.html`.
     pub uri: String,
+    /// Another run's report of this window stands instead.
+    pub is_overtaken: bool,
     /// Why `latest.*` was left as it is, although it tells of no later window.
     pub latest_failure: Option<JobError>,
     /// Why the copy at `report.path` could not be written; everything else was.
@@ -39,7 +41,7 @@ pub struct Published {
 }
 
 /// Clocks of one platform may be this far apart.
-const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
+pub const CLOCKS_APART: TimeDelta = TimeDelta::hours(1);
 
 /// Where a run puts its report.
 pub struct Place<'a> {
@@ -60,18 +62,15 @@ impl Place<'_> {
         let html = Bytes::from(html::render(report).into_bytes());
         let (json_key, html_key) = (format!("{folder}report.json"), format!("{folder}report.html"));
         let uri = bucket.uri(&html_key);
-        let (is_latest, latest_failure) =
-            match place(config, bucket, [&json_key, &html_key], [&json, &html], Moments { end, now }).await? {
-                Placed::Latest => (true, None),
-                Placed::NotLatest => (false, None),
-                Placed::Newer(error) => (false, Some(error)),
-            };
+        let placed = place(config, bucket, [&json_key, &html_key], [&json, &html], Moments { end, now }).await?;
+        let (is_latest, is_overtaken) = (matches!(placed, Placed::Latest), matches!(placed, Placed::Overtaken));
+        let latest_failure = if let Placed::Newer(error) = placed { Some(error) } else { None };
         // Without a window nothing is older or newer.
         let copy_failure = match &config.report.path {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
-        Ok(Published { uri, latest_failure, copy_failure })
+        Ok(Published { uri, is_overtaken, latest_failure, copy_failure })
     }
 }
 
@@ -94,6 +93,8 @@ enum Placed {
     Latest,
     /// Somebody else is, or tells of a later window.
     NotLatest,
+    /// Another run of this window has written its own over it.
+    Overtaken,
     /// The latest is a newer program's.
     Newer(JobError),
 }
@@ -110,7 +111,7 @@ async fn place(
     let own = Owned { key: html_key, generation: lead(bucket, html_key, html, json_key).await? };
     if !follow(bucket, &[&own], json_key, json).await? {
         overtaken("the report");
-        return Ok(Placed::NotLatest);
+        return Ok(Placed::Overtaken);
     }
     let latest = |extension: &str| format!("{}{}/latest.{extension}", config.report.prefix, config.job.name);
     let (json_key, html_key) = (latest("json"), latest("html"));
@@ -124,7 +125,10 @@ async fn place(
         }
         Advance::Newer(found) => return Ok(Placed::Newer(left_alone(bucket, &json_key, found))),
         Advance::Later => tracing::info!("latest.json tells of a later window and was left as it is"),
-        Advance::Overtaken => overtaken("the report"),
+        Advance::Overtaken => {
+            overtaken("the report");
+            return Ok(Placed::Overtaken);
+        }
     }
     Ok(Placed::NotLatest)
 }

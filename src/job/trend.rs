@@ -12,6 +12,7 @@ use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::policy::Policy;
+use crate::decision::signal::{PastSignal, SignalReport};
 use crate::error::{JobError, with_causes};
 use crate::profile::ReferenceProfile;
 use crate::report::assemble::JudgedFeature;
@@ -29,7 +30,8 @@ pub fn remember(
 ) -> PastRun {
     let features = judged.iter().map(|feature| {
         let psi_adjusted = feature.measurement.psi.as_ref().map(|psi| psi.adjusted);
-        (feature.name.clone(), PastFeature { verdict: feature.judgement.verdict, psi_adjusted })
+        let ks_statistic = feature.measurement.ks.as_ref().map(|ks| ks.statistic);
+        (feature.name.clone(), PastFeature { verdict: feature.judgement.verdict, psi_adjusted, ks_statistic })
     });
     PastRun {
         window_start: window.map(|window| window.start),
@@ -131,7 +133,7 @@ pub async fn backfill(
         let Measured { features, decision, .. } = measure(profile, &current.counts, rows, context.policy);
         let outcome = remember(Some(earlier), earlier.end, rows, &decision, &features);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
-            let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new())).await;
+            let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new(), &[])).await;
             failures.store = failures.store.or(recorded.err());
         }
         known.push(outcome);
@@ -143,7 +145,7 @@ pub async fn backfill(
 }
 
 /// The record of a run that ends now.
-pub fn record(context: &Context<'_>, outcome: PastRun, trigger: &str, report_uri: String) -> RunRecord {
+pub fn record(context: &Context<'_>, outcome: PastRun, trigger: &str, report_uri: String, signals: &[SignalReport]) -> RunRecord {
     RunRecord {
         id: context.invocation.run_id.clone(),
         series: context.series.clone(),
@@ -154,5 +156,6 @@ pub fn record(context: &Context<'_>, outcome: PastRun, trigger: &str, report_uri
         config_digest: context.effective.digest(),
         report_uri,
         outcome,
+        signals: signals.iter().map(|signal| (signal.name, PastSignal::from(signal))).collect(),
     }
 }

@@ -6,6 +6,7 @@
 pub mod backtest;
 mod feature;
 mod header;
+pub mod index;
 mod picture;
 mod quality;
 mod relations;

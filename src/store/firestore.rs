@@ -5,6 +5,8 @@
 //! {prefix}-jobs/{job~environment~length_s}/{prefix}-signals/{signal}
 //! {prefix}-jobs/{job~environment}/{prefix}-outbox/{length_s~signal~window end~transition~channel(~revision)}
 //! {prefix}-jobs/{job~environment}/{prefix}-silences/{signal~created at}
+//! {prefix}-jobs/{job~environment}/{prefix}-labels/{from~to~feature}
+//! {prefix}-jobs/{job~environment}/{prefix}-promotions/{signal~created at}
 //! ```
 //! Ids come from the keys, so that writing twice is writing once. Runs and signals lie in sub-collections of their series, messages of their
 //! job, so that every query is by one field and needs no composite index; there is none that a new project could lack. Every document has
@@ -17,7 +19,9 @@ mod client;
 mod document;
 mod fault;
 mod feedback;
+mod label;
 mod outbox;
+mod promotion;
 mod silence;
 
 use chrono::{DateTime, Utc};
@@ -25,9 +29,8 @@ use firestore::FirestoreDocument;
 
 use super::lifecycle::{StoredSignal, Taken, replay};
 use super::outbox::{Draft, MessageKey};
-use super::{FirestoreSettings, RunRecord, Scope, Series, Step, StoreError};
+use super::{FirestoreSettings, RunRecord, Scope, Series, SignalStanding, Step, StoreError};
 use crate::decision::signal::Moved;
-use crate::report::PastRun;
 use client::Client;
 use document::{MessageDocument, RunDocument, SignalDocument, Stored as _, comparable, id, moment, unchanged};
 pub use fault::FirestoreError;
@@ -77,7 +80,7 @@ impl FirestoreStore {
         Ok(self.client.call(ACTION, write).await?)
     }
 
-    pub async fn past_runs(&self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
+    pub async fn runs(&self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let (collection, parent) = (self.collection("runs"), self.of_series(series));
         let read = || async {
             let end = comparable(before)?;
@@ -85,7 +88,7 @@ impl FirestoreStore {
             let query = query.filter(|filter| filter.for_all([filter.field("windowEnd").less_than(end.clone())]));
             let newest = query.order(|order| order.fields([order.field("windowEnd").desc()])).limit(limit);
             let documents = newest.query().await?;
-            documents.iter().rev().map(|document| RunDocument::read(document)?.outcome()).collect()
+            documents.iter().rev().map(|document| RunDocument::read(document)?.record()).collect()
         };
         Ok(self.client.call("read past runs from", read).await?)
     }
@@ -103,6 +106,18 @@ impl FirestoreStore {
             }
         };
         Ok(self.client.call("move a signal on in", advance).await?)
+    }
+
+    pub async fn signals(&self, series: &Series, now: DateTime<Utc>) -> Result<Vec<SignalStanding>, StoreError> {
+        let (collection, parent) = (self.collection("signals"), self.of_series(series));
+        let read = || async {
+            let documents = self.client.db.fluent().select().from(collection.as_str()).parent(&parent).query().await?;
+            let signals = documents.iter().map(|document| SignalDocument::read(document)?.standing(now));
+            signals.collect::<Result<Vec<Option<SignalStanding>>, Fault>>()
+        };
+        let mut signals: Vec<SignalStanding> = self.client.call("read signals from", read).await?.into_iter().flatten().collect();
+        signals.sort_by_key(|signal| signal.name);
+        Ok(signals)
     }
 
     pub async fn preview_signal(&self, step: &Step) -> Result<Moved, StoreError> {

@@ -3,17 +3,30 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Step;
-use crate::decision::signal::{Memory, Moved, SignalState, advance};
+use super::{SignalStanding, Step};
+use crate::decision::signal::{Memory, Moved, SignalName, SignalState, advance};
 
-/// How long everything is kept, in days: as long as the logs and the reports of the platform.
+/// How long messages, signals and silences are kept, in days: as long as the logs and the reports of the platform.
 const KEPT_DAYS: i64 = 90;
+
+/// How long runs and labels are kept, in days. It takes 149 windows that do not overlap to show that a signal is fit to notify, and 313 with
+/// two false alarms among them: days, where a window has 24 hours.
+const EVIDENCE_KEPT_DAYS: i64 = 400;
 
 /// When a record is to be deleted: 90 days after the end of its window, or after it was written, whichever is later. A window of long
 /// ago that is computed today is kept like one of today.
 pub fn expiry(window_end: DateTime<Utc>, written_at: DateTime<Utc>) -> DateTime<Utc> {
-    let kept = to_micros(window_end.max(written_at)).checked_add_signed(TimeDelta::days(KEPT_DAYS));
-    kept.unwrap_or(DateTime::<Utc>::MAX_UTC)
+    kept(window_end, written_at, KEPT_DAYS)
+}
+
+/// When a run or a label is to be deleted: like [`expiry`], later.
+pub fn evidence_expiry(end: DateTime<Utc>, written_at: DateTime<Utc>) -> DateTime<Utc> {
+    kept(end, written_at, EVIDENCE_KEPT_DAYS)
+}
+
+fn kept(end: DateTime<Utc>, written_at: DateTime<Utc>, days: i64) -> DateTime<Utc> {
+    let until = to_micros(end.max(written_at)).checked_add_signed(TimeDelta::days(days));
+    until.unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// A moment as precise as every store keeps it.
@@ -33,6 +46,13 @@ pub struct SignalRecord {
     state: SignalState,
     /// How often the last window was read otherwise than before: late rows, repaired logs.
     revision: u32,
+}
+
+impl SignalRecord {
+    /// The signal as it stands, for those who only look.
+    pub fn standing(self, name: SignalName, window_end: DateTime<Utc>) -> SignalStanding {
+        SignalStanding { name, window_end, state: self.state, memory: self.after }
+    }
 }
 
 /// A signal as a store holds it.

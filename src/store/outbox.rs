@@ -68,6 +68,20 @@ pub struct MessageStatus {
     pub status: DeliveryStatus,
 }
 
+/// A message with its course.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRecord {
+    pub key: MessageKey,
+    pub status: DeliveryStatus,
+    pub created_at: DateTime<Utc>,
+    /// `None` as long as it is not.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// How often somebody has tried.
+    pub attempts: u32,
+    /// How the last attempt failed, a word or two for people; empty where it did not, or where it is not over.
+    pub error_kind: String,
+}
+
 impl MessageStatus {
     /// What a message is by its two moments: one that is neither due nor delivered is in shadow.
     pub(super) fn status(is_due: bool, is_delivered: bool, error_kind: &str) -> DeliveryStatus {

@@ -1,7 +1,11 @@
 //! The embedded store: one SQLite file.
 
 mod feedback;
+mod label;
+mod migration;
 mod outbox;
+mod promotion;
+mod run;
 mod silence;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,82 +13,18 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-use super::lifecycle::{StoredSignal, Taken, expiry, replay};
+use super::lifecycle::{SignalRecord, StoredSignal, Taken, expiry, replay};
 use super::outbox::{Draft, MessageKey};
-use super::{RunRecord, Series, Step, StoreError};
+use super::{Series, SignalStanding, Step, StoreError};
 use crate::decision::signal::Moved;
-use crate::report::PastRun;
 pub use feedback::SqliteFeedback;
-
-/// The version of the tables. A newer file is refused, an older one is brought up to date.
-const VERSION: i64 = 3;
+use migration::{VERSION, migrate};
 
 /// How long the service may hold the file of its feedback before we give up.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Pages of an older file that are copied at a time.
 const PAGES_AT_A_TIME: i32 = 1_024;
-
-/// What leads from each version to the next, from an empty file on. Moments are UTC in RFC 3339 with microseconds.
-const MIGRATIONS: [&str; 3] = [
-    "
-CREATE TABLE run (
-    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, window_end TEXT NOT NULL,
-    id TEXT NOT NULL, trigger TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT NOT NULL,
-    profile_id TEXT NOT NULL, config_digest TEXT NOT NULL, report_uri TEXT NOT NULL, outcome TEXT NOT NULL,
-    PRIMARY KEY (job, environment, length_s, window_end)
-) STRICT;
-CREATE TABLE signal (
-    job TEXT NOT NULL, environment TEXT NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL, state TEXT NOT NULL,
-    PRIMARY KEY (job, environment, name)
-) STRICT;
-",
-    // A signal belongs to a length of window: that of the run that moved it last. due_at is null once a message is delivered.
-    "
-ALTER TABLE run ADD COLUMN expire_at TEXT NOT NULL DEFAULT '';
-UPDATE run SET expire_at = strftime('%Y-%m-%dT%H:%M:%S.000000Z', finished_at, '+90 days');
-ALTER TABLE signal RENAME TO signal_of_any_length;
-CREATE TABLE signal (
-    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL,
-    state TEXT NOT NULL, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, length_s, name)
-) STRICT;
-INSERT INTO signal SELECT job, environment, length_s, name, window_end, state, strftime('%Y-%m-%dT%H:%M:%S.000000Z', 'now', '+90 days')
-    FROM signal_of_any_length JOIN run USING (job, environment, window_end);
-DROP TABLE signal_of_any_length;
-CREATE TABLE outbox (
-    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL,
-    transition TEXT NOT NULL, channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL, created_at TEXT NOT NULL, due_at TEXT,
-    attempts INTEGER NOT NULL, claimed_by TEXT, error_kind TEXT, delivered_at TEXT, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, length_s, signal, window_end, transition, channel)
-) STRICT;
-CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
-",
-    // Until now no message was ever made or sent, so that nobody knows of an open signal: signals begin anew, in a form that remembers who
-    // was told, and messages tell the readings of one window apart. The first files of version 2 had signals of any length: both tables are
-    // made anew, whatever they were.
-    "
-DROP TABLE signal;
-CREATE TABLE signal (
-    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, name TEXT NOT NULL, window_end TEXT NOT NULL,
-    state TEXT NOT NULL, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, length_s, name)
-) STRICT;
-DROP TABLE outbox;
-CREATE TABLE outbox (
-    job TEXT NOT NULL, environment TEXT NOT NULL, length_s INTEGER NOT NULL, signal TEXT NOT NULL, window_end TEXT NOT NULL,
-    revision INTEGER NOT NULL, transition TEXT NOT NULL, channel TEXT NOT NULL, payload TEXT NOT NULL, payload_version INTEGER NOT NULL,
-    created_at TEXT NOT NULL, due_at TEXT, attempts INTEGER NOT NULL, claimed_by TEXT, error_kind TEXT, delivered_at TEXT, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, length_s, signal, window_end, revision, transition, channel)
-) STRICT;
-CREATE INDEX outbox_due ON outbox (job, environment, due_at) WHERE due_at IS NOT NULL;
-CREATE TABLE silence (
-    job TEXT NOT NULL, environment TEXT NOT NULL, signal TEXT NOT NULL, created_at TEXT NOT NULL, until TEXT NOT NULL,
-    reason TEXT NOT NULL, expire_at TEXT NOT NULL,
-    PRIMARY KEY (job, environment, signal, created_at)
-) STRICT;
-",
-];
 
 /// A connection to the file.
 #[derive(Debug)]
@@ -174,56 +114,6 @@ impl SqliteStore {
         transaction.map_err(|source| StoreError::Sqlite { action: "write to", path: path.clone(), source })
     }
 
-    /// Records the run, and deletes what has expired.
-    pub fn record_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
-        let outcome = serde_json::to_string(&run.outcome).map_err(|source| self.damaged(source))?;
-        let path = self.path.clone();
-        let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
-        let Series { job, environment, length_s } = &run.series;
-        let transaction = self.begin()?;
-        let written = transaction.execute(
-            "INSERT OR REPLACE INTO run (job, environment, length_s, window_end, id, trigger, started_at, finished_at, profile_id,
-             config_digest, report_uri, outcome, expire_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-            params![
-                job,
-                environment,
-                length_s,
-                sortable(run.outcome.window_end),
-                run.id,
-                run.trigger,
-                sortable(run.started_at),
-                sortable(run.finished_at),
-                run.profile_id,
-                run.config_digest,
-                run.report_uri,
-                outcome,
-                sortable(expiry(run.outcome.window_end, run.finished_at))
-            ],
-        );
-        written.map_err(failed)?;
-        for table in ["run", "signal", "outbox", "silence"] {
-            let deleted =
-                transaction.execute(&format!("DELETE FROM {table} WHERE expire_at <= ?1"), params![sortable(run.finished_at)]);
-            deleted.map_err(failed)?;
-        }
-        transaction.commit().map_err(failed)
-    }
-
-    pub fn past_runs(&mut self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<PastRun>, StoreError> {
-        let query = || -> rusqlite::Result<Vec<String>> {
-            let mut statement = self.connection.prepare(
-                "SELECT outcome FROM run WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND window_end < ?4
-                 ORDER BY window_end DESC LIMIT ?5",
-            )?;
-            let Series { job, environment, length_s } = series;
-            let rows = statement.query_map(params![job, environment, length_s, sortable(before), limit], |row| row.get(0))?;
-            rows.collect()
-        };
-        let outcomes = query().map_err(|source| self.failed("read", source))?;
-        let runs = outcomes.iter().rev().map(|outcome| serde_json::from_str(outcome).map_err(|source| self.damaged(source)));
-        runs.collect()
-    }
-
     pub fn advance_signal(&mut self, step: &Step, messages: &dyn Fn(&Moved) -> Vec<Draft>) -> Result<Moved, StoreError> {
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };
@@ -249,6 +139,26 @@ impl SqliteStore {
         }
         transaction.commit().map_err(failed)?;
         Ok(moved)
+    }
+
+    pub fn signals(&mut self, series: &Series, now: DateTime<Utc>) -> Result<Vec<SignalStanding>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<[String; 3]>> {
+            let mut statement = self.connection.prepare(
+                "SELECT name, window_end, state FROM signal WHERE job = ?1 AND environment = ?2 AND length_s = ?3 AND expire_at > ?4",
+            )?;
+            let Series { job, environment, length_s } = series;
+            let rows = statement
+                .query_map(params![job, environment, length_s, sortable(now)], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+            rows.collect()
+        };
+        let rows = query().map_err(|source| self.failed("read", source))?;
+        let signals = rows.into_iter().map(|[name, window_end, state]| {
+            let record: SignalRecord = serde_json::from_str(&state)?;
+            Ok(record.standing(from_text(name)?, from_text(window_end)?))
+        });
+        let mut signals: Vec<SignalStanding> = signals.collect::<Result<_, _>>().map_err(|source| self.damaged(source))?;
+        signals.sort_by_key(|signal| signal.name);
+        Ok(signals)
     }
 
     pub fn preview_signal(&mut self, step: &Step) -> Result<Moved, StoreError> {
@@ -296,21 +206,6 @@ fn stored_signal(connection: &Connection, step: &Step, path: &str) -> Result<Opt
     stored.transpose().map_err(|source| StoreError::Damaged { path: path.to_owned(), source })
 }
 
-/// Brings the tables up to date, from whatever version they are of.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have been faster.
-    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    let done = usize::try_from(version).unwrap_or(0);
-    for step in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(step)?;
-    }
-    if version < VERSION {
-        transaction.pragma_update(None, "user_version", VERSION)?;
-    }
-    transaction.commit()
-}
-
 /// What is kept as plain text: a moment, or a word of a closed set.
 fn from_text<T: DeserializeOwned>(text: String) -> Result<T, serde_json::Error> {
     serde_json::from_value(serde_json::Value::String(text))
@@ -323,6 +218,7 @@ fn sortable(moment: DateTime<Utc>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::migration::MIGRATIONS;
     use super::*;
     use crate::decision::signal::{Reading, Rules, SignalName, SignalState, Telling, Transition};
 
@@ -335,7 +231,7 @@ mod tests {
         let store = SqliteStore::open(&path, BUSY).unwrap();
         store.connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(SqliteStore::open(&path, BUSY), Err(StoreError::Newer { found: 4, .. })));
+        assert!(matches!(SqliteStore::open(&path, BUSY), Err(StoreError::Newer { found: 5, .. })));
         assert!(matches!(SqliteStore::open_read_only(&path, BUSY), Err(StoreError::Newer { .. })));
     }
 

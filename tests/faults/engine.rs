@@ -233,6 +233,12 @@ impl Stage {
             let read = |key: String| (key.clone(), std::fs::read(self.workspace.path(&format!("bucket/reports/{key}"))).unwrap());
             self.workspace.files("bucket/reports").into_iter().map(read).collect()
         };
+        let (lists, objects): (Vec<_>, Vec<_>) = objects.into_iter().partition(|(key, _)| key.ends_with("/index.html"));
+        for (key, bytes) in lists {
+            if !String::from_utf8_lossy(&bytes).trim_end().ends_with("</html>") {
+                wrong.push(format!("{key} is not whole"));
+            }
+        }
         let is_json = |key: &str| key.rsplit('.').next() == Some("json");
         let json = objects.iter().filter(|(key, _)| is_json(key)).map(|(key, bytes)| (key, serde_json::from_slice::<Value>(bytes)));
         let mut runs: Vec<String> = Vec::new();

@@ -57,7 +57,7 @@ fn faults() -> Vec<(&'static str, &'static str, Wrong, Expected)> {
     // The report needs no store, and who is to be told is told, with a word of doubt where nothing is known of the past.
     let fails = |words: &'static str| Expected::fails(&["state.db", words]).showing(Visible::All).told(Told::InDoubt);
     let record = "holds a record that cannot be read (move the file away, or set another store.path)";
-    let newer = Wrong::Done("PRAGMA user_version = 99", "PRAGMA user_version = 3");
+    let newer = Wrong::Done("PRAGMA user_version = 99", "PRAGMA user_version = 4");
     let of_run = Wrong::Done(
         "INSERT INTO run VALUES ('test', 'local', 86400, '2026-01-30T18:00:00.000000Z', 'i', 't', '', '', '', '', '', '{', '2099')",
         "DELETE FROM run WHERE outcome = '{'",

@@ -320,9 +320,9 @@ pub fn history(windows: usize) -> Vec<PastRun> {
             for (name, (_, since)) in names.iter().zip(drifting()) {
                 let verdict = if back <= since { Verdict::Drift } else { Verdict::Stable };
                 let psi_adjusted = if back <= since { 0.18 + 0.07 * (since - back) as f64 } else { 0.004 * index as f64 };
-                features.insert(name.clone(), PastFeature { verdict, psi_adjusted: Some(psi_adjusted) });
+                features.insert(name.clone(), PastFeature { verdict, psi_adjusted: Some(psi_adjusted), ks_statistic: None });
             }
-            let lone = |verdict, psi_adjusted| PastFeature { verdict, psi_adjusted };
+            let lone = |verdict, psi_adjusted| PastFeature { verdict, psi_adjusted, ks_statistic: None };
             features.insert("eccentricity".into(), lone(if back == 1 { Verdict::Broken } else { Verdict::Stable }, None));
             features.insert("sphericity".into(), lone(if back <= 2 { Verdict::Warning } else { Verdict::Stable }, Some(0.06)));
             features.insert("solidity".into(), lone(if index == 1 { Verdict::Warning } else { Verdict::Stable }, Some(0.01)));

@@ -38,22 +38,25 @@ pub struct Memory {
     open: Option<Open>,
 }
 
+/// An open signal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Open {
-    since: DateTime<Utc>,
+pub struct Open {
+    /// The end of the window in which it opened.
+    pub since: DateTime<Utc>,
     /// The value at which it opened or last worsened.
-    worst: Option<f64>,
+    pub worst: Option<f64>,
     /// The last message.
-    told: Option<Told>,
+    pub told: Option<Told>,
 }
 
+/// What was told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Told {
+pub struct Told {
     /// The end of the window that it was about.
-    at: DateTime<Utc>,
-    by: Telling,
+    pub at: DateTime<Utc>,
+    pub by: Telling,
 }
 
 /// What a run made of a signal.
@@ -127,6 +130,11 @@ pub fn advance(
 }
 
 impl Memory {
+    /// What is open, if anything is.
+    pub fn open(&self) -> Option<&Open> {
+        self.open.as_ref()
+    }
+
     /// This memory, where people were told more than it knows of: it was made from before they were.
     #[must_use]
     pub fn with_told_of(mut self, other: Option<&Self>) -> Self {

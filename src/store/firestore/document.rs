@@ -9,10 +9,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::fault::{Fault, FaultKind};
-use crate::report::PastRun;
-use crate::store::lifecycle::{SignalRecord, StoredSignal, expiry, to_micros};
-use crate::store::outbox::{Claim, Draft, LastAttempt, MessageKey, MessageStatus};
-use crate::store::{RunRecord, Scope, Series, Silence, Step};
+use crate::store::lifecycle::{SignalRecord, StoredSignal, evidence_expiry, expiry, to_micros};
+use crate::store::outbox::{Claim, Draft, LastAttempt, MessageKey, MessageRecord, MessageStatus};
+use crate::store::{RunRecord, Scope, Series, SignalStanding, Silence, Step};
 
 /// A document as Firestore holds it.
 pub(super) trait Stored: DeserializeOwned {
@@ -37,7 +36,7 @@ pub(super) trait Stored: DeserializeOwned {
 }
 
 /// The version of the documents; there is no older one.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 
 /// The version of a signal's document: the first one did not remember who was told, because nobody ever was; it counts as absent.
 const SIGNAL_VERSION: i64 = 2;
@@ -60,10 +59,18 @@ pub(super) struct RunDocument {
     profile_id: String,
     config_digest: String,
     report_uri: String,
-    /// A [`PastRun`].
+    /// A [`crate::report::PastRun`].
     outcome: String,
+    /// What each signal read; absent in documents of before.
+    #[serde(default = "nothing")]
+    signals: String,
     #[serde(with = "timestamp")]
     expire_at: DateTime<Utc>,
+}
+
+/// An object without a field, as JSON.
+fn nothing() -> String {
+    "{}".to_owned()
 }
 
 impl Stored for RunDocument {
@@ -86,12 +93,24 @@ impl RunDocument {
             config_digest: run.config_digest.clone(),
             report_uri: run.report_uri.clone(),
             outcome: serde_json::to_string(&run.outcome)?,
-            expire_at: expiry(run.outcome.window_end, run.finished_at),
+            signals: serde_json::to_string(&run.signals)?,
+            expire_at: evidence_expiry(run.outcome.window_end, run.finished_at),
         })
     }
 
-    pub(super) fn outcome(&self) -> Result<PastRun, Fault> {
-        Ok(serde_json::from_str(&self.outcome)?)
+    pub(super) fn record(self) -> Result<RunRecord, Fault> {
+        Ok(RunRecord {
+            id: self.id,
+            series: Series { job: self.job, environment: self.environment, length_s: self.length_s },
+            trigger: self.trigger,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            profile_id: self.profile_id,
+            config_digest: self.config_digest,
+            report_uri: self.report_uri,
+            outcome: serde_json::from_str(&self.outcome)?,
+            signals: serde_json::from_str(&self.signals)?,
+        })
     }
 }
 
@@ -132,6 +151,13 @@ impl SignalDocument {
         }
         let record = serde_json::from_str(&self.state)?;
         Ok(Some(StoredSignal { window_end: self.window_end, record, expire_at: self.expire_at }))
+    }
+
+    /// The signal as it stands, unless it has expired.
+    pub(super) fn standing(&self, now: DateTime<Utc>) -> Result<Option<SignalStanding>, Fault> {
+        let name = serde_json::from_value(self.name.clone().into())?;
+        let stored = self.stored()?.filter(|stored| stored.expire_at > now);
+        Ok(stored.map(|stored| stored.record.standing(name, stored.window_end)))
     }
 }
 
@@ -210,6 +236,17 @@ impl MessageDocument {
             transition: serde_json::from_value(self.transition.clone().into())?,
             channel: self.channel.clone(),
             status: MessageStatus::status(self.due_at.is_some(), self.delivered_at.is_some(), &self.error_kind),
+        })
+    }
+
+    pub(super) fn message(&self, scope: &Scope) -> Result<MessageRecord, Fault> {
+        Ok(MessageRecord {
+            key: self.key(scope)?,
+            status: self.status()?.status,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+            attempts: self.attempts,
+            error_kind: self.error_kind.clone(),
         })
     }
 
@@ -316,19 +353,19 @@ pub(super) fn unchanged(read: Option<&FirestoreDocument>) -> Result<FirestoreWri
 }
 
 /// `serde(with)` for a moment that Firestore holds as a timestamp.
-mod timestamp {
+pub(super) mod timestamp {
     use chrono::{DateTime, Utc};
     use firestore::{FirestoreInstant, FirestoreTimestamp};
     use serde::de::Error as _;
     use serde::ser::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(moment: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
         let instant = FirestoreInstant::from_microsecond(moment.timestamp_micros()).map_err(S::Error::custom)?;
         FirestoreTimestamp(instant).serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
         let FirestoreTimestamp(instant) = FirestoreTimestamp::deserialize(deserializer)?;
         let moment = DateTime::from_timestamp_micros(instant.as_microsecond());
         moment.ok_or_else(|| D::Error::custom("a timestamp is out of range"))

@@ -8,7 +8,7 @@ use super::document::{MessageDocument, Stored as _, comparable, unchanged};
 use super::fault::{Fault, FaultKind, FirestoreError};
 use super::{FirestoreStore, message_id};
 use crate::store::lifecycle::to_micros;
-use crate::store::outbox::{ABANDONED, Claim, ClaimRequest, LastAttempt, MessageKey, MessageStatus};
+use crate::store::outbox::{ABANDONED, Claim, ClaimRequest, LastAttempt, MessageKey, MessageRecord, MessageStatus};
 use crate::store::{Scope, Series, StoreError};
 
 /// A message, its id, and when it was last written, as the condition of the next write.
@@ -75,6 +75,17 @@ impl FirestoreStore {
         // The time-to-live policy may take a day to delete.
         waiting.retain(|(_, read)| read.message.expire_at > now);
         Ok(waiting)
+    }
+
+    pub async fn messages(&self, scope: &Scope, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+        let (collection, parent) = (self.collection("outbox"), self.of_scope(scope));
+        let read = || async {
+            let query = self.client.db.fluent().select().from(collection.as_str()).parent(&parent);
+            let query = query.order(|order| order.fields([order.field("createdAt").desc()]));
+            let documents = query.limit(limit).query().await?;
+            documents.iter().map(|document| MessageDocument::read(document)?.message(scope)).collect()
+        };
+        Ok(self.client.call("read messages from", read).await?)
     }
 
     /// `None` when somebody else was faster.

@@ -5,7 +5,7 @@ use rusqlite::{Transaction, params};
 
 use super::{SqliteStore, from_text, sortable};
 use crate::store::lifecycle::expiry;
-use crate::store::outbox::{ABANDONED, Claim, ClaimRequest, Draft, LastAttempt, MessageKey, MessageStatus};
+use crate::store::outbox::{ABANDONED, Claim, ClaimRequest, Draft, LastAttempt, MessageKey, MessageRecord, MessageStatus};
 use crate::store::{Scope, Series, Step, StoreError};
 
 /// Creates the message, unless it exists; one in shadow is taken out of it when it is to be sent.
@@ -49,20 +49,58 @@ struct Row {
     attempts: u32,
     created_at: String,
     error_kind: Option<String>,
+    due_at: Option<String>,
+    delivered_at: Option<String>,
 }
 
 impl Row {
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            signal: row.get(1)?,
+            window_end: row.get(2)?,
+            transition: row.get(3)?,
+            channel: row.get(4)?,
+            payload: row.get(5)?,
+            payload_version: row.get(6)?,
+            attempts: row.get(7)?,
+            created_at: row.get(8)?,
+            length_s: row.get(9)?,
+            error_kind: row.get(10)?,
+            revision: row.get(11)?,
+            due_at: row.get(12)?,
+            delivered_at: row.get(13)?,
+        })
+    }
+
+    fn key(&self, scope: &Scope) -> Result<MessageKey, serde_json::Error> {
+        Ok(MessageKey {
+            scope: scope.clone(),
+            length_s: self.length_s,
+            signal: from_text(self.signal.clone())?,
+            window_end: from_text(self.window_end.clone())?,
+            revision: self.revision,
+            transition: from_text(self.transition.clone())?,
+            channel: self.channel.clone(),
+        })
+    }
+
+    fn message(self, scope: &Scope) -> Result<MessageRecord, serde_json::Error> {
+        let key = self.key(scope)?;
+        let error_kind = self.error_kind.unwrap_or_default();
+        Ok(MessageRecord {
+            key,
+            status: MessageStatus::status(self.due_at.is_some(), self.delivered_at.is_some(), &error_kind),
+            created_at: from_text(self.created_at)?,
+            delivered_at: self.delivered_at.map(from_text).transpose()?,
+            attempts: self.attempts,
+            error_kind,
+        })
+    }
+
     fn claim(self, scope: &Scope) -> Result<Claim, serde_json::Error> {
         Ok(Claim {
-            key: MessageKey {
-                scope: scope.clone(),
-                length_s: self.length_s,
-                signal: from_text(self.signal)?,
-                window_end: from_text(self.window_end)?,
-                revision: self.revision,
-                transition: from_text(self.transition)?,
-                channel: self.channel,
-            },
+            key: self.key(scope)?,
             payload: serde_json::from_str(&self.payload)?,
             payload_version: self.payload_version,
             attempt: self.attempts.saturating_add(1),
@@ -116,6 +154,21 @@ impl SqliteStore {
             })
         });
         statuses.collect::<Result<_, _>>().map_err(|source| self.damaged(source))
+    }
+
+    pub fn messages(&mut self, scope: &Scope, limit: u32) -> Result<Vec<MessageRecord>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<Row>> {
+            let mut statement = self.connection.prepare(
+                "SELECT rowid, signal, window_end, transition, channel, '', payload_version, attempts, created_at, length_s, error_kind, revision,
+                 due_at, delivered_at FROM outbox WHERE job = ?1 AND environment = ?2
+                 ORDER BY created_at DESC, window_end DESC, revision DESC, signal, channel LIMIT ?3",
+            )?;
+            let rows = statement.query_map(params![scope.job, scope.environment, limit], Row::read)?;
+            rows.collect()
+        };
+        let rows = query().map_err(|source| self.failed("read", source))?;
+        let records = rows.into_iter().map(|row| row.message(scope));
+        records.collect::<Result<_, _>>().map_err(|source| self.damaged(source))
     }
 
     pub fn undelivered(&mut self, scope: &Scope, now: DateTime<Utc>) -> Result<Vec<MessageKey>, StoreError> {
@@ -185,7 +238,7 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
     let except: Vec<String> = request.except.iter().map(|signal| format!("'{signal}'")).collect();
     let mut statement = transaction.prepare(&format!(
         "SELECT rowid, signal, window_end, transition, channel, payload, payload_version, attempts, created_at, length_s,
-         error_kind, revision FROM outbox
+         error_kind, revision, due_at, delivered_at FROM outbox
          WHERE job = ?1 AND environment = ?2 AND (due_at <= ?3 OR due_at > ?5) AND expire_at > ?3 AND NOT EXISTS (
              SELECT 1 FROM outbox AS earlier
              WHERE earlier.job = outbox.job AND earlier.environment = outbox.environment AND earlier.length_s = outbox.length_s
@@ -197,21 +250,6 @@ fn due(transaction: &Transaction<'_>, request: &ClaimRequest) -> rusqlite::Resul
     ))?;
     let Scope { job, environment } = &request.scope;
     let (now, farthest) = (sortable(request.now), sortable(request.farthest()));
-    let rows = statement.query_map(params![job, environment, now, request.limit, farthest], |row| {
-        Ok(Row {
-            id: row.get(0)?,
-            signal: row.get(1)?,
-            window_end: row.get(2)?,
-            transition: row.get(3)?,
-            channel: row.get(4)?,
-            payload: row.get(5)?,
-            payload_version: row.get(6)?,
-            attempts: row.get(7)?,
-            created_at: row.get(8)?,
-            length_s: row.get(9)?,
-            error_kind: row.get(10)?,
-            revision: row.get(11)?,
-        })
-    })?;
+    let rows = statement.query_map(params![job, environment, now, request.limit, farthest], Row::read)?;
     rows.collect()
 }

@@ -133,7 +133,7 @@ variable "custom_metrics" {
 variable "ttl_collections" {
   description = "The collections of the job whose documents are deleted at the time in expireAt."
   type        = set(string)
-  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences"]
+  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences", "drift-check-labels", "drift-check-promotions"]
 }
 
 variable "billing_account" {

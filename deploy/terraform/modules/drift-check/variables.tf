@@ -171,7 +171,7 @@ variable "firestore_location" {
 variable "ttl_collections" {
   description = "The collections of the job whose documents are deleted at the time in expireAt. Once a project: empty in its other environments."
   type        = set(string)
-  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences"]
+  default     = ["drift-check-runs", "drift-check-signals", "drift-check-outbox", "drift-check-silences", "drift-check-labels", "drift-check-promotions"]
 }
 
 variable "indexes" {

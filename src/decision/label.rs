@@ -1,0 +1,103 @@
+//! Labels: what somebody says of a stretch of time, drift or none. What a run found is held against them; they change no verdict.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::feature::FeatureName;
+
+/// What there was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Truth {
+    Drift,
+    NoDrift,
+}
+
+/// What is said of the time `[from, to)`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Label {
+    pub truth: Truth,
+    pub from: DateTime<Utc>,
+    /// After `from`; not in it any more.
+    pub to: DateTime<Utc>,
+    /// Of which it is said; null: of the data set as a whole, which is another thing than any of its features.
+    pub feature: Option<FeatureName>,
+}
+
+impl Label {
+    /// Whether any moment of `[start, end)` is in it.
+    pub fn overlaps(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
+        start < self.to && self.from < end
+    }
+
+    /// Whether both say something of one moment of one thing.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.feature == other.feature && self.overlaps(other.from, other.to)
+    }
+
+    /// Whether both cannot be true.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        self.truth != other.truth && self.meets(other)
+    }
+}
+
+impl fmt::Display for Label {
+    /// As it is asked for on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = |moment: DateTime<Utc>| moment.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        write!(f, "{} from {} to {}", self.truth, moment(self.from), moment(self.to))?;
+        self.feature.as_ref().map_or(Ok(()), |feature| write!(f, " of {}", feature.as_str()))
+    }
+}
+
+/// The first two labels that cannot both be true.
+pub fn contradiction(labels: &[Label]) -> Option<(&Label, &Label)> {
+    labels.iter().enumerate().find_map(|(index, label)| {
+        let others = labels.iter().skip(index.saturating_add(1));
+        Some((label, others.into_iter().find(|other| label.contradicts(other))?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hour(hour: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_769_817_600 + hour * 3_600, 0).unwrap()
+    }
+
+    fn label(truth: Truth, from: i64, to: i64, feature: Option<&str>) -> Label {
+        Label { truth, from: hour(from), to: hour(to), feature: feature.map(FeatureName::new) }
+    }
+
+    #[test]
+    fn a_label_holds_its_first_moment_and_not_its_last() {
+        let six = label(Truth::Drift, 6, 12, None);
+        assert!(six.overlaps(hour(0), hour(7)) && six.overlaps(hour(11), hour(20)) && six.overlaps(hour(0), hour(24)));
+        assert!(!six.overlaps(hour(0), hour(6)) && !six.overlaps(hour(12), hour(18)));
+    }
+
+    #[test]
+    fn labels_contradict_each_other_where_they_say_otherwise_of_the_same_moment_of_the_same_thing() {
+        let drift = label(Truth::Drift, 6, 12, None);
+        assert!(drift.contradicts(&label(Truth::NoDrift, 11, 12, None)));
+        assert!(!drift.contradicts(&label(Truth::NoDrift, 12, 13, None)), "it has ended by then");
+        assert!(!drift.contradicts(&label(Truth::Drift, 6, 12, None)), "the same said twice");
+        assert!(!drift.contradicts(&label(Truth::NoDrift, 6, 12, Some("a"))), "one feature may stay what it was");
+        assert!(!label(Truth::Drift, 6, 12, Some("a")).contradicts(&label(Truth::NoDrift, 6, 12, Some("b"))));
+        let all = [label(Truth::NoDrift, 0, 6, None), drift.clone(), label(Truth::NoDrift, 10, 11, None)];
+        assert_eq!(contradiction(&all), Some((&all[1], &all[2])));
+        assert_eq!(contradiction(&all[..2]), None);
+    }
+
+    #[test]
+    fn a_label_reads_as_it_was_given() {
+        assert_eq!(
+            label(Truth::NoDrift, 0, 6, Some("sphericity")).to_string(),
+            "no-drift from 2026-01-31T00:00:00Z to 2026-01-31T06:00:00Z of sphericity"
+        );
+    }
+}
