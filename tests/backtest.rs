@@ -253,6 +253,26 @@ fn known_drift_is_no_false_alarm() {
 }
 
 #[test]
+fn labels_on_record_are_known_too_and_contradict_no_file() {
+    let workspace = scene("");
+    let label = ["history", "--config", "config.toml", "--label", "drift", "--from", "2026-01-22T00:00:00Z"];
+    let labelled = workspace.run(&[&label[..], &["--to", "2026-01-24T00:00:00Z", "--reason", "new scanner"]].concat());
+    assert_eq!(labelled.code, 0, "{}", labelled.stderr);
+    let known = replayed(&workspace, &[]);
+    let clean = &by_name(&known["signals"], "data-drift")["clean"];
+    assert_eq!((clean["windows"].as_i64(), clean["fired"].as_i64()), (Some(5), Some(0)));
+    let notes = known["notes"].to_string();
+    assert!(notes.contains("1 label of the state store") && !notes.contains("every alarm counts"), "{notes}");
+    workspace.write("no.csv", "start,end,label\n2026-01-23,2026-01-24,no-drift\n");
+    let refused = replay(&workspace, &["--known-drift", "no.csv"]);
+    assert!(refused.code == 4 && refused.stderr.contains("contradicts a label of the state store"), "{}", refused.stderr);
+    // A store that cannot be read costs labels, and not the backtest.
+    workspace.write("state.db", "not a database, and longer than the header of one would have to be to be taken for it");
+    let notes = replayed(&workspace, &[])["notes"].to_string();
+    assert!(notes.contains("could not be read") && notes.contains("every alarm counts as a false one"), "{notes}");
+}
+
+#[test]
 fn an_injected_drift_is_found_and_told_how_late() {
     let workspace = scene("");
     let range = [&RANGE[..6], &["2026-01-22", "--every", "1h", "--format", "json"]].concat();

@@ -3,7 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use toml::de::{DeTable, DeValue};
 
-use crate::decision::known_drift::{KnownInterval, Label, contradiction};
+use crate::decision::known_drift::{KnownInterval, contradiction};
+use crate::decision::label::Truth;
 use crate::feature::FeatureName;
 
 /// The keys of an interval; in CSV, the columns.
@@ -148,9 +149,9 @@ fn understood(raw: &Raw) -> Result<KnownInterval, Vec<(usize, String)>> {
         problems.push((raw.line, message));
     }
     let known = match label {
-        None => Some(Label::Drift),
+        None => Some(Truth::Drift),
         Some((text, line)) => {
-            let known = [("drift", Label::Drift), ("no-drift", Label::NoDrift)].into_iter().find(|(name, _)| name == text);
+            let known = [("drift", Truth::Drift), ("no-drift", Truth::NoDrift)].into_iter().find(|(name, _)| name == text);
             if known.is_none() {
                 problems.push((*line, format!("`label` = `{text}` is not known: write drift or no-drift")));
             }
@@ -186,9 +187,9 @@ mod tests {
         let found = read("known.toml", toml).unwrap();
         assert_eq!(found, read("known.CSV", csv).unwrap());
         assert_eq!(found[0].start.to_rfc3339(), "2026-01-20T00:00:00+00:00");
-        assert_eq!((found[0].label, found[0].feature.as_ref(), found[0].reason.as_str()), (Label::Drift, None, "new scanner"));
+        assert_eq!((found[0].label, found[0].feature.as_ref(), found[0].reason.as_str()), (Truth::Drift, None, "new scanner"));
         assert_eq!(found[1].start.to_rfc3339(), "2026-01-04T23:00:00+00:00");
-        assert_eq!((found[1].label, found[1].feature.as_ref().map(FeatureName::as_str)), (Label::NoDrift, Some("sphericity")));
+        assert_eq!((found[1].label, found[1].feature.as_ref().map(FeatureName::as_str)), (Truth::NoDrift, Some("sphericity")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `drift-check backtest`: replays the rule over past windows. Reads the logs once, writes nothing to the bucket and changes no state.
 
 mod inject;
+mod known;
 mod plan;
 mod readings;
 mod replay;
@@ -14,9 +15,8 @@ use super::measure::{Measured, measure};
 use super::reference::{self, concurrency};
 use super::{Invocation, Outcome, check, input, signals};
 use crate::cli::{BacktestOptions, Format};
-use crate::config::{Config, Effective, known_drift};
+use crate::config::{Config, Effective};
 use crate::decision::finding::Finding;
-use crate::decision::known_drift::KnownInterval;
 use crate::decision::rule::reach;
 use crate::decision::signal::{SignalName, Telling, broken_input};
 use crate::error::{ExitCode, JobError};
@@ -26,6 +26,7 @@ use crate::report::backtest::summary::{Material, SignalSetting, summarize};
 use crate::report::backtest::{Backtest, Injected, ReplayedFeature, ReplayedWindow, Setting, markdown, text};
 use crate::report::{html, printable};
 use crate::window::Window;
+use known::Known;
 use plan::Plan;
 use readings::Watch;
 use replay::Replay;
@@ -44,12 +45,11 @@ pub async fn backtest(
         return Err(JobError::Input(message.to_owned()));
     }
     let plan = Plan::of(&options, config.window.length, invocation.now)?;
-    let known = options.known_drift.as_deref().map(known_intervals).transpose()?.unwrap_or_default();
     let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
     let profile = reference.profile;
-    check_features(&known, &profile)?;
+    let known = Known::read(config, options.known_drift.as_deref(), plan.range, &profile).await?;
     let (shift, injected) = inject::of(&options.inject, options.inject_at, &plan, &profile)?;
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
 
@@ -71,7 +71,8 @@ pub async fn backtest(
             logs.uri()
         )));
     }
-    let notes = notes(&options, &injected, &replay, config, &known);
+    let mut notes = known.notes;
+    notes.extend(remarks(&injected, &replay, config));
     let Run { windows, watch, .. } = run;
     let backtest = summarize(Material {
         setting: setting(config, &plan, &profile),
@@ -80,7 +81,7 @@ pub async fn backtest(
         windows,
         signals: replayed(config, &watch),
         not_replayed: watch.not_replayed(config),
-        known,
+        known: known.intervals,
         injected,
         notes,
     });
@@ -172,24 +173,6 @@ fn unusable(config: &Config, window: Window, reason: String) -> ReplayedWindow {
     ReplayedWindow { window, rows: 0, decision: None, unusable: Some(reason), features: Vec::new(), signals }
 }
 
-/// The file of known drifts.
-fn known_intervals(path: &str) -> Result<Vec<KnownInterval>, JobError> {
-    let text = super::read(path)
-        .map_err(|error| JobError::Input(format!("cannot read the known drifts in `{}`: {error}", printable(path))))?;
-    known_drift::read(path, &text).map_err(|problems| JobError::Input(format!("the known drifts cannot be used:\n{problems}")))
-}
-
-fn check_features(known: &[KnownInterval], profile: &ReferenceProfile) -> Result<(), JobError> {
-    let is_unknown =
-        |interval: &&KnownInterval| interval.feature.as_ref().is_some_and(|name| profile.feature(name.as_str()).is_none());
-    let Some(name) = known.iter().find(is_unknown).and_then(|interval| interval.feature.as_ref()) else { return Ok(()) };
-    let names: Vec<&str> = profile.features.iter().map(|(name, _)| name.as_str()).collect();
-    Err(JobError::Input(printable(&format!(
-        "the known drifts name a feature `{name}` that is not compared: the features are {}",
-        names.join(", ")
-    ))))
-}
-
 fn setting(config: &Config, plan: &Plan, profile: &ReferenceProfile) -> Setting {
     let series = super::sections::series(config, Some(plan.range));
     let policy = &config.policy;
@@ -217,23 +200,8 @@ fn replayed(config: &Config, watch: &Watch) -> Vec<SignalSetting> {
 }
 
 /// What a reader has to know to believe the numbers.
-fn notes(
-    options: &BacktestOptions,
-    injected: &[Injected],
-    replay: &Replay<'_>,
-    config: &Config,
-    known: &[KnownInterval],
-) -> Vec<String> {
+fn remarks(injected: &[Injected], replay: &Replay<'_>, config: &Config) -> Vec<String> {
     let mut notes = Vec::new();
-    if options.known_drift.is_none() {
-        notes.push(
-            "No known drift was given (--known-drift): every alarm counts as a false one, so the false-alarm rates are upper \
-             limits."
-                .to_owned(),
-        );
-    } else if known.is_empty() {
-        notes.push("The file of known drifts holds no interval: every alarm counts as a false one.".to_owned());
-    }
     let again = replay.read_again();
     if let Some(first) = again.first() {
         notes.push(format!(

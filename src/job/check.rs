@@ -363,9 +363,16 @@ pub async fn needed_store(
 
 pub async fn open_store(config: &Config, invocation: &Invocation) -> Result<StateStore, StoreError> {
     match &config.store {
-        Store::Sqlite { path, timeout } if invocation.options.dry_run => StateStore::sqlite_read_only(path.clone(), *timeout).await,
-        Store::Sqlite { path, timeout } => StateStore::sqlite(path.clone(), *timeout).await,
-        // Opening it writes nothing, and a dry run only reads.
+        Store::Sqlite { path, timeout } if !invocation.options.dry_run => StateStore::sqlite(path.clone(), *timeout).await,
+        Store::Sqlite { .. } | Store::Firestore(_) => open_for_reading(config).await,
+    }
+}
+
+/// Opens the store for those who only read: a file is neither made nor brought up to date.
+pub async fn open_for_reading(config: &Config) -> Result<StateStore, StoreError> {
+    match &config.store {
+        Store::Sqlite { path, timeout } => StateStore::sqlite_read_only(path.clone(), *timeout).await,
+        // Opening it writes nothing.
         Store::Firestore(settings) => StateStore::firestore(settings.clone()).await,
     }
 }

@@ -8,7 +8,8 @@ use super::{
     Backtest, FeatureSummary, Injected, NotReplayed, ReadingSection, ReplayedFeature, ReplayedWindow, SCHEMA_VERSION, Setting,
     SignalSummary, WindowFeatureSection, WindowSection, WindowSignalSection, fired,
 };
-use crate::decision::known_drift::{KnownInterval, Label, is_drift, is_drift_of};
+use crate::decision::known_drift::{KnownInterval, is_drift, is_drift_of};
+use crate::decision::label::Truth;
 use crate::decision::policy::Policy;
 use crate::decision::signal::{Rules, SignalMode, SignalName};
 use crate::decision::{DatasetVerdict, Verdict};
@@ -44,7 +45,7 @@ pub fn summarize(material: Material<'_>) -> Backtest {
     drifts.extend(injected.iter().map(|injected| KnownInterval {
         start: injected.at,
         end: setting.to,
-        label: Label::Drift,
+        label: Truth::Drift,
         feature: Some(injected.feature.clone()),
         reason: format!("injected: {} {}", injected.feature, injected.change),
     }));
@@ -144,7 +145,7 @@ fn delays_of(
     names: &[FeatureName],
 ) -> Vec<super::delay::Delays> {
     let mut groups: Vec<(&KnownInterval, Vec<&KnownInterval>)> = Vec::new();
-    for drift in drifts.iter().filter(|drift| drift.label == Label::Drift) {
+    for drift in drifts.iter().filter(|drift| drift.label == Truth::Drift) {
         match groups.iter_mut().find(|(first, _)| (first.start, first.end) == (drift.start, drift.end)) {
             Some((_, members)) => members.push(drift),
             None => groups.push((drift, vec![drift])),
@@ -271,7 +272,7 @@ pub mod tests {
 
     fn interval(from_hour: i64, to_hour: i64, feature: Option<&str>) -> KnownInterval {
         let (start, end) = (span(from_hour, 1).end, span(to_hour, 1).end);
-        KnownInterval { start, end, label: Label::Drift, feature: feature.map(FeatureName::from), reason: "new scanner".to_owned() }
+        KnownInterval { start, end, label: Truth::Drift, feature: feature.map(FeatureName::from), reason: "new scanner".to_owned() }
     }
 
     /// Twelve windows of a day, every six hours, ending at hour 24, 30, …, 90; those that end at 60 and 66 drift.
