@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_comes_after_the_most_categories_is_counted_without_its_name() {
-        let dictionary: Vec<String> = (0..MAX_CATEGORIES + 1).map(|number| format!("{number:05}")).collect();
+        let dictionary: Vec<String> = (0..=MAX_CATEGORIES).map(|number| format!("{number:05}")).collect();
         let codes: Vec<u32> = (0..).zip(&dictionary).map(|(code, _)| code).collect();
         let whole =
             |codes: &[u32]| collected(FeatureKind::Categorical, &[ColumnBatch::Categorical { codes, dictionary: &dictionary }]);
