@@ -110,4 +110,23 @@ mod tests {
         assert!(!is_missing(0.0));
         assert!(!is_missing(f64::INFINITY));
     }
+
+    #[test]
+    fn a_batch_has_as_many_rows_as_it_says() {
+        let dictionary = ["a".to_owned()];
+        assert_eq!(ColumnBatch::Numeric(&[1.0, MISSING, 2.0]).rows(), 3);
+        assert_eq!(ColumnBatch::Categorical { codes: &[0, 0, 0, MISSING_CODE], dictionary: &dictionary }.rows(), 4);
+        assert_eq!((ColumnBatch::Absent { rows: 5 }.rows(), ColumnBatch::WrongType { rows: 6 }.rows()), (5, 6));
+    }
+
+    #[test]
+    fn names_and_kinds_read_as_they_are_written() {
+        let name = FeatureName::new("Latency µs");
+        assert_eq!((name.as_str(), name.to_string().as_str()), ("Latency µs", "Latency µs"));
+        assert_eq!(
+            (FeatureKind::Numeric.to_string(), FeatureKind::Categorical.to_string()),
+            ("numeric".into(), "categorical".into())
+        );
+        assert_eq!(std::collections::HashMap::from([(name, 7)]).get("Latency µs"), Some(&7));
+    }
 }

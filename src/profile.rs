@@ -392,3 +392,191 @@ impl WindowCounts {
         self.dependence.retain(keep);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::MISSING;
+    use builder::ProfileBuilder;
+
+    const PRESENCE: Presence = Presence { rows: 100, missing: 2, absent: 3, wrong_type: 5, non_finite: 7 };
+
+    /// Two numeric features, one that is nearly constant, a categorical one, and what the model said.
+    fn profile() -> ReferenceProfile {
+        use FeatureKind::{Categorical, Numeric};
+        let kinds = [("x", Numeric), ("tied", Numeric), ("label", Categorical), ("y", Numeric), ("score", Numeric)];
+        let mut builder = ProfileBuilder::new(&kinds.map(|(name, kind)| (FeatureName::from(name), kind)));
+        let values: Vec<f64> = (0..40).map(f64::from).collect();
+        let turned: Vec<f64> = values.iter().map(|value| (value * 7.0) % 40.0).collect();
+        let dictionary = ["a".to_owned(), "b".to_owned()];
+        let label = ColumnBatch::Categorical { codes: &[0, 1, 0, 0].repeat(10), dictionary: &dictionary };
+        let numeric = ColumnBatch::Numeric;
+        builder.update([numeric(&values), numeric(&[1.0, 1.0, 2.0, 3.0].repeat(10)), label, numeric(&turned), numeric(&values)]);
+        let mut profile = builder.finish(Vec::new());
+        profile.predictions = vec![FeatureName::from("score")];
+        profile
+    }
+
+    fn names(of: &[&str]) -> Vec<FeatureName> {
+        of.iter().map(|name| FeatureName::from(*name)).collect()
+    }
+
+    /// Counts of one column each for the features of [`profile`].
+    fn counted(profile: &ReferenceProfile, values: &[f64]) -> WindowCounts {
+        let mut counts = profile.empty_counts();
+        for ((_, feature), counts) in profile.features.iter().zip(&mut counts.features) {
+            counts.update(feature, &FeatureTable::of(feature), ColumnBatch::Numeric(values), None);
+        }
+        counts
+    }
+
+    #[test]
+    fn every_row_is_usable_or_something_else() {
+        assert_eq!((PRESENCE.without_value(), PRESENCE.usable()), (10, 83));
+    }
+
+    #[test]
+    fn presences_add_part_by_part() {
+        let mut sum = PRESENCE;
+        sum.merge(&Presence { rows: 50, missing: 11, absent: 13, wrong_type: 17, non_finite: 4 });
+        assert_eq!(sum, Presence { rows: 150, missing: 13, absent: 16, wrong_type: 22, non_finite: 11 });
+    }
+
+    #[test]
+    fn a_presence_reads_back_as_it_was_packed_and_none_does_that_cannot_be() {
+        let read = |presence: Presence| {
+            let mut packer = Packer::default();
+            presence.pack(&mut packer);
+            Presence::unpack(&mut Unpacker::new(&packer.into_bytes()))
+        };
+        assert_eq!(read(PRESENCE), Some(PRESENCE));
+        let full = Presence { rows: 17, ..PRESENCE };
+        assert_eq!(read(full), Some(full));
+        assert_eq!(read(Presence { rows: 16, ..PRESENCE }), None);
+        assert_eq!(read(Presence { missing: u64::MAX, ..PRESENCE }), None);
+        let most = Presence { rows: packed::MOST_ROWS - 1, ..PRESENCE };
+        assert_eq!(read(most), Some(most));
+        assert_eq!(read(Presence { rows: packed::MOST_ROWS, ..PRESENCE }), None);
+    }
+
+    #[test]
+    fn rows_without_the_column_or_of_another_type_are_accounted_for() {
+        let profile = profile();
+        let (_, feature) = &profile.features[0];
+        let mut counts = FeatureCounts::empty(feature);
+        let dictionary = ["a".to_owned()];
+        let labels = ColumnBatch::Categorical { codes: &[0, 0, 0, 0], dictionary: &dictionary };
+        for batch in [ColumnBatch::Absent { rows: 3 }, ColumnBatch::WrongType { rows: 2 }, labels, ColumnBatch::Absent { rows: 1 }]
+        {
+            counts.update(feature, &FeatureTable::of(feature), batch, None);
+        }
+        assert_eq!(*counts.presence(), Presence { rows: 10, absent: 4, wrong_type: 6, ..Presence::default() });
+        let (_, label) = &profile.features[2];
+        let mut others = FeatureCounts::empty(label);
+        others.update(label, &FeatureTable::of(label), ColumnBatch::Numeric(&[1.0, MISSING]), None);
+        assert_eq!(*others.presence(), Presence { rows: 2, wrong_type: 2, ..Presence::default() });
+        counts.merge(&others);
+        assert_eq!(*counts.presence(), Presence { rows: 12, absent: 4, wrong_type: 8, ..Presence::default() });
+    }
+
+    /// With `printf abc | sha256sum`.
+    #[test]
+    fn a_digest_is_the_start_of_sha_256() {
+        assert_eq!(short_digest(b"abc"), "ba7816bf8f01cfea");
+        assert_eq!(short_digest(b""), "e3b0c44298fc1c14");
+    }
+
+    #[test]
+    fn a_profile_is_named_by_what_is_stored() {
+        let profile = profile();
+        let digest = short_digest(&profile.to_json().unwrap());
+        assert_eq!(profile.named().unwrap().id, digest);
+    }
+
+    #[test]
+    fn features_are_found_by_their_names() {
+        let profile = profile();
+        assert_eq!(profile.feature("label").unwrap().kind(), FeatureKind::Categorical);
+        assert_eq!(profile.feature("y").unwrap().kind(), FeatureKind::Numeric);
+        assert_eq!(profile.feature("x").unwrap().presence().rows, 40);
+        assert_eq!(profile.feature("z"), None);
+    }
+
+    #[test]
+    fn untied_numeric_features_move_together_and_predictions_do_not() {
+        let profile = profile();
+        assert_eq!(profile.joint_candidates(2), Some(names(&["x", "y"])));
+        assert_eq!(profile.joint_candidates(1), None);
+        assert_eq!(profile.clone().with_joint(1).joint, None);
+        let joint = profile.with_joint(9);
+        assert_eq!(joint.joint_positions(), [0, 3]);
+        assert_eq!(joint.empty_counts().joint, CrossProducts::new(2));
+    }
+
+    #[test]
+    fn features_that_are_left_out_leave_counts_and_relations_too() {
+        let mut profile = profile().with_joint(9);
+        let mut counts = counted(&profile, &[1.0, 2.0]);
+        let whole = counts.clone();
+        counts.retain(&profile, &[true, false, false, true, true]);
+        assert_eq!(counts.features, [&whole.features[0], &whole.features[3], &whole.features[4]].map(Clone::clone));
+        assert_eq!(counts.joint, CrossProducts::new(2));
+        assert_eq!(counts.dependence, Dependence::new(3));
+        profile.retain(|name| name.as_str() != "x");
+        assert_eq!(
+            profile.features.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>(),
+            names(&["tied", "label", "y", "score"])
+        );
+        assert_eq!(profile.joint.as_ref().unwrap().features, names(&["y"]));
+    }
+
+    #[test]
+    fn packed_counts_read_back_and_only_over_as_many_rows() {
+        let profile = profile();
+        let counts = counted(&profile, &[1.0, 2.5, 99.0, MISSING, f64::NAN]);
+        let mut packer = Packer::default();
+        counts.pack(&mut packer);
+        let bytes = packer.into_bytes();
+        let read = |rows: u64| WindowCounts::unpack(&profile, rows, &mut Unpacker::new(&bytes));
+        assert_eq!(read(5), Some(counts));
+        assert_eq!((read(4), read(6)), (None, None));
+    }
+
+    #[test]
+    fn a_packed_feature_with_something_behind_it_is_refused() {
+        let mut profile = profile();
+        profile.retain(|name| name.as_str() == "label");
+        let counts = profile.empty_counts();
+        let (mut longer, mut part) = (Packer::default(), Packer::default());
+        counts.features[0].pack(&mut part);
+        part.count(1);
+        longer.part(&part);
+        counts.pack_relations(&mut longer);
+        assert_eq!(WindowCounts::unpack(&profile, 0, &mut Unpacker::new(&longer.into_bytes())), None);
+    }
+
+    #[test]
+    fn the_counts_of_two_parts_are_those_of_all_rows() {
+        let profile = profile();
+        let mut sum = counted(&profile, &[1.0, 2.5]);
+        sum.merge(&counted(&profile, &[99.0, MISSING]));
+        assert_eq!(sum, counted(&profile, &[1.0, 2.5, 99.0, MISSING]));
+        sum.spread();
+        assert_eq!(sum, counted(&profile, &[1.0, 2.5, 99.0, MISSING]));
+    }
+
+    #[test]
+    fn a_profile_learns_how_dependent_its_rows_are_and_how_its_features_move_together() {
+        let mut profile = profile().with_joint(9);
+        let mut counts = profile.empty_counts();
+        // Eight clusters of five neighbours: the values of x are nearly the same within each.
+        let ranks: Vec<Vec<u16>> = profile.features.iter().map(|_| (1..=40).map(|row| row * 1_600).collect()).collect();
+        let clusters: Vec<Option<u64>> = (0..40).map(|row| Some(row / 5)).collect();
+        counts.dependence.add_clustered(&clusters, &ranks);
+        profile.learn(&counts);
+        for (name, feature) in &profile.features {
+            assert_ne!(*feature.dependence(), Estimate::INDEPENDENT, "{name}");
+        }
+        assert_eq!(profile.joint.unwrap().pairs.len(), 1);
+    }
+}

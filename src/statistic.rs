@@ -272,3 +272,182 @@ impl Measurement {
         Some(Sizes::effective(rows.0, rows.1, self.design_effect))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::{ColumnBatch, FeatureKind, FeatureName, MISSING, MISSING_CODE};
+    use crate::profile::builder::ProfileBuilder;
+    use crate::profile::table::FeatureTable;
+
+    fn profile(batch: ColumnBatch<'_>) -> FeatureProfile {
+        let kind = if matches!(batch, ColumnBatch::Numeric(_)) { FeatureKind::Numeric } else { FeatureKind::Categorical };
+        let mut builder = ProfileBuilder::new(&[(FeatureName::new("x"), kind)]);
+        builder.update([batch]);
+        builder.finish(Vec::new()).features.remove(0).1
+    }
+
+    fn against(profile: &FeatureProfile, window: &[ColumnBatch<'_>], design_effect: DesignEffect) -> Measurement {
+        let mut counts = FeatureCounts::empty(profile);
+        for batch in window {
+            counts.update(profile, &FeatureTable::of(profile), *batch, None);
+        }
+        compare(profile, &counts, design_effect)
+    }
+
+    fn measured(reference: ColumnBatch<'_>, window: &[ColumnBatch<'_>]) -> Measurement {
+        against(&profile(reference), window, DesignEffect::INDEPENDENT)
+    }
+
+    /// A batch of categories by their numbers.
+    fn labels<'a>(dictionary: &'a [String], codes: &'a [u32]) -> ColumnBatch<'a> {
+        ColumnBatch::Categorical { codes, dictionary }
+    }
+
+    fn names() -> [String; 3] {
+        ["a", "b", "c"].map(str::to_owned)
+    }
+
+    fn close(found: f64, expected: f64) -> bool {
+        (found - expected).abs() <= 1e-12 * expected.abs()
+    }
+
+    fn numbers(range: std::ops::Range<u32>) -> Vec<f64> {
+        range.map(f64::from).collect()
+    }
+
+    #[test]
+    fn rows_count_as_often_as_they_are_independent() {
+        let sizes = Sizes::effective(100, 30, DesignEffect { reference: 2.0, current: 3.0 });
+        assert_eq!(sizes, Sizes { reference: 50.0, current: 10.0 });
+        assert!(close(sizes.inverse_sum(), 0.12));
+    }
+
+    #[test]
+    fn a_window_without_values_says_what_it_has_instead() {
+        use ColumnBatch::{Absent, Numeric, WrongType};
+        let condition = |window: &[ColumnBatch<'_>]| measured(Numeric(&[1.0, 2.0, 3.0]), window).condition;
+        assert_eq!(condition(&[]), Condition::NoRows);
+        assert_eq!(condition(&[Absent { rows: 2 }]), Condition::Absent);
+        assert_eq!(condition(&[Absent { rows: 2 }, Numeric(&[MISSING])]), Condition::AllNull);
+        assert_eq!(condition(&[Numeric(&[MISSING])]), Condition::AllNull);
+        assert_eq!(condition(&[Numeric(&[MISSING, f64::NAN])]), Condition::NonFinite);
+        assert_eq!(condition(&[Numeric(&[MISSING, f64::INFINITY]), WrongType { rows: 1 }]), Condition::WrongType);
+        assert!(matches!(condition(&[WrongType { rows: 9 }, Numeric(&[1.0])]), Condition::Comparable { .. }));
+        assert_eq!(measured(Numeric(&[MISSING, f64::NAN]), &[Numeric(&[1.0])]).condition, Condition::NoReference);
+    }
+
+    #[test]
+    fn a_feature_that_vanished_has_a_psi_and_no_test() {
+        let vanished = measured(ColumnBatch::Numeric(&numbers(0..100)), &[ColumnBatch::Numeric(&[MISSING; 50])]);
+        assert!(vanished.psi.is_some() && vanished.jensen_shannon.is_some() && vanished.total_variation.is_some());
+        assert_eq!((vanished.ks, vanished.p_value, vanished.missing), (None, None, None));
+    }
+
+    #[test]
+    fn counts_of_the_other_kind_are_of_another_type() {
+        let numeric = profile(ColumnBatch::Numeric(&[1.0, 2.0, MISSING]));
+        let dictionary = names();
+        let categorical = profile(labels(&dictionary, &[0, 1]));
+        let found = compare(&numeric, &FeatureCounts::empty(&categorical), DesignEffect::INDEPENDENT);
+        assert_eq!(found.condition, Condition::WrongType);
+        assert_eq!(found.effective, Sizes { reference: 2.0, current: 0.0 });
+    }
+
+    /// ln(P(all draws)) with Jeffreys smoothing: draws · ln((occurrences + 1/2) / (rows + 1)).
+    #[test]
+    fn one_number_all_the_time_is_as_improbable_as_so_many_draws_of_it() {
+        let probability = |reference: &[f64], window: &[f64], effect: f64| {
+            let design_effect = DesignEffect { reference: 1.0, current: effect };
+            match against(&profile(ColumnBatch::Numeric(reference)), &[ColumnBatch::Numeric(window)], design_effect).condition {
+                Condition::Comparable { single_value_ln_probability } => single_value_ln_probability,
+                other => panic!("{other:?}"),
+            }
+        };
+        let varied = [1.0, 2.0, 2.0, 3.0, 4.0];
+        assert!(close(probability(&varied, &[2.0; 6], 1.0).unwrap(), 6.0 * (2.5_f64 / 6.0).ln()));
+        assert!(close(probability(&varied, &[2.0; 6], 3.0).unwrap(), 2.0 * (2.5_f64 / 6.0).ln()));
+        assert!(close(probability(&varied, &[4.0; 6], 1.0).unwrap(), 6.0 * (1.5_f64 / 6.0).ln()));
+        assert!(close(probability(&varied, &[2.5; 6], 1.0).unwrap(), 6.0 * (0.5_f64 / 6.0).ln()));
+        assert_eq!(probability(&varied, &[2.0, 3.0], 1.0), None);
+        assert_eq!(probability(&[7.0; 5], &[7.0; 6], 1.0), None);
+        assert_eq!(probability(&[7.0; 5], &[6.0, 7.0], 1.0), None);
+    }
+
+    #[test]
+    fn one_label_all_the_time_is_as_improbable_as_so_many_draws_of_it() {
+        let dictionary = names();
+        let probability =
+            |reference: &[u32], window: &[u32]| match measured(labels(&dictionary[..2], reference), &[labels(&dictionary, window)])
+                .condition
+            {
+                Condition::Comparable { single_value_ln_probability } => single_value_ln_probability,
+                other => panic!("{other:?}"),
+            };
+        assert!(close(probability(&[0, 0, 0, 1], &[1, 1]).unwrap(), 2.0 * (1.5_f64 / 5.0).ln()));
+        assert!(close(probability(&[0, 0, 0, 1], &[0, 0, 0]).unwrap(), 3.0 * (3.5_f64 / 5.0).ln()));
+        assert_eq!(probability(&[0, 0, 0, 1], &[0, 1]), None);
+        // What the reference does not know may be many categories.
+        assert_eq!(probability(&[0, 0, 0, 1], &[2, 2]), None);
+        assert_eq!(probability(&[0, 0, 0], &[0, 0]), None);
+    }
+
+    #[test]
+    fn the_smallest_of_a_features_p_values_counts_once_for_each_test() {
+        let window: Vec<f64> = numbers(20..60).into_iter().chain([MISSING; 20]).chain([f64::NAN; 5]).collect();
+        let found = measured(ColumnBatch::Numeric(&numbers(0..100)), &[ColumnBatch::Numeric(&window)]);
+        let (ks, missing, non_finite) = (found.ks.unwrap(), found.missing.unwrap(), found.non_finite.unwrap());
+        assert!(close(missing.current_fraction, 20.0 / 65.0) && close(non_finite.current_fraction, 5.0 / 65.0));
+        assert!(missing.p_value < non_finite.p_value && missing.p_value < ks.p_effective);
+        assert!(close(found.p_value.unwrap(), 3.0 * missing.p_value));
+        assert!(close(found.p_value_without_values().unwrap(), 2.0 * missing.p_value));
+        assert!(found.wasserstein.is_some() && found.chi_squared.is_none());
+
+        let alone = measured(ColumnBatch::Numeric(&numbers(0..100)), &[ColumnBatch::Numeric(&numbers(20..60))]);
+        assert!(close(alone.p_value.unwrap(), alone.ks.unwrap().p_effective));
+        assert_eq!((alone.missing, alone.non_finite, alone.p_value_without_values()), (None, None, None));
+        let same = measured(ColumnBatch::Numeric(&numbers(0..50)), &[ColumnBatch::Numeric(&numbers(0..50))]);
+        assert!(close(same.p_value.unwrap(), 1.0));
+    }
+
+    #[test]
+    fn labels_are_tested_with_those_that_are_missing() {
+        let dictionary = names();
+        let reference: Vec<u32> = [0, 1].repeat(50);
+        let window: Vec<u32> = [vec![0; 30], vec![1; 20], vec![MISSING_CODE; 20]].concat();
+        let found = measured(labels(&dictionary, &reference), &[labels(&dictionary, &window)]);
+        let (chi_squared, missing) = (found.chi_squared.as_ref().unwrap(), found.missing.unwrap());
+        assert!(missing.p_value < chi_squared.p_effective);
+        assert!(close(found.p_value.unwrap(), 2.0 * missing.p_value));
+        assert!(found.ks.is_none() && found.wasserstein.is_none() && found.non_finite.is_none());
+        assert!(close(found.largest_tie, 1.0));
+        assert!(found.psi.is_some() && found.jensen_shannon.is_some() && found.total_variation.is_some());
+    }
+
+    #[test]
+    fn the_largest_tie_is_that_of_the_reference() {
+        let tie = |reference: &[f64]| measured(ColumnBatch::Numeric(reference), &[ColumnBatch::Numeric(&[1.0, 2.0])]).largest_tie;
+        assert!(close(tie(&numbers(0..100)), 0.01));
+        assert!(close(tie(&[1.0, 2.0, 2.0, 5.0]), 0.5));
+    }
+
+    #[test]
+    fn dependent_rows_on_either_side_are_less_evidence() {
+        let reference = profile(ColumnBatch::Numeric(&numbers(0..200)));
+        let p_value = |reference_effect: f64, current_effect: f64| {
+            let design_effect = DesignEffect { reference: reference_effect, current: current_effect };
+            against(&reference, &[ColumnBatch::Numeric(&numbers(40..200))], design_effect).p_value.unwrap()
+        };
+        let independent = p_value(1.0, 1.0);
+        assert!(independent < p_value(1.0, 4.0) && independent < p_value(4.0, 1.0) && p_value(4.0, 1.0) < p_value(4.0, 4.0));
+    }
+
+    #[test]
+    fn all_rows_count_also_those_without_a_value() {
+        let window = [ColumnBatch::Numeric(&[1.0, 2.0, MISSING, f64::NAN, 3.0, 4.0])];
+        let design_effect = DesignEffect { reference: 2.0, current: 3.0 };
+        let found = against(&profile(ColumnBatch::Numeric(&[1.0, 2.0, 3.0, MISSING])), &window, design_effect);
+        assert_eq!(found.effective_rows(), Some(Sizes { reference: 2.0, current: 2.0 }));
+        assert!(close(found.effective.reference, 1.5) && close(found.effective.current, 4.0 / 3.0));
+    }
+}

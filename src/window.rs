@@ -103,11 +103,17 @@ mod tests {
 
     #[test]
     fn a_length_reads_as_it_is_written() {
-        for text in ["90s", "30m", "6h", "24h", "48h", "7d", "36h", "1h"] {
+        for text in ["90s", "30m", "6h", "24h", "48h", "7d", "36h", "50h", "1h"] {
             assert_eq!(text.parse::<Length>().unwrap().to_string(), text);
         }
         assert_eq!("1d".parse::<Length>().unwrap().to_string(), "24h");
         assert_eq!("1w".parse::<Length>().unwrap().to_string(), "7d");
+    }
+
+    #[test]
+    fn a_length_is_as_long_as_it_says() {
+        assert_eq!(Length::from_hours(24).seconds(), 86_400);
+        assert_eq!("7d".parse::<Length>().unwrap().delta(), TimeDelta::days(7));
     }
 
     #[test]

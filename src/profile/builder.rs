@@ -163,3 +163,78 @@ impl CategoryTotals {
         FeatureProfile::Categorical { categories, reference, dependence: Estimate::INDEPENDENT }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::{MISSING, MISSING_CODE};
+
+    fn collected(kind: FeatureKind, batches: &[ColumnBatch<'_>]) -> ProfileBuilder {
+        let mut builder = ProfileBuilder::new(&[(FeatureName::from("x"), kind)]);
+        for batch in batches {
+            builder.update([*batch]);
+        }
+        builder
+    }
+
+    fn categories(builder: ProfileBuilder) -> (Categories, CategoryCounts) {
+        match builder.finish(Vec::new()).features.remove(0).1 {
+            FeatureProfile::Categorical { categories, reference, .. } => (categories, reference),
+            FeatureProfile::Numeric { .. } => panic!("a categorical feature became numeric"),
+        }
+    }
+
+    #[test]
+    fn categories_stand_by_their_frequency_and_every_row_is_counted() {
+        let dictionary = ["b", "c", "a"].map(str::to_owned);
+        let labels = ColumnBatch::Categorical { codes: &[0, 1, 1, 2, MISSING_CODE, MISSING_CODE, 1], dictionary: &dictionary };
+        let (categories, counts) = categories(collected(FeatureKind::Categorical, &[labels, ColumnBatch::Absent { rows: 4 }]));
+        assert_eq!(categories.names(), ["c", "a", "b"]);
+        assert!(!categories.is_truncated());
+        assert_eq!(counts.cells(), [3, 1, 1]);
+        assert_eq!((counts.other, counts.new), (0, 0));
+        assert_eq!(counts.presence, Presence { rows: 11, missing: 2, absent: 4, ..Presence::default() });
+    }
+
+    #[test]
+    fn what_comes_after_the_most_categories_is_counted_without_its_name() {
+        let dictionary: Vec<String> = (0..=MAX_CATEGORIES).map(|number| format!("{number:05}")).collect();
+        let codes: Vec<u32> = (0..).zip(&dictionary).map(|(code, _)| code).collect();
+        let whole =
+            |codes: &[u32]| collected(FeatureKind::Categorical, &[ColumnBatch::Categorical { codes, dictionary: &dictionary }]);
+        let (as_many, _) = categories(collected(
+            FeatureKind::Categorical,
+            &[ColumnBatch::Categorical { codes: &codes[..MAX_CATEGORIES], dictionary: &dictionary[..MAX_CATEGORIES] }],
+        ));
+        assert_eq!((as_many.names().len(), as_many.is_truncated()), (MAX_CATEGORIES, false));
+        let (kept, counts) = categories(whole(&codes));
+        assert_eq!((kept.names().len(), kept.is_truncated()), (MAX_CATEGORIES, true));
+        assert_eq!(counts.n(), MAX_CATEGORIES as u64 + 1);
+        let mut merged = whole(&codes);
+        merged.merge(whole(&codes));
+        let (_, counts) = categories(merged);
+        assert_eq!((counts.n(), counts.presence.rows), (2 * (MAX_CATEGORIES as u64 + 1), 2 * (MAX_CATEGORIES as u64 + 1)));
+    }
+
+    #[test]
+    fn builders_of_parts_give_the_profile_of_all_rows() {
+        let dictionary = ["b", "a"].map(str::to_owned);
+        let labels = |codes| ColumnBatch::Categorical { codes, dictionary: &dictionary };
+        let numbers = [1.0, 5.0, MISSING, f64::NAN, 2.0];
+        for (kind, one, other) in [
+            (FeatureKind::Numeric, ColumnBatch::Numeric(&numbers[..2]), ColumnBatch::Numeric(&numbers[2..])),
+            (FeatureKind::Categorical, labels(&[0, 1, MISSING_CODE]), labels(&[1, 1, MISSING_CODE])),
+        ] {
+            let wrong = ColumnBatch::WrongType { rows: 3 };
+            let mut merged = collected(kind, &[one, wrong]);
+            merged.merge(collected(kind, &[other, wrong]));
+            assert_eq!(merged.finish(Vec::new()), collected(kind, &[one, other, wrong, wrong]).finish(Vec::new()));
+        }
+    }
+
+    #[test]
+    fn the_rows_of_a_profile_are_those_of_its_objects() {
+        let object = |rows| ProfileObject { uri: "file:a".to_owned(), generation: "1".to_owned(), size_bytes: 1, rows };
+        assert_eq!(collected(FeatureKind::Numeric, &[]).finish(vec![object(3), object(4)]).rows, 7);
+    }
+}

@@ -498,4 +498,12 @@ mod tests {
             prop_assert_eq!(ranks, expected.collect::<Vec<_>>());
         }
     }
+
+    #[test]
+    fn values_that_are_merged_bring_the_spill_nearer() {
+        let grid = grid(&[1.0, 2.0]);
+        let mut sum = NumericCounts::of(&grid, &[1.0, 1.5, 2.0]);
+        sum.merge(&NumericCounts::of(&grid, &[2.0, 3.0]));
+        assert_eq!(sum.unspilled, 5);
+    }
 }

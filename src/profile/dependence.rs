@@ -351,4 +351,71 @@ mod tests {
             prop_assert!(whole.estimates(&[]).iter().all(is_possible));
         }
     }
+
+    /// Rows that change once in so many, the ranks of the second feature one after the other; no rank in every tenth row.
+    fn steps(length: u16) -> Vec<Row> {
+        let scattered = |number: u16| 1 + u16::try_from(u32::from(number) * 7_919 % 60_000).unwrap();
+        let rank = |row: u16| if row % 10 == 9 { RankTable::NONE } else { scattered(row / length) };
+        (0..4_000).map(|row| (Some(u64::from(row / length)), [rank(row), scattered(row)])).collect()
+    }
+
+    #[test]
+    fn rows_without_a_time_or_a_cluster_are_taken_as_independent() {
+        assert_eq!(Dependence::new(FEATURES).estimates(&[]), [Estimate::INDEPENDENT; FEATURES]);
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_count_as_fewer_rows() {
+        let dependence = in_time_order(&[vec![(5, steps(20))]], 500);
+        let [alike, apart] = dependence.estimates(&[]).try_into().unwrap();
+        assert_eq!((alike.method, apart.method), (Method::Blocks, Method::Blocks));
+        // Half of it is the mean of both.
+        assert!(alike.design_effect > 4.0 && apart.design_effect < alike.design_effect, "{alike:?} {apart:?}");
+    }
+
+    #[test]
+    fn members_of_a_cluster_that_are_alike_count_as_fewer_rows() {
+        let [alike, apart] = clustered(&steps(20)).estimates(&[]).try_into().unwrap();
+        assert_eq!((alike.method, apart.method), (Method::Clusters, Method::Clusters));
+        // 18 of 20 rows have a rank, and are all equal: Kish's effect is the size of the cluster.
+        assert!((alike.design_effect - 18.0).abs() < 1e-9 && apart.design_effect < 3.0, "{alike:?} {apart:?}");
+        assert_eq!(alike.clusters, Some(200));
+    }
+
+    #[test]
+    fn what_most_rows_have_is_what_counts() {
+        let (rows, fewer) = (steps(20), steps(20)[..3_000].to_vec());
+        let mut dependence = clustered(&fewer);
+        dependence.merge(&in_time_order(&[vec![(5, rows.clone())]], 500));
+        assert_eq!(dependence.estimates(&[])[0].method, Method::Blocks);
+        let mut dependence = clustered(&rows);
+        dependence.merge(&in_time_order(&[vec![(5, rows)]], 500));
+        assert_eq!(dependence.estimates(&[])[0].method, Method::Clusters);
+    }
+
+    #[test]
+    fn rows_in_another_order_are_put_into_that_of_time() {
+        let rows = steps(20);
+        let reversed: Vec<Row> = rows.iter().rev().copied().collect();
+        let mut sorted = Dependence::new(FEATURES);
+        sorted.add_in_time_order(Some(5), &Order::Sorted((0..reversed.len()).rev().collect()), &ranks(&reversed));
+        let mut standing = Dependence::new(FEATURES);
+        standing.add_in_time_order(Some(5), &Order::Standing(0..rows.len()), &ranks(&rows));
+        assert_eq!(sorted, standing);
+        sorted.close();
+        assert_eq!(packed(&sorted), packed(&in_time_order(&[vec![(5, rows)]], 4_000)));
+    }
+
+    #[test]
+    fn packed_rows_read_back_and_a_feature_can_be_left_out() {
+        let mut dependence = clustered(&steps(20)[..50]);
+        dependence.merge(&in_time_order(&[vec![(5, steps(20)), (6, steps(7))]], 500));
+        let bytes = packed(&dependence);
+        let read = Dependence::unpack(FEATURES, &mut Unpacker::new(&bytes)).unwrap();
+        assert_eq!(packed(&read), bytes);
+        assert_eq!(read.estimates(&[]), dependence.estimates(&[]));
+        dependence.retain(&[false, true]);
+        assert_eq!((&dependence.clusters[..], &dependence.blocks[..]), (&read.clusters[1..], &read.blocks[1..]));
+        assert!(dependence.hours.iter().all(|(hour, sums)| sums[..] == read.hours[hour][1..]));
+    }
 }

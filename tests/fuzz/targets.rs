@@ -1,6 +1,6 @@
 //! What is tried with bytes of any kind: one function for each parser of something that comes from outside.
 //!
-//! `cargo fuzz` looks for bytes on which one of them panics; `tests/fuzzing.rs` tries known ones, and changes of them, in every test run.
+//! `tests/fuzz/run` looks for bytes on which one of them panics; `tests/fuzzing.rs` tries known ones, and changes of them, in every test run.
 //! What each asserts holds for all bytes there are.
 
 #[path = "targets/rows.rs"]

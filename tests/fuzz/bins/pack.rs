@@ -1,5 +1,0 @@
-//! `cargo fuzz run --fuzz-dir tests/fuzz pack`
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| drift_check_fuzz::targets::pack(bytes));
