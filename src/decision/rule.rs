@@ -346,7 +346,7 @@ mod tests {
                 for condition in [measurement.condition, Condition::AllNull] {
                     measurement.condition = condition;
                     for psi_drift in [0.01, 0.1, 0.29, 0.3, 0.301, 0.5] {
-                        let policy = Policy { rule, psi_drift, ..Policy::default() };
+                        let policy = Policy { psi_drift, rule, ..Policy::default() };
                         let judgement = judge(&[(&name, &measurement)], &policy).remove(0);
                         let is_drift = matches!(judgement.verdict, Verdict::Drift | Verdict::Broken);
                         let reach = reach(&measurement, &judgement, &Policy { psi_drift: 0.77, ..policy });

@@ -61,7 +61,7 @@ impl Rate {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use chrono::DateTime;
 
     use super::*;

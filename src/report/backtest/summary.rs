@@ -192,7 +192,7 @@ fn section(replayed: &ReplayedWindow, known_drift: bool) -> WindowSection {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::super::rate::tests::window as span;
     use super::*;
     use crate::decision::Rule;
