@@ -146,7 +146,10 @@ fn the_history_as_json_has_one_shape() {
         runs[].id runs[].trigger runs[].started_at runs[].finished_at runs[].report runs[].window_start runs[].window_end
         runs[].verdict runs[].share runs[].rows
         signals[].name signals[].mode signals[].state signals[].window_end signals[].open_since signals[].age_s signals[].reminders
-        signals[].last_message deliveries
+        signals[].last_message signals[].last_message.window_end signals[].last_message.transition signals[].last_message.created_at
+        signals[].last_message.status.slack signals[].last_message.status.email
+        deliveries[].signal deliveries[].transition deliveries[].window_end deliveries[].window_length_s deliveries[].channel
+        deliveries[].status deliveries[].created_at deliveries[].delivered_at deliveries[].attempts deliveries[].error
         silences[].signal silences[].created_at silences[].until silences[].reason silences[].active
         labels[].truth labels[].from labels[].to labels[].feature labels[].created_at labels[].reason
         promotions[].signal promotions[].created_at promotions[].refusal promotions[].reason";
