@@ -4,6 +4,7 @@
 //! compute nothing of their own. The same inputs give the same bytes, except for what is under `run`.
 
 pub mod assemble;
+pub mod explanation;
 mod histogram;
 pub mod html;
 pub mod markdown;

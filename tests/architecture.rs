@@ -73,11 +73,13 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 22] = [
+const ONE_PLACE: [(&str, &[&str]); 24] = [
     ("polars", &["src/ingest/decode/parquet"]),
     ("csv", &["src/ingest/decode"]),
     ("rusqlite", &["src/store/sqlite", "src/store.rs", "src/store/feedback.rs"]),
-    ("clap", &["src/cli.rs", "src/main.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/", "src/main.rs"]),
+    ("clap_complete", &["src/cli/completions.rs"]),
+    ("clap_mangen", &["src/cli/completions.rs"]),
     ("indicatif", &["src/progress.rs", "src/logging.rs", "src/main.rs"]),
     ("tracing_subscriber", &["src/logging.rs"]),
     ("tempfile", &["src/bucket/local"]),

@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
 }
 
 /// A copy of the fixtures' bucket with the local configuration, to write into.
-fn fixtures() -> Workspace {
+pub fn fixtures() -> Workspace {
     let workspace = Workspace::new();
     let bucket = root().join("fixtures/bucket");
     for folder in ["reference", "predictions"] {

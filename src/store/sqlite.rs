@@ -174,6 +174,18 @@ impl SqliteStore {
         transaction.map_err(|source| StoreError::Sqlite { action: "write to", path: path.clone(), source })
     }
 
+    /// Writes in a transaction that is rolled back.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let transaction = self.begin()?;
+        let written = transaction.execute(
+            "INSERT INTO silence (job, environment, signal, created_at, until, reason, expire_at) VALUES ('', '', '', '', '', '', '')",
+            [],
+        );
+        let probed = written.and_then(|_| transaction.rollback());
+        probed.map_err(|source| StoreError::Sqlite { action: "write to", path, source })
+    }
+
     /// Records the run, and deletes what has expired.
     pub fn record_run(&mut self, run: &RunRecord) -> Result<(), StoreError> {
         let outcome = serde_json::to_string(&run.outcome).map_err(|source| self.damaged(source))?;
