@@ -55,7 +55,7 @@ pub enum Command {
         #[arg(long)]
         send_test: bool,
     },
-    /// Tell everything about one feature in the last run: what moved, since when, and in which class, hour or study
+    /// Tell everything about one feature in the last run: what moved, since when, and in which class, hour or cluster
     #[command(after_help = examples::EXPLAIN)]
     Explain {
         /// The feature, as the report names it

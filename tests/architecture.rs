@@ -34,6 +34,8 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "bucket",
             "cli",
             "config",
+            // Who the job is.
+            "credentials",
             "decision",
             "error",
             "feature",

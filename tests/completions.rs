@@ -49,6 +49,14 @@ fn every_shell_and_the_page_have_every_command() {
     assert!(unknown.stderr.contains("possible values: bash, zsh"), "{}", unknown.stderr);
 }
 
+#[test]
+fn every_script_and_the_page_are_in_a_release() {
+    let script = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.github/scripts/build-static.sh")).unwrap();
+    for kind in ["bash", "zsh", "fish", "elvish", "powershell", "man"] {
+        assert!(script.contains(&format!("\"$binary\" completions {kind} >\"$OUT/$name/")), "{kind}");
+    }
+}
+
 /// The commands under `Examples:`, without what is said of them, and what is to be run before them.
 fn examples(help: &str) -> Vec<String> {
     let examples = help.split("Examples:\n").nth(1).unwrap_or_default();

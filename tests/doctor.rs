@@ -322,7 +322,7 @@ fn the_identity_is_named_and_its_key_is_not() {
     let ran = doctor(&workspace, &["--format", "json"], &[("GOOGLE_APPLICATION_CREDENTIALS", &path)]);
     assert_eq!(ran.code, 5);
     let (status, seen) = check(&ran, "credentials");
-    assert!(status == "fail" && seen.contains("key.json"), "{status} {seen}");
+    assert!(status == "fail" && seen.contains("job@p.iam.gserviceaccount.com") && seen.contains("key.json"), "{status} {seen}");
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("PRIVATE-KEY-SECRET"));
 }
 

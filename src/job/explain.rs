@@ -37,7 +37,7 @@ pub async fn explain(config: &Config, effective: &Effective, invocation: &Invoca
     let cells = explanation::cells(&feature);
     let gained = explanation::gained_fractions(&cells);
     let profile = profile(config, effective, invocation, &bucket, &report, &feature, &mut notes).await;
-    let mut rows = Rows { config, effective, invocation, bucket: &bucket, report: &report, feature: &feature };
+    let rows = Rows { config, effective, invocation, bucket: &bucket, report: &report, feature: &feature };
     let (concentration, gap) = rows.read_again(gained, profile, &mut notes).await;
     let explanation = Explanation {
         schema_version: explanation::EXPLANATION_VERSION,
@@ -197,7 +197,7 @@ struct Rows<'a> {
 impl Rows<'_> {
     /// Where the shift is concentrated, and where the distributions are farthest apart; empty where the rows are gone, with a note.
     async fn read_again(
-        &mut self,
+        &self,
         gained: Option<SidesSection>,
         profile: Option<FeatureProfile>,
         notes: &mut Vec<String>,
@@ -222,13 +222,13 @@ impl Rows<'_> {
             Ok(read) => read,
             Err(error) => {
                 let why = with_causes(&error);
-                notes.push(format!("The rows could not be read again, so that no class, hour or study can be named: {why}."));
+                notes.push(format!("The rows could not be read again, so that no class, hour or cluster can be named: {why}."));
                 return nothing;
             }
         };
         let then = self.report.current.rows;
         if rows == 0 {
-            notes.push("The rows of the window are gone from the logs: no class, hour or study can be named.".to_owned());
+            notes.push("The rows of the window are gone from the logs: no class, hour or cluster can be named.".to_owned());
             return nothing;
         }
         if rows != then {
@@ -288,7 +288,7 @@ impl Rows<'_> {
             let hours = groups.hours.iter().enumerate().filter(|(_, hour)| hour.rows > 0);
             let hours = hours.map(|(hour, group)| counted(format!("{hour:02}:00 UTC"), group)).collect();
             // After the class: the order in which a reader asks.
-            let place = dimensions.len().min(1);
+            let place = dimensions.iter().take_while(|dimension| dimension.by == By::Class).count();
             dimensions.insert(place, explanation::dimension(By::Hour, column, hours, reference, effect));
         }
         dimensions

@@ -99,7 +99,7 @@ pub struct Dimension {
     pub compared: usize,
     /// One sentence: which groups stand out, or that none does.
     pub conclusion: String,
-    /// Those that stand out first, then by their part of the shift; at most [`MOST_SHOWN`].
+    /// Of those that are compared: who stands out first, then by their part of the shift; at most [`MOST_SHOWN`].
     pub shown: Vec<GroupShare>,
 }
 
@@ -345,6 +345,8 @@ pub fn dimension(by: By, column: &str, counted: Vec<Counted>, reference: f64, de
         b.stands_out.cmp(&a.stands_out).then(part(b).total_cmp(&part(a))).then_with(|| a.group.cmp(&b.group))
     });
     let conclusion = conclusion(by, &shares, compared, carried.iter().any(|part| part.share_of_shift.is_some()));
+    // What cannot be told from chance is not named.
+    shares.retain(|share| share.p_value.is_some());
     shares.truncate(MOST_SHOWN);
     Dimension { by, column: column.to_owned(), groups, compared, conclusion, shown: shares }
 }
@@ -371,7 +373,7 @@ fn conclusion(by: By, shares: &[GroupShare], compared: usize, has_shift: bool) -
     let (one, many) = match by {
         By::Class => ("class", "classes"),
         By::Hour => ("hour", "hours"),
-        By::Cluster => ("study", "studies"),
+        By::Cluster => ("cluster", "clusters"),
     };
     if !has_shift {
         return "There is no shift to be shared.".to_owned();
@@ -476,12 +478,12 @@ mod tests {
         let group = |name: &str, rows, moved| Counted { group: name.to_owned(), tally: Tally { rows, moved }, mean: None };
         // The reference has 20 % in gaining cells; one class moved, the other did not, and three rows are too few to be named.
         let split = dimension(By::Class, "class", vec![group("x", 100, 90), group("y", 200, 40), group("z", 3, 3)], 0.2, 1.0);
-        assert_eq!(split.shown.iter().map(|share| share.group.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
+        assert_eq!(split.shown.iter().map(|share| share.group.as_str()).collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!((split.groups, split.compared), (3, 2));
         assert_eq!(split.conclusion, "Concentrated: x has 33 % of the rows and carries 96.7 % of the shift.");
         let even = dimension(By::Class, "class", vec![group("x", 100, 50), group("y", 200, 100)], 0.2, 1.0);
         assert!(even.conclusion.starts_with("Not concentrated: no class"), "{}", even.conclusion);
         let few = dimension(By::Cluster, "study", vec![group("x", 4, 4), group("y", 4, 0)], 0.2, 3.0);
-        assert_eq!(few.conclusion, "Too few rows to tell one study from the rest (2 studies).");
+        assert_eq!(few.conclusion, "Too few rows to tell one cluster from the rest (2 clusters).");
     }
 }

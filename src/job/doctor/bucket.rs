@@ -8,6 +8,7 @@ use super::{Check, DRY_RUN, LIMIT, Patient, clock};
 use crate::bucket::fault::Fault;
 use crate::bucket::{Bucket, BucketError, Condition, Put};
 use crate::config::Store;
+use crate::credentials::Identity;
 use crate::error::{ExitCode, with_causes};
 
 /// What was found.
@@ -29,12 +30,20 @@ pub async fn identity(patient: &Patient<'_>, bucket: &Bucket) -> Check {
     let name = "credentials";
     match tokio::time::timeout(LIMIT, bucket.principal()).await {
         Ok(Ok(Some(principal))) => Check::ok(name, principal),
-        Ok(Ok(None)) if matches!(patient.config.store, Store::Firestore(_)) => {
-            Check::ok(name, "none for the bucket, a folder; those of the store are looked at there")
+        Ok(Ok(None)) if matches!(&patient.config.store, Store::Firestore(settings) if settings.endpoint.is_none()) => {
+            // Whether a token can be had is seen when the store is read.
+            let identity = Identity::find();
+            let named = identity.principal().map_or_else(|| identity.to_string(), |principal| format!("{principal} ({identity})"));
+            Check::ok(name, format!("{named}, for the store"))
         }
         Ok(Ok(None)) => Check::ok(name, "none are needed: bucket and store are on this machine"),
-        // Not repeated: it is one line of the listing's too, but the remedy is here.
-        Ok(Err(error)) => refused(name, &error, ""),
+        Ok(Err(error)) => {
+            let check = refused(name, &error, "");
+            match Identity::find().principal() {
+                Some(principal) => Check { seen: format!("{principal}: {}", check.seen), ..check },
+                None => check,
+            }
+        }
         Err(_) => {
             Check::fail(name, ExitCode::StorageFailed, format!("no answer within {} s", LIMIT.as_secs()), "check the network")
         }

@@ -26,15 +26,10 @@ pub async fn check(patient: &Patient<'_>, send_test: bool) -> Vec<Check> {
             Ok(built) => tested(patient, &name, channel, &built, send_test).await,
         }
     });
-    let mut done = Vec::new();
-    // All at once, in their order.
-    for check in in_order(checks).await {
-        done.push(check);
-    }
-    done
+    in_order(checks).await
 }
 
-/// At most four: each runs beside the others.
+/// All of them, at most four, side by side; in their order.
 async fn in_order<F: Future<Output = Check>>(checks: impl Iterator<Item = F>) -> Vec<Check> {
     let mut checks = checks.map(Box::pin);
     let (a, b, c, d) = (checks.next(), checks.next(), checks.next(), checks.next());

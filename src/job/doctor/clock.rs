@@ -42,11 +42,11 @@ pub fn compared(ours: DateTime<Utc>, theirs: DateTime<Utc>, whose: &str) -> Chec
 /// Of minutes and more, two units.
 pub fn in_words(length: TimeDelta) -> String {
     let (days, hours, minutes, seconds) = (length.num_days(), length.num_hours(), length.num_minutes(), length.num_seconds());
-    match () {
-        () if days > 1 => format!("{days} days"),
-        () if hours > 0 => format!("{hours} h {} min", minutes % 60),
-        () if minutes > 0 => format!("{minutes} min {} s", seconds % 60),
-        () => format!("{seconds} s"),
+    match (days, hours, minutes) {
+        (2.., ..) => format!("{days} days"),
+        (_, 1.., _) => format!("{hours} h {} min", minutes % 60),
+        (.., 1..) => format!("{minutes} min {} s", seconds % 60),
+        _ => format!("{seconds} s"),
     }
 }
 

@@ -55,7 +55,12 @@ async fn loaded(patient: &Patient<'_>, bucket: &Bucket) -> Result<(Check, std::s
     let age = newest.map_or_else(String::new, |newest| {
         format!(", written {} ago", in_words(((patient.invocation.clock)() - newest).max(TimeDelta::zero())))
     });
-    let seen = format!("{}: {} rows, {} features{age}", place.uri(), format_count(profile.rows), profile.features.len());
+    let seen = format!(
+        "{}: {} rows, {} features{age}",
+        place.uri(),
+        format_count(profile.rows),
+        profile.features.len() - profile.predictions.len()
+    );
     let check = match loaded.findings.iter().find(|finding| finding.severity <= crate::decision::finding::Severity::Warning) {
         Some(finding) => Check::warn(name, seen, format!("{}: {}", finding.code, finding.message)),
         None => Check::ok(name, seen),
@@ -89,7 +94,7 @@ async fn newest(patient: &Patient<'_>, logs: &Logs<'_>) -> Check {
     };
     let age = now - newest;
     let ago = if age < TimeDelta::zero() { format!("{} from now", in_words(age.abs())) } else { format!("{} ago", in_words(age)) };
-    let seen = format!("{objects}; the newest row is of {} UTC, {ago}", moment(newest));
+    let seen = format!("{objects}; the newest row is of {}, {ago}", moment(newest));
     let oldest = config.signals.no_data_max_age.unwrap_or(config.window.length);
     if config.window.anchor == Anchor::Latest {
         Check::ok(name, format!("{seen}, where the window ends (window.anchor = latest)"))

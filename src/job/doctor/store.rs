@@ -65,7 +65,7 @@ async fn read(patient: &Patient<'_>, store: &StateStore) -> Check {
             READ,
             runs.last().map_or_else(
                 || "no run of this job and window length is on record".to_owned(),
-                |run| format!("the last run is of the window to {} UTC: {}", moment(run.window_end), run.verdict),
+                |run| format!("the last run is of the window to {}: {}", moment(run.window_end), run.verdict),
             ),
         ),
         Err(error) => failed(READ, &error),

@@ -91,8 +91,12 @@ fn summaries(explanation: &Explanation) -> String {
 }
 
 fn dimension(dimension: &Dimension) -> String {
+    let conclusion = format!("By {} ({}): {}", dimension_word(dimension), escape(&dimension.column), escape(&dimension.conclusion));
+    if dimension.shown.is_empty() {
+        return conclusion;
+    }
     let mut lines = vec![
-        format!("By {} ({}): {}", dimension_word(dimension), escape(&dimension.column), escape(&dimension.conclusion)),
+        conclusion,
         String::new(),
         "| group | rows | effective | in cells that gained (95 %) | of the rows | of the shift | p |".to_owned(),
         "|---|---:|---:|---|---:|---:|---:|".to_owned(),
@@ -111,7 +115,7 @@ fn dimension(dimension: &Dimension) -> String {
     }));
     let more = dimension.groups.saturating_sub(dimension.shown.len());
     if more > 0 {
-        lines.push(format!("\n… and {} more", format_count(more as u64)));
+        lines.push(format!("\n… and {} more, with a smaller part or too few rows", format_count(more as u64)));
     }
     lines.join("\n")
 }

@@ -209,7 +209,7 @@ impl Page {
         }
         let more = dimension.groups.saturating_sub(dimension.shown.len());
         if more > 0 {
-            lines.push(format!("  … and {} more", format_count(more as u64)));
+            lines.push(format!("  … and {} more, with a smaller part or too few rows", format_count(more as u64)));
         }
         lines
     }
