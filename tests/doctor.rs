@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, SystemTime};
 
+use drift_check::store::{Scope, StateStore};
 use serde_json::Value;
 
 use crate::cloud_storage::Setup;
@@ -390,10 +391,17 @@ fn firestore_is_read_and_written_and_keeps_nothing() {
     let store = format!("kind = \"firestore\"\nproject = \"{}\"\n", settings.project);
     let config = std::fs::read_to_string(workspace.path("config.toml")).unwrap().replace("path = \"state.db\"\n", &store);
     workspace.write("config.toml", config);
-    let ran = doctor(&workspace, &["--format", "json"], &[("FIRESTORE_EMULATOR_HOST", host)]);
+    let environment = [("FIRESTORE_EMULATOR_HOST", host)];
+    // The emulator's first answers take longer than a doctor waits.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = StateStore::firestore(settings.clone()).await.unwrap();
+        let scope = Scope { job: "warm".to_owned(), environment: "test".to_owned() };
+        store.silences(scope).await.unwrap();
+    });
+    let ran = doctor(&workspace, &["--format", "json"], &environment);
     assert_eq!(ran.code, 0, "{}", ran.stdout);
     assert_eq!([check(&ran, "store read").0, check(&ran, "store write").0], ["ok", "ok"]);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let prefix = "drift-check";
     for collection in ["jobs", "runs"] {
         let left = runtime.block_on(emulator::documents(&settings, &format!("{prefix}-{collection}")));

@@ -9,26 +9,82 @@
     clippy::type_complexity
 )]
 
+#[path = "support/aftermath.rs"]
+mod aftermath;
 mod architecture;
+mod at_once;
 #[path = "support/authority.rs"]
 mod authority;
+mod bad_input;
+mod bounds;
+mod browser;
+mod bucket_contract;
+mod cache;
 mod cloud_faults;
+mod cloud_run;
 mod cloud_storage;
 mod completions;
 mod configuration;
+mod credentials;
+mod decoding;
+mod dependence;
+mod deployment;
 mod doctor;
 mod documents;
 #[path = "support/emulator.rs"]
 mod emulator;
+mod end_to_end;
+mod every_setup;
 mod explain;
+mod failing_disk;
+mod faults;
+#[path = "support/faulty.rs"]
+mod faulty;
+mod feedback_contract;
+mod firestore;
+mod fixtures;
+#[path = "fuzz/targets.rs"]
+mod fuzz_targets;
+mod fuzzing;
+mod golden;
+mod growing;
+#[path = "support/interposer.rs"]
+mod interposer;
+mod killed;
+#[path = "support/mail_server.rs"]
+mod mail_server;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "support/message_server.rs"]
 mod message_server;
+mod notify_channels;
+mod notify_email;
+mod notify_http;
 mod notify_messages;
+#[path = "support/parquet_bytes.rs"]
+mod parquet_bytes;
+mod power;
+mod properties;
+mod rendering;
 #[path = "support/sample_notification.rs"]
 mod sample_notification;
 #[path = "support/sample_report.rs"]
 mod sample_report;
+#[path = "support/scene.rs"]
+mod scene;
+mod security;
+mod signals;
+mod simulation;
+mod soak;
 #[path = "support/storage_server.rs"]
 mod storage_server;
+mod store_contract;
+mod supply_chain;
+mod telling;
+mod thirty_days;
+mod upgrades;
+#[path = "support/victim.rs"]
+mod victim;
 #[path = "support/workspace.rs"]
 mod workspace;
+mod wrong_clock;

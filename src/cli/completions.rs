@@ -34,7 +34,10 @@ pub fn render(kind: Kind) -> std::io::Result<String> {
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
-    Ok(String::from_utf8_lossy(&script).into_owned())
+    let script = String::from_utf8_lossy(&script).into_owned();
+    // clap_complete 4.6 takes the hyphen in the program's name for the border of a command in one place and not in the other, so that bash
+    // would complete no option of any command.
+    Ok(script.replace("drift__subcmd__check", "drift__check"))
 }
 
 /// One page: the program, then each of its commands with what is its own.

@@ -72,7 +72,7 @@ const LIMIT: Duration = Duration::from_secs(45);
 const LIMIT_OF_INPUT: Duration = Duration::from_mins(3);
 
 /// How long a call may take with its retries: a doctor says what is wrong now, and does not wait for better times.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the checks share.
 struct Patient<'a> {

@@ -222,7 +222,7 @@ impl Gained {
             return self.names.contains(label);
         }
         let is_known = self.known.as_ref().map_or(self.special.get(1) == Some(&None), |known| known.contains(label));
-        self.special(if is_known { 0 } else { 1 })
+        self.special(usize::from(!is_known))
     }
 
     /// Whether rows without a value do.
@@ -337,7 +337,7 @@ pub fn dimension(by: By, column: &str, counted: Vec<Counted>, reference: f64, de
         .into_iter()
         .zip(&carried)
         .filter(|(group, _)| group.tally.rows > 0)
-        .map(|(group, part)| share(group, part, &effect))
+        .map(|(group, part)| share(group, part, effect))
         .collect();
     let groups = shares.len();
     shares.sort_by(|a, b| {

@@ -119,14 +119,15 @@ impl Client {
 
     /// The `Date` of any answer: the service need not know who asks.
     pub(super) async fn clock(&self, asked: &Asked<'_>) -> Result<Option<DateTime<Utc>>, ServiceError> {
+        // Made before the time runs: it reads the system's certificates.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let request = http.map_err(|error| asked.of_connection(error))?.get(format!("{}/", self.endpoint));
         let call = async {
-            let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
-            let request = http.map_err(|error| asked.of_connection(error))?.get(format!("{}/", self.endpoint));
             let response = request.send().await.map_err(|error| asked.of_connection(error))?;
             let date = response.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
             Ok(date.map(DateTime::<Utc>::from))
         };
-        self.in_time(asked, self.silence(), call).await
+        self.in_time(asked, self.policy.patience, call).await
     }
 
     /// Who asks: gets a token, and throws it away.

@@ -143,7 +143,9 @@ fn split(column: &Column, rows: &[Group], labelled: &mut Labelled) -> Result<(),
         let piece = rows.get(at..at + values.rows()).unwrap_or_default();
         at += values.rows();
         let ColumnBatch::Categorical { codes, dictionary } = values else {
-            piece.iter().for_each(|row| labelled.unlabelled.add(row));
+            for row in piece {
+                labelled.unlabelled.add(row);
+            }
             return;
         };
         let mut groups = vec![Group::default(); dictionary.len()];
@@ -170,7 +172,9 @@ impl Sink for Groups {
                 group.add(row);
             }
         }
-        rows.iter().for_each(|row| self.total.add(row));
+        for row in &rows {
+            self.total.add(row);
+        }
         Ok(())
     }
 

@@ -38,12 +38,12 @@ pub async fn check(patient: &Patient<'_>, bucket: &Bucket) -> Vec<Check> {
             Err(error) => (Check::error("logs", &error), None),
         }
     };
-    limited("reference and logs", code, LIMIT_OF_INPUT, async {
+    let all = async {
         let ((reference, profile), (logs, columns)) = tokio::join!(Box::pin(of_reference), Box::pin(of_logs));
         let features = features(patient, profile.as_deref(), columns);
         vec![reference, logs, features]
-    })
-    .await
+    };
+    limited("reference and logs", code, LIMIT_OF_INPUT, Box::pin(all)).await
 }
 
 async fn loaded(patient: &Patient<'_>, bucket: &Bucket) -> Result<(Check, std::sync::Arc<ReferenceProfile>), JobError> {
