@@ -410,7 +410,7 @@ mod tests {
         PsiCellSection { label: label.to_owned(), lower, upper, reference, current, contribution: 1.0 }
     }
 
-    fn feature(kind: FeatureKind, cells: Vec<PsiCellSection>) -> FeatureReport {
+    fn feature(kind: FeatureKind, cells: &[PsiCellSection]) -> FeatureReport {
         let json = serde_json::json!({
             "name": "a", "kind": kind, "verdict": "drift", "reason": "", "n_reference": 100, "n_current": 50,
             "effective_reference": 100.0, "effective_current": 50.0, "design_effect": { "reference": 1.0, "current": 1.0 },
@@ -425,7 +425,7 @@ mod tests {
     fn each_value_is_in_one_cell_and_each_cell_has_its_part() {
         let numeric = feature(
             FeatureKind::Numeric,
-            vec![
+            &[
                 cell("≤ 1", None, Some(1.0), 50, 10),
                 cell("1 – 2", Some(1.0), Some(2.0), 30, 25),
                 cell("> 2", Some(2.0), None, 20, 10),
@@ -451,7 +451,7 @@ mod tests {
             cell("OTHER", None, None, 10, 0),
             cell("NEW", None, None, 0, 20),
         ];
-        let feature = feature(FeatureKind::Categorical, cells);
+        let feature = feature(FeatureKind::Categorical, &cells);
         let gained = Gained::of(&feature, Some(BTreeSet::from(["rare".to_owned()]))).unwrap();
         assert_eq!(["MISSING", "x", "rare", "never seen"].map(|label| gained.label(label)), [true, false, false, true]);
         assert!(!gained.nothing(), "there is no cell of missing values");
