@@ -366,6 +366,41 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Deletes an object; one that is not there is as good as deleted.
+    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        match self {
+            Self::Local(bucket) => {
+                blocking::run({
+                    let (bucket, key) = (bucket.clone(), key.to_owned());
+                    move || bucket.delete(&key)
+                })
+                .await
+            }
+            Self::Gcs(bucket) => {
+                check_key(key)?;
+                Ok(bucket.delete(key).await?)
+            }
+        }
+    }
+
+    /// What time the service says it is; `None` where there is no service, or it does not say.
+    pub async fn clock(&self) -> Result<Option<DateTime<Utc>>, BucketError> {
+        match self {
+            Self::Local(_) => Ok(None),
+            Self::Gcs(bucket) => Ok(bucket.clock().await?),
+        }
+    }
+
+    /// Who asks, in words, once credentials have been had; `None` where nobody is asked. Never holds a secret.
+    pub async fn principal(&self) -> Result<Option<String>, BucketError> {
+        match self {
+            Self::Local(_) => Ok(None),
+            Self::Gcs(bucket) => Ok(Some(bucket.principal().await?)),
+        }
+    }
+}
+
 /// Whether a key stays inside the bucket.
 fn check_key(key: &str) -> Result<(), BucketError> {
     let stays_inside = key.split('/').all(|part| part != "..") && !key.starts_with('/') && !key.ends_with('/');

@@ -5,18 +5,15 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
 
+pub mod completions;
+mod examples;
+
 /// Batch drift detection for tabular models: a verdict that can be believed, and a report that explains it.
 #[derive(Debug, Parser)]
 #[command(
     name = "drift-check",
     version,
-    after_help = "Examples:\n  \
-        drift-check --reference train.csv --current today.csv        compare two files\n  \
-        drift-check --config config/local.toml --window 24h          the check that the configuration describes\n  \
-        drift-check --config prod.toml --as-of 2026-01-31T18:00:00Z  the same for an earlier moment\n  \
-        drift-check profile --config prod.toml                       build the reference profile\n\n\
-        Exit codes: 0 ran to its end, whatever the verdict; 2 usage; 3 configuration; 4 input unusable; 5 bucket or store failed;\n\
-        6 report written, but a message could not be delivered; 10 drift and 11 inconclusive, only with --fail-on; 143 stopped by SIGTERM; 1 anything else."
+    after_help = examples::PROGRAM
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -29,22 +26,48 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Compare the window with the reference, write the report and move the signals on (the default)
+    #[command(after_help = examples::CHECK)]
     Check,
     /// Build the reference profile from the raw reference and put it in the bucket
+    #[command(after_help = examples::PROFILE)]
     Profile {
         /// Where in the bucket the profile is put [default: profile.json in the reference's folder]
         #[arg(long, value_name = "KEY")]
         output: Option<String>,
     },
     /// Replay the rule over past windows: how often it would have fired, and how often wrongly; writes and sends nothing
+    #[command(after_help = examples::BACKTEST)]
     Backtest(Box<BacktestOptions>),
     /// Show past runs, signals, messages, silences and labels; silence a signal, label a stretch of time, promote a signal from shadow
+    #[command(after_help = examples::HISTORY)]
     History(HistoryOptions),
+    /// Check configuration, clock, identity, bucket, reference, logs, store and channels, one line each
+    #[command(after_help = examples::DOCTOR)]
+    Doctor {
+        /// Send one test message to every channel
+        #[arg(long)]
+        send_test: bool,
+    },
+    /// Tell everything about one feature in the last run: what moved, since when, and in which class, hour or cluster
+    #[command(after_help = examples::EXPLAIN)]
+    Explain {
+        /// The feature, as the report names it
+        #[arg(value_name = "FEATURE")]
+        feature: String,
+    },
     /// Show the effective configuration and where each value came from
+    #[command(after_help = examples::CONFIG)]
     Config {
         /// Print the JSON Schema of the configuration file instead
         #[arg(long)]
         schema: bool,
+    },
+    /// Print a completion script for a shell, or the man page
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell; `man` for the man page
+        #[arg(value_name = "SHELL")]
+        shell: completions::Kind,
     },
 }
 

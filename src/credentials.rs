@@ -58,6 +58,26 @@ impl Identity {
         variable().filter(|path| !path.as_os_str().is_empty()).or_else(known).map_or(Self::MetadataServer, Self::of_file)
     }
 
+    /// Whom the file names: the service account's address, the person's, or the federated identity's audience. `None` where it does not say,
+    /// and for the machine's own account.
+    pub fn principal(&self) -> Option<String> {
+        let path = match self {
+            Self::Anonymous | Self::MetadataServer => return None,
+            Self::Federation(path)
+            | Self::ServiceAccountKey(path)
+            | Self::Login(path)
+            | Self::Impersonation(path)
+            | Self::File(path) => path,
+        };
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let text = |key: &str| json.get(key)?.as_str().map(str::to_owned).filter(|text| !text.is_empty());
+        let impersonated = || {
+            let url = text("service_account_impersonation_url")?;
+            Some(url.split_once("/serviceAccounts/")?.1.split(':').next()?.to_owned())
+        };
+        text("client_email").or_else(impersonated).or_else(|| text("account")).or_else(|| text("audience"))
+    }
+
     /// The credentials as Google's client would make them if the variable were not there.
     fn without_the_variable(&self, scope: &str) -> Result<Credentials, String> {
         let json = |path: &Path| {

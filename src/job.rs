@@ -9,6 +9,8 @@ pub mod channels;
 mod check;
 mod current;
 mod deliver;
+mod doctor;
+mod explain;
 mod failures;
 mod findings;
 mod history;
@@ -79,8 +81,12 @@ pub struct Outcome {
 
 /// Runs a command to its end.
 pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, JobError> {
-    if let Command::Config { schema: true } = command {
-        return show_config::schema();
+    match command {
+        Command::Config { schema: true } => return show_config::schema(),
+        Command::Completions { shell } => return show_config::completions(shell),
+        // What is wrong with the configuration is one of its lines.
+        Command::Doctor { send_test } => return doctor::doctor(load_config(&invocation), &invocation, send_test).await,
+        _ => {}
     }
     let (config, effective) = load_config(&invocation)?;
     match command {
@@ -88,7 +94,8 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
         Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
         Command::Backtest(wish) => Box::pin(backtest::backtest(&config, &effective, &invocation, *wish)).await,
         Command::History(asked) => history::history(&config, &invocation, asked).await,
-        Command::Config { .. } => show_config::show(&effective, &invocation),
+        Command::Explain { feature } => explain::explain(&config, &effective, &invocation, &feature).await,
+        Command::Config { .. } | Command::Completions { .. } | Command::Doctor { .. } => show_config::show(&effective, &invocation),
     }
 }
 

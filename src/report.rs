@@ -5,6 +5,7 @@
 
 pub mod assemble;
 pub mod backtest;
+pub mod explanation;
 mod histogram;
 pub mod history;
 pub mod html;

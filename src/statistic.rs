@@ -3,6 +3,7 @@
 //! Sees counts, never a threshold: a [`Measurement`] has no opinion. Every number can be recomputed from STATISTICS.md.
 
 pub mod chi_squared;
+pub mod concentration;
 pub mod interval;
 pub mod jensen_shannon;
 pub mod joint;

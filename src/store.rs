@@ -184,6 +184,14 @@ impl StateStore {
         }
     }
 
+    /// Writes a record in a transaction that leaves nothing behind, under a name of the caller's own.
+    pub async fn probe(&self, scope: Scope, id: String, now: DateTime<Utc>) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => locked(store, SqliteStore::probe).await,
+            Self::Firestore(store) => store.probe(&scope, &id, now).await,
+        }
+    }
+
     /// The newest runs of a series whose window ended before `before`, the oldest first, at most `limit`.
     pub async fn runs(&self, series: Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         match self {

@@ -24,16 +24,19 @@ mod cache;
 mod cloud_faults;
 mod cloud_run;
 mod cloud_storage;
+mod completions;
 mod configuration;
 mod credentials;
 mod decoding;
 mod dependence;
 mod deployment;
+mod doctor;
 mod documents;
 #[path = "support/emulator.rs"]
 mod emulator;
 mod end_to_end;
 mod every_setup;
+mod explain;
 mod failing_disk;
 mod faults;
 #[path = "support/faulty.rs"]

@@ -29,6 +29,14 @@ name=drift-check-$TAG-x86_64-linux
 mkdir -p "$OUT/$name"
 cp "$binary" LICENSE README.md CHANGELOG.md "$OUT/$name"
 cp -r config "$OUT/$name"
+# From the binary itself, so that they are of its commands and options.
+mkdir "$OUT/$name/completions"
+"$binary" completions bash >"$OUT/$name/completions/drift-check.bash"
+"$binary" completions zsh >"$OUT/$name/completions/_drift-check"
+"$binary" completions fish >"$OUT/$name/completions/drift-check.fish"
+"$binary" completions elvish >"$OUT/$name/completions/drift-check.elv"
+"$binary" completions powershell >"$OUT/$name/completions/drift-check.ps1"
+"$binary" completions man >"$OUT/$name/drift-check.1"
 # The same bytes for the same binary: no names, no times of this machine.
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$OUT" -cf - "$name" | gzip -n >"$OUT/$name.tar.gz"
 rm -r "${OUT:?}/$name"

@@ -183,6 +183,25 @@ impl GcsBucket {
         Ok((generation, size(&resource).map_err(|detail| asked.failed(Fault::Unexpected, detail))?))
     }
 
+    pub async fn delete(&self, key: &str) -> Result<(), ServiceError> {
+        let path = format!("/storage/v1/b/{}/o/{}", encoded(&self.name), encoded(key));
+        let asked = self.asked("delete", key);
+        match retry::run(self.client.policy(), || self.client.delete(&asked, &path)).await {
+            Err(error) if error.fault == Fault::NoObject => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    /// The service's time.
+    pub async fn clock(&self) -> Result<Option<DateTime<Utc>>, ServiceError> {
+        self.client.clock(&self.asked("reach", "")).await
+    }
+
+    /// Who asks, once a token has been had.
+    pub async fn principal(&self) -> Result<String, ServiceError> {
+        self.client.principal(&self.asked("authenticate for", "")).await
+    }
+
     pub async fn put_if(&self, key: &str, bytes: Bytes, condition: &Condition) -> Result<Put, ServiceError> {
         let generation = match condition {
             Condition::Always => None,

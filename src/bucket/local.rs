@@ -178,6 +178,16 @@ impl LocalBucket {
         write().map_err(|source| BucketError::Io { action: "write", uri: self.uri(key), source })
     }
 
+    pub fn delete(&self, key: &str) -> Result<(), BucketError> {
+        check_key(key)?;
+        match fs::remove_file(self.path(key)?) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(BucketError::Io { action: "delete", uri: self.uri(key), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the folder of an object where it is missing. A link on the way must not lead out of the bucket: whoever may put one there could
     /// have files of others overwritten.
     fn make(&self, folder: &Path) -> std::io::Result<()> {

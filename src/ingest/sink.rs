@@ -1,5 +1,6 @@
 //! Where rows go: the counts of a window, or a profile in the making.
 
+pub mod groups;
 pub mod hours;
 pub mod shifted;
 

@@ -17,7 +17,7 @@ use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::account::Account;
 use crate::ingest::decode::{Request, TimestampColumn};
 use crate::ingest::select::Selection;
-use crate::ingest::sink::{Counter, Discard};
+use crate::ingest::sink::{Counter, Discard, Sink};
 use crate::ingest::{self, Source, batch_rows};
 use crate::profile::recent::Recent;
 use crate::profile::{ReferenceProfile, WindowCounts};
@@ -112,6 +112,31 @@ impl<'a> Logs<'a> {
         }
         let second = newest.and_then(|micros| micros.div_euclid(1_000_000).checked_add(1));
         Ok(second.and_then(|second| DateTime::from_timestamp(second, 0)))
+    }
+
+    /// The newest row of the logs before `before`, looked for in a few objects only: those of the newest date in their keys, of these the ones
+    /// that were written last.
+    pub async fn newest_row(
+        &self,
+        before: DateTime<Utc>,
+        most_objects: usize,
+        progress: &Progress,
+    ) -> Result<Option<DateTime<Utc>>, JobError> {
+        let selection = self.selection();
+        let mut objects: Vec<&ObjectMeta> = self.source.objects.iter().collect();
+        objects.sort_by_key(|object| std::cmp::Reverse((selection.span(&object.key).map(|(_, end)| end), object.updated)));
+        let objects = objects.into_iter().take(most_objects).cloned().collect();
+        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let _step = progress.step("looking for the newest row");
+        let everything = Window { start: DateTime::<Utc>::MIN_UTC, end: before };
+        let (request, concurrency) = (self.request(Vec::new(), Some(everything)), concurrency(self.config, &source.bucket));
+        let (_, account) = ingest::read(&source, request, Discard, concurrency, &|_| ()).await?;
+        Ok(account.newest_us.and_then(DateTime::from_timestamp_micros))
+    }
+
+    /// How many objects there are.
+    pub fn objects(&self) -> usize {
+        self.source.objects.len()
     }
 
     pub fn selection(&self) -> Selection {
@@ -219,6 +244,27 @@ impl<'a> Logs<'a> {
     /// How many bytes the logs take, in all.
     pub fn size_bytes(&self) -> u64 {
         self.source.objects.iter().map(|object| object.size_bytes).sum()
+    }
+
+    /// Reads some columns of the rows of a window into a sink. Fails as [`Self::count`] does.
+    pub async fn read<S: Sink>(
+        &self,
+        columns: Vec<(FeatureName, FeatureKind)>,
+        window: Option<Window>,
+        sink: S,
+        progress: &Progress,
+    ) -> Result<(S, Account), JobError> {
+        let selection = self.selection();
+        let may_hold = |object: &&ObjectMeta| window.is_none_or(|window| selection.may_hold(object, window));
+        let objects: Vec<ObjectMeta> = self.source.objects.iter().filter(may_hold).cloned().collect();
+        let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
+        let source = Source { bucket: self.source.bucket.clone(), objects };
+        // Whoever wants the clusters asks for their column.
+        let request = Request { cluster: None, ..self.request(columns, window) };
+        let progress = |bytes| step.advance(bytes);
+        let (sink, account) = ingest::read(&source, request, sink, concurrency(self.config, &source.bucket), &progress).await?;
+        self.check_usable(&account)?;
+        Ok((sink, account))
     }
 
     /// Fails when there are objects and none could be read, or when too much was rejected.

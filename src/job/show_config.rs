@@ -1,12 +1,18 @@
-//! `drift-check config`: the effective configuration, or the schema of its file.
+//! `drift-check config` and `drift-check completions`: the effective configuration, the schema of its file, and what the command line says
+//! of itself.
 
 use super::{Invocation, Outcome};
-use crate::cli::Format;
+use crate::cli::{Format, completions};
 use crate::config::{self, Effective};
 use crate::error::{ExitCode, JobError};
 
 pub fn schema() -> Result<Outcome, JobError> {
     Ok(Outcome { exit_code: ExitCode::Success, output: pretty(&config::schema())? })
+}
+
+pub fn completions(kind: completions::Kind) -> Result<Outcome, JobError> {
+    let output = completions::render(kind).map_err(|source| JobError::Write { path: "the script".to_owned(), source })?;
+    Ok(Outcome { exit_code: ExitCode::Success, output })
 }
 
 pub fn show(effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {

@@ -2,6 +2,8 @@
 //!
 //! Every name and message is escaped for a table's cell: no pipe, tag, backtick, link or line break of theirs survives.
 
+pub mod explanation;
+
 use super::story::{self, Story};
 use super::{FeatureReport, Report, format_count, format_p_value};
 use crate::decision::Verdict;

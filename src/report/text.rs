@@ -2,6 +2,7 @@
 //!
 //! No name can move the cursor or colour a line: what is not printable is replaced before anything is laid out.
 
+pub mod explanation;
 pub(super) mod layout;
 
 use super::story;

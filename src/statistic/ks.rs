@@ -45,6 +45,41 @@ impl Ks {
     }
 }
 
+/// Where the two distribution functions are farthest apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gap {
+    /// A value of the reference.
+    pub at: f64,
+    /// Whether the fractions are of the values below `at`, and not of those at or below it.
+    pub is_below: bool,
+    /// The fraction of the reference, in [0, 1].
+    pub reference: f64,
+    /// The fraction of the window, in [0, 1].
+    pub current: f64,
+}
+
+impl Gap {
+    /// The first knot, from the left, at which `|F_ref − F_cur|` is the statistic of [`Ks::compute`]. `None` when either side has no
+    /// finite value, or when the two are nowhere apart.
+    pub fn largest(grid: &Grid, reference: &NumericCounts, current: &NumericCounts) -> Option<Self> {
+        let (n, m) = (u128::from(reference.n()), u128::from(current.n()));
+        let (mut below, mut largest, mut found) = ((0_u128, 0_u128), 0, None);
+        for (index, &at) in grid.knots().iter().enumerate() {
+            let left = (below.0 + u128::from(reference.below(index)), below.1 + u128::from(current.below(index)));
+            below = (left.0 + u128::from(reference.at(index)), left.1 + u128::from(current.at(index)));
+            for ((reference, current), is_below) in [(left, true), (below, false)] {
+                let distance = (reference * m).abs_diff(current * n);
+                if distance > largest {
+                    largest = distance;
+                    let (reference, current) = (reference as f64 / n as f64, current as f64 / m as f64);
+                    found = Some(Self { at, is_below, reference, current });
+                }
+            }
+        }
+        found
+    }
+}
+
 /// `n·m·D`, an integer: the largest `|m·#{ref ≤ x} − n·#{cur ≤ x}|` over all knots, from both sides.
 fn largest_distance(grid: &Grid, reference: &NumericCounts, current: &NumericCounts) -> u128 {
     let (n, m) = (u128::from(reference.n()), u128::from(current.n()));
@@ -124,6 +159,21 @@ mod tests {
         for n in [1, 5, 73, 10_000, 10_001, 100_000_000] {
             assert_eq!(p_value(n, n, 0).to_bits(), 1.0_f64.to_bits());
         }
+    }
+
+    #[test]
+    fn the_largest_gap_is_where_the_statistic_is_taken() {
+        // F_ref steps by 1/4 at 1, 2, 3, 4; F_cur is 0 up to 2.5, then 3/4, and 1 from 9 on: |0.5 − 0| at 2 is the largest.
+        let reference = [1.0, 2.0, 3.0, 4.0];
+        let grid = Grid::from_values(&mut reference.to_vec());
+        let counts = |values: &[f64]| NumericCounts::of(&grid, values);
+        let gap = Gap::largest(&grid, &counts(&reference), &counts(&[2.5, 2.5, 2.5, 9.0])).unwrap();
+        assert_eq!(gap, Gap { at: 2.0, is_below: false, reference: 0.5, current: 0.0 });
+        // All of the window lies below 1: there, from the left.
+        let gap = Gap::largest(&grid, &counts(&reference), &counts(&[0.0, 0.5])).unwrap();
+        assert_eq!(gap, Gap { at: 1.0, is_below: true, reference: 0.0, current: 1.0 });
+        assert_eq!(Gap::largest(&grid, &counts(&reference), &counts(&reference)), None);
+        assert_eq!(Gap::largest(&grid, &counts(&reference), &counts(&[])), None);
     }
 
     #[test]

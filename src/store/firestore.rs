@@ -80,6 +80,51 @@ impl FirestoreStore {
         Ok(self.client.call(ACTION, write).await?)
     }
 
+    /// Writes a document in a transaction, and deletes it. It lies where no run is looked for; were the process killed in between, the
+    /// time-to-live policy of its collection deletes it.
+    pub async fn probe(&self, scope: &Scope, probe: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        const ACTION: &str = "write a probe to";
+        let db = &self.client.db;
+        let (collection, parent) = (self.collection("runs"), self.parent(&[&scope.job, &scope.environment, "doctor"]));
+        let outcome = PastRun {
+            window_start: None,
+            window_end: now,
+            verdict: crate::decision::DatasetVerdict::NoData,
+            share: 0.0,
+            rows: 0,
+            features: std::collections::BTreeMap::new(),
+        };
+        let record = RunRecord {
+            id: probe.to_owned(),
+            series: Series { job: scope.job.clone(), environment: scope.environment.clone(), length_s: 0 },
+            trigger: "doctor".to_owned(),
+            started_at: now,
+            finished_at: now,
+            profile_id: String::new(),
+            config_digest: String::new(),
+            report_uri: String::new(),
+            outcome,
+            signals: std::collections::BTreeMap::new(),
+        };
+        let document = RunDocument::new(&record).map_err(|fault| Box::new(self.client.error(ACTION, fault)))?;
+        let write = || async {
+            let mut transaction = db.begin_transaction().await?;
+            let update = db.fluent().update().in_col(&collection).document_id(probe);
+            update.parent(&parent).object(&document).add_to_transaction(&mut transaction)?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        let delete = || async {
+            db.fluent().delete().from(collection.as_str()).parent(&parent).document_id(probe).execute().await?;
+            Ok(())
+        };
+        let written = self.client.call(ACTION, write).await;
+        // Also when the answer was lost: it may be there.
+        let deleted = self.client.call("delete a probe from", delete).await;
+        written?;
+        Ok(deleted?)
+    }
+
     pub async fn runs(&self, series: &Series, before: DateTime<Utc>, limit: u32) -> Result<Vec<RunRecord>, StoreError> {
         let (collection, parent) = (self.collection("runs"), self.of_series(series));
         let read = || async {

@@ -114,6 +114,18 @@ impl SqliteStore {
         transaction.map_err(|source| StoreError::Sqlite { action: "write to", path: path.clone(), source })
     }
 
+    /// Writes in a transaction that is rolled back.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let transaction = self.begin()?;
+        let written = transaction.execute(
+            "INSERT INTO silence (job, environment, signal, created_at, until, reason, expire_at) VALUES ('', '', '', '', '', '', '')",
+            [],
+        );
+        let probed = written.and_then(|_| transaction.rollback());
+        probed.map_err(|source| StoreError::Sqlite { action: "write to", path, source })
+    }
+
     pub fn advance_signal(&mut self, step: &Step, messages: &dyn Fn(&Moved) -> Vec<Draft>) -> Result<Moved, StoreError> {
         let path = self.path.clone();
         let failed = |source| StoreError::Sqlite { action: "write to", path: path.clone(), source };

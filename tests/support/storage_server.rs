@@ -275,6 +275,7 @@ fn respond(shared: &Shared, asked: &Asked) -> Response {
     match (asked.method.as_str(), parts.as_slice()) {
         ("GET", ["storage", "v1", "b", bucket, "o"]) => server.objects.list(&decoded(bucket), asked),
         ("GET", ["storage", "v1", "b", bucket, "o", key]) => server.objects.read(&decoded(bucket), &decoded(key), asked),
+        ("DELETE", ["storage", "v1", "b", bucket, "o", key]) => server.objects.remove(&decoded(bucket), &decoded(key)),
         ("POST", ["upload", "storage", "v1", "b", bucket, "o"]) => upload::insert(&mut server, &decoded(bucket), asked),
         ("PUT", ["upload", "storage", "v1", "b", _, "o"]) => upload::resume(&mut server, asked),
         _ => error(404, "notFound", "Not Found"),

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use google_cloud_auth::credentials::{CacheableResource, Credentials};
 use google_cloud_gax::retry_policy::NeverRetry;
 use google_cloud_storage::client::Storage;
@@ -25,6 +26,9 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// The longest answer of the JSON API that is read, in bytes: a page of a listing, whose 1,000 objects may have 8 KiB of metadata each, is
 /// far shorter.
 const LONGEST_ANSWER: usize = 32 << 20;
+
+/// How long the metadata server is waited for: it is on the machine.
+const METADATA: Duration = Duration::from_secs(2);
 
 pub struct Client {
     endpoint: String,
@@ -106,8 +110,56 @@ impl Client {
 
     /// One request of the JSON API, without retries: the body of a success. It may take its time as long as bytes arrive.
     pub(super) async fn get_json(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<Bytes, ServiceError> {
+        self.answer(asked, reqwest::Method::GET, path_and_query).await
+    }
+
+    pub(super) async fn delete(&self, asked: &Asked<'_>, path: &str) -> Result<(), ServiceError> {
+        self.answer(asked, reqwest::Method::DELETE, path).await.map(drop)
+    }
+
+    /// The `Date` of any answer: the service need not know who asks.
+    pub(super) async fn clock(&self, asked: &Asked<'_>) -> Result<Option<DateTime<Utc>>, ServiceError> {
+        // Made before the time runs: it reads the system's certificates.
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build();
+        let request = http.map_err(|error| asked.of_connection(error))?.get(format!("{}/", self.endpoint));
         let call = async {
-            let mut response = self.in_time(asked, self.silence(), self.get(asked, path_and_query)).await?;
+            let response = request.send().await.map_err(|error| asked.of_connection(error))?;
+            let date = response.headers().get("date").and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            Ok(date.map(DateTime::<Utc>::from))
+        };
+        self.in_time(asked, self.policy.patience, call).await
+    }
+
+    /// Who asks: gets a token, and throws it away.
+    pub(super) async fn principal(&self, asked: &Asked<'_>) -> Result<String, ServiceError> {
+        let call = async {
+            self.token(asked).await?;
+            let name = match &self.identity {
+                Identity::MetadataServer => self.email().await,
+                identity => identity.principal(),
+            };
+            Ok(name.map_or_else(|| self.identity.to_string(), |name| format!("{name} ({})", self.identity)))
+        };
+        self.in_time(asked, self.silence(), call).await
+    }
+
+    /// The address of the machine's service account, where the metadata server tells it.
+    async fn email(&self) -> Option<String> {
+        let host = std::env::var("GCE_METADATA_HOST").unwrap_or_else(|_| "metadata.google.internal".to_owned());
+        let url = format!("http://{host}/computeMetadata/v1/instance/service-accounts/default/email");
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(METADATA).build().ok()?;
+        let answer = http.get(url).header("metadata-flavor", "Google").send().await.ok()?;
+        // Longer than any address is no address.
+        let is_short = answer.content_length().is_some_and(|length| length < 320);
+        if !is_short || !answer.status().is_success() {
+            return None;
+        }
+        answer.text().await.ok().filter(|text| text.contains('@'))
+    }
+
+    async fn answer(&self, asked: &Asked<'_>, method: reqwest::Method, path_and_query: &str) -> Result<Bytes, ServiceError> {
+        let call = async {
+            let mut response = self.in_time(asked, self.silence(), self.send(asked, method, path_and_query)).await?;
             let (status, headers) = (response.status(), response.headers().clone());
             let mut body = Vec::new();
             loop {
@@ -125,17 +177,28 @@ impl Client {
         self.in_time(asked, self.policy.patience, call).await
     }
 
-    async fn get(&self, asked: &Asked<'_>, path_and_query: &str) -> Result<reqwest::Response, ServiceError> {
+    async fn send(
+        &self,
+        asked: &Asked<'_>,
+        method: reqwest::Method,
+        path_and_query: &str,
+    ) -> Result<reqwest::Response, ServiceError> {
+        let headers = self.token(asked).await?;
+        let http = &self.connected(asked).await?.http;
+        let request = http.request(method, format!("{}{path_and_query}", self.endpoint)).headers(headers);
+        request.send().await.map_err(|error| asked.of_connection(error))
+    }
+
+    /// The headers that say who asks.
+    async fn token(&self, asked: &Asked<'_>) -> Result<HeaderMap, ServiceError> {
         let connected = self.connected(asked).await?;
         #[expect(clippy::default_trait_access, reason = "its type is of a crate that is not named here")]
         let headers = Box::pin(connected.credentials.headers(Default::default()));
-        let headers: HeaderMap = match headers.await {
-            Ok(CacheableResource::New { data, .. }) => data,
-            Ok(CacheableResource::NotModified) => HeaderMap::new(),
-            Err(error) => return Err(asked.of_credentials(&error)),
-        };
-        let request = connected.http.get(format!("{}{path_and_query}", self.endpoint)).headers(headers);
-        request.send().await.map_err(|error| asked.of_connection(error))
+        match headers.await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
+            Err(error) => Err(asked.of_credentials(&error)),
+        }
     }
 
     /// Ends a call that does not.

@@ -14,7 +14,7 @@ use crate::bucket::fault::{Fault, ServiceError};
 pub(super) struct Asked<'a> {
     pub client: &'a Client,
     pub bucket: &'a str,
-    /// `list`, `read` or `write`.
+    /// `list`, `read`, `write`, `delete`, …
     pub action: &'static str,
     pub uri: String,
 }
@@ -31,7 +31,7 @@ impl Asked<'_> {
     fn remedy(&self, fault: Fault) -> String {
         let bucket = self.bucket;
         match fault {
-            Fault::Refused if self.action == "write" => format!(
+            Fault::Refused if matches!(self.action, "write" | "delete") => format!(
                 "grant roles/storage.objectUser on gs://{bucket}, at least under the report prefix, to the identity of the job ({})",
                 self.client.identity()
             ),
@@ -82,7 +82,7 @@ impl Asked<'_> {
     /// A listing or a write of an unknown object can only miss the bucket; a read is told apart by the words of the service.
     fn is_about_the_bucket(&self, message: &str) -> bool {
         let message = message.to_lowercase();
-        self.action != "read" || message.contains("specified bucket") || message.starts_with("bucket ")
+        !matches!(self.action, "read" | "delete") || message.contains("specified bucket") || message.starts_with("bucket ")
     }
 
     pub fn of_client(&self, error: &google_cloud_storage::Error) -> ServiceError {

@@ -63,6 +63,15 @@ impl Objects {
         self.buckets.get_mut(bucket).unwrap().remove(key);
     }
 
+    /// objects.delete
+    pub fn remove(&mut self, bucket: &str, key: &str) -> Response {
+        match self.buckets.get_mut(bucket).map(|objects| objects.remove(key)) {
+            None => no_bucket(),
+            Some(None) => error(404, "notFound", &format!("No such object: {bucket}/{key}")),
+            Some(Some(_)) => Response::builder().status(204).body(Body::empty()).unwrap(),
+        }
+    }
+
     pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
         self.buckets[bucket].keys().filter(|key| key.starts_with(prefix)).cloned().collect()
     }
