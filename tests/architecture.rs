@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 23] = [
+const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
     ("notify", &["causes", "retry", "report", "decision", "statistic", "profile", "feature"]),
+    ("metrics", &["blocking", "causes", "credentials", "notify", "report", "retry"]),
     // The settings types that other modules define.
     ("config", &["decision", "feature", "ingest", "notify", "store", "window"]),
     ("cli", &["config"]),
@@ -38,6 +39,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "error",
             "feature",
             "ingest",
+            "metrics",
             "notify",
             "profile",
             "progress",
@@ -73,7 +75,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 22] = [
+const ONE_PLACE: [(&str, &[&str]); 26] = [
     ("polars", &["src/ingest/decode/parquet"]),
     ("csv", &["src/ingest/decode"]),
     ("rusqlite", &["src/store/sqlite", "src/store.rs", "src/store/feedback.rs"]),
@@ -85,7 +87,7 @@ const ONE_PLACE: [(&str, &[&str]); 22] = [
     ("askama", &["src/report/html", "src/notify/email"]),
     ("lettre", &["src/notify/email"]),
     ("hmac", &["src/notify/webhook.rs"]),
-    ("reqwest", &["src/bucket/gcs", "src/notify/http.rs"]),
+    ("reqwest", &["src/bucket/gcs", "src/notify/http.rs", "src/metrics/client.rs"]),
     ("uuid", &["src/main.rs"]),
     ("google_cloud_storage", &["src/bucket/gcs"]),
     ("google_cloud_auth", &["src/bucket/gcs", "src/credentials.rs"]),
@@ -96,6 +98,10 @@ const ONE_PLACE: [(&str, &[&str]); 22] = [
     ("rustls", &["src/main.rs", "src/notify/error.rs"]),
     ("base64", &["src/profile/stored.rs", "src/notify/hidden.rs"]),
     ("memchr", &["src/ingest/decode"]),
+    ("opentelemetry", &["src/metrics/otlp.rs"]),
+    ("opentelemetry_sdk", &["src/metrics/otlp.rs"]),
+    ("opentelemetry_otlp", &["src/metrics/otlp.rs"]),
+    ("prost", &["src/metrics/client.rs"]),
     ("fast_float2", &["src/ingest/decode"]),
 ];
 

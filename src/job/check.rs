@@ -15,7 +15,8 @@ use super::relations::{self, relate};
 use super::signals::Loose;
 use super::timings::Laps;
 use super::{
-    Invocation, Outcome, findings, input, moment, notify, publish, readings, reference, sections, signals, timings, trend, unusable,
+    Invocation, Outcome, findings, input, metrics, moment, notify, publish, readings, reference, sections, signals, timings, trend,
+    unusable,
 };
 use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};
@@ -121,7 +122,8 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
     laps.lap();
-    let Told { location, preview } = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
+    let Told { location, preview, is_latest } =
+        run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
     if let Some(store) = store.as_ref().filter(|_| window.is_some())
         && let Some(uri) = &location
     {
@@ -131,9 +133,12 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     if let Some((cache, news)) = cache.zip(current.news) {
         cache.keep(news).await;
     }
+    let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
+    if location.is_some() {
+        metrics::hand_on(&run.place(), invocation, &mut report, by_verdict, is_latest, &mut failures).await;
+    }
     say(&report, location.as_deref());
     failures.tell();
-    let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
     let timings = Timings { write_s: location.as_ref().map(|_| laps.lap()), ..timings };
     let output = say_all(&report, invocation, location, preview, &timings)?;
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
@@ -193,6 +198,7 @@ struct Told {
     location: Option<String>,
     /// What a dry run would have sent.
     preview: String,
+    is_latest: bool,
 }
 
 impl Run<'_> {
@@ -210,10 +216,10 @@ impl Run<'_> {
         let silenced = notify::silenced(&report.signals);
         let telling = notify::Telling { config, invocation, store, series, window_end, loose, silenced };
         if invocation.options.dry_run {
-            return Ok(Told { location: None, preview: telling.preview() });
+            return Ok(Told { location: None, preview: telling.preview(), is_latest: false });
         }
         telling.take_statuses(report, &mut failures.store).await;
-        let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end, now: invocation.now };
+        let place = self.place();
         let published = place.publish(report).await;
         failures.untold = telling.tell(Some(report), &mut failures.store).await;
         let mut published = match published {
@@ -235,7 +241,12 @@ impl Run<'_> {
             }
         }
         (failures.latest, failures.copy) = (published.latest_failure, published.copy_failure);
-        Ok(Told { location: Some(published.uri), preview: String::new() })
+        Ok(Told { location: Some(published.uri), preview: String::new(), is_latest: published.is_latest })
+    }
+
+    fn place(&self) -> publish::Place<'_> {
+        let Self { config, invocation, bucket, window_end, folder, .. } = *self;
+        publish::Place { config, bucket, folder, end: window_end, now: invocation.now }
     }
 }
 

@@ -32,6 +32,8 @@ const TRIES: u32 = 16;
 pub struct Published {
     /// Of `report.html`.
     pub uri: String,
+    /// Whether it is the latest, or there is no time by which another could be.
+    pub is_latest: bool,
     /// Why `latest.*` was left as it is, although it tells of no later window.
     pub latest_failure: Option<JobError>,
     /// Why the copy at `report.path` could not be written; everything else was.
@@ -71,7 +73,7 @@ impl Place<'_> {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
-        Ok(Published { uri, latest_failure, copy_failure })
+        Ok(Published { uri, is_latest: is_latest || report.window.end.is_none(), latest_failure, copy_failure })
     }
 }
 
