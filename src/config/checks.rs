@@ -35,7 +35,7 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
 /// A file that nobody would read, and headers or credentials that would travel in the open.
 fn metrics(layers: &mut Layers, config: &Config) {
     if let Some(path) = &config.metrics.textfile
-        && !path.ends_with(".prom")
+        && std::path::Path::new(path).extension().is_none_or(|extension| extension != "prom")
     {
         let origin = latest_origin(layers, &["metrics.textfile"]);
         let message = format!("{} does not end in `.prom`, and node_exporter reads no other file", shown(path));

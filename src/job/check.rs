@@ -122,25 +122,21 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
     laps.lap();
-    let Told { location, preview, is_latest } =
-        run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
+    let told = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
     if let Some(store) = store.as_ref().filter(|_| window.is_some())
-        && let Some(uri) = &location
+        && let Some(uri) = &told.location
     {
-        let record = trend::record(&context, outcome, &invocation.trigger, uri.clone());
-        failures.keep(store.record_run(record).await);
+        failures.keep(store.record_run(trend::record(&context, outcome, &invocation.trigger, uri.clone())).await);
     }
     if let Some((cache, news)) = cache.zip(current.news) {
         cache.keep(news).await;
     }
     let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
-    if location.is_some() {
-        metrics::hand_on(&run.place(), invocation, &mut report, by_verdict, is_latest, &mut failures).await;
-    }
-    say(&report, location.as_deref());
+    metrics::hand_on(&run.place(), invocation, &mut report, by_verdict, told.is_latest, &mut failures).await;
+    say(&report, told.location.as_deref());
     failures.tell();
-    let timings = Timings { write_s: location.as_ref().map(|_| laps.lap()), ..timings };
-    let output = say_all(&report, invocation, location, preview, &timings)?;
+    let timings = Timings { write_s: told.location.as_ref().map(|_| laps.lap()), ..timings };
+    let output = say_all(&report, invocation, told.location, told.preview, &timings)?;
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
 }
 

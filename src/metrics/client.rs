@@ -92,9 +92,9 @@ impl Client {
         let mut headers = self.headers.clone();
         if self.is_google {
             for (name, value) in credentials::headers(MONITORING).await.map_err(|what| ExportError::new(Fault::Settings, what))? {
-                let unusable = |_| ExportError::new(Fault::Settings, "the credentials are no header");
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable(()))?;
-                headers.insert(name, HeaderValue::from_bytes(&value).map_err(|_| unusable(()))?);
+                let unusable = || ExportError::new(Fault::Settings, "the credentials are no header");
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
+                headers.insert(name, HeaderValue::from_bytes(&value).map_err(|_| unusable())?);
             }
         }
         let mut response = self.http.post(url).headers(headers).body(body).send().await.map_err(of_connection)?;

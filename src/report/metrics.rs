@@ -99,12 +99,12 @@ fn of_decision(made: &mut Maker<'_>, report: &Report) {
     for verdict in DatasetVerdict::ALL {
         let is = decision.verdict == verdict;
         let labels = [("verdict", verdict.to_string())];
-        made.add(Named::plain("drift_check_verdict", "Verdict on the window: 1 for the one that holds."), &labels, flag(is));
+        made.add(Named::plain("drift_check_verdict", "Verdict on the window: 1 for the one that holds."), &labels, Some(flag(is)));
     }
     for verdict in Verdict::ALL {
         let count = report.features.iter().filter(|feature| feature.verdict == verdict).count();
         let labels = [("verdict", verdict.to_string())];
-        made.add(Named::plain("drift_check_features", "Configured features by their verdict."), &labels, number(count as u64));
+        made.add(Named::plain("drift_check_features", "Configured features by their verdict."), &labels, Some(count as f64));
     }
     made.add(
         Named::seconds("drift_check_window_end_timestamp_seconds", "End of the window that the report is about, in Unix time."),
@@ -130,7 +130,11 @@ fn of_feature(made: &mut Maker<'_>, feature: &FeatureReport) {
     for verdict in Verdict::ALL {
         let labels = [("feature", feature.name.as_str().to_owned()), ("verdict", verdict.to_string())];
         let is = feature.verdict == verdict;
-        made.add(Named::plain("drift_check_feature_verdict", "Verdict on a feature: 1 for the one that holds."), &labels, flag(is));
+        made.add(
+            Named::plain("drift_check_feature_verdict", "Verdict on a feature: 1 for the one that holds."),
+            &labels,
+            Some(flag(is)),
+        );
     }
 }
 
@@ -138,7 +142,7 @@ fn of_rows(made: &mut Maker<'_>, report: &Report) {
     let current = &report.current;
     for (kind, rows) in [("used", current.rows), ("outside", current.rows_outside_window), ("rejected", current.rows_rejected)] {
         let help = "Rows that were read: used, outside the window, or rejected.";
-        made.add(Named::plain("drift_check_rows", help), &[("kind", kind.to_owned())], number(rows));
+        made.add(Named::plain("drift_check_rows", help), &[("kind", kind.to_owned())], Some(rows as f64));
     }
 }
 
@@ -146,7 +150,7 @@ fn of_signal(made: &mut Maker<'_>, signal: &SignalReport) {
     for state in SignalState::ALL {
         let labels = [("signal", signal.name.to_string()), ("state", state.to_string())];
         let is = signal.state == state;
-        made.add(Named::plain("drift_check_signal_state", "State of a signal: 1 for the one that holds."), &labels, flag(is));
+        made.add(Named::plain("drift_check_signal_state", "State of a signal: 1 for the one that holds."), &labels, Some(flag(is)));
     }
     let labels = [("signal", signal.name.to_string())];
     made.add(
@@ -166,7 +170,7 @@ fn of_end(made: &mut Maker<'_>, subject: &Subject, ended: &Ended) {
     made.add(
         Named::plain("drift_check_last_run_exit_code", "Exit code of the last run; 0, 10 and 11 are runs that came to a verdict."),
         &[],
-        number(u64::from(ended.exit_code)),
+        Some(f64::from(ended.exit_code)),
     );
     made.add(
         Named::seconds(LAST_SUCCESS, "When a run last came to its end without a failure, in Unix time."),
@@ -177,12 +181,8 @@ fn of_end(made: &mut Maker<'_>, subject: &Subject, ended: &Ended) {
     made.add(Named::plain("drift_check_build_info", "The program that wrote this; always 1."), &labels, Some(1.0));
 }
 
-fn flag(is: bool) -> Option<f64> {
-    Some(f64::from(u8::from(is)))
-}
-
-fn number(count: u64) -> Option<f64> {
-    Some(count as f64)
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
 }
 
 /// Whole seconds: a sample every few hours needs no more, and short numbers read well.
@@ -191,6 +191,7 @@ fn unix(moment: DateTime<Utc>) -> f64 {
 }
 
 /// What a metric is called and what it means.
+#[derive(Clone, Copy)]
 struct Named {
     name: &'static str,
     help: &'static str,
