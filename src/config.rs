@@ -58,6 +58,7 @@ pub struct Config {
     pub store: Store,
     pub feedback: Feedback,
     pub report: ReportSettings,
+    pub metrics: MetricsSettings,
     pub cache: CacheSettings,
     pub run: RunSettings,
 }
@@ -254,6 +255,37 @@ pub struct ReportSettings {
     /// How many earlier windows are computed from the logs for the trend where the store does not know them.
     pub backfill_windows: u32,
     pub trend_windows: u32,
+}
+
+/// Where the metrics of a run go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Ends in `.prom`.
+    pub textfile: Option<String>,
+    pub otlp: Option<OtlpSettings>,
+    /// How long handing them on may take with its retries.
+    pub timeout: Length,
+}
+
+/// A collector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtlpSettings {
+    pub endpoint: String,
+    /// `NAME=VALUE,…`.
+    pub headers: Option<Secret>,
+    pub auth: OtlpAuth,
+    /// Certificates that are trusted beside those of the system: a file in PEM.
+    pub ca_file: Option<String>,
+}
+
+/// Who the job is to a collector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OtlpAuth {
+    /// Whoever the headers say.
+    None,
+    /// Application Default Credentials of Google Cloud.
+    Google,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

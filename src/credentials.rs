@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use google_cloud_auth::credentials::{
-    self, Credentials, anonymous, external_account, impersonated, mds, service_account, user_account,
+    self, CacheableResource, Credentials, anonymous, external_account, impersonated, mds, service_account, user_account,
 };
 
 /// Reading and writing objects, and nothing else.
@@ -13,6 +13,27 @@ pub const STORAGE: &str = "https://www.googleapis.com/auth/devstorage.read_write
 
 /// Reading and writing documents of Firestore.
 pub const DATASTORE: &str = "https://www.googleapis.com/auth/datastore";
+
+/// Writing metrics, and nothing else.
+pub const MONITORING: &str = "https://www.googleapis.com/auth/monitoring.write";
+
+/// The headers that say who the job is, by the credentials that are there.
+///
+/// # Errors
+/// What is wrong with them, and the remedy.
+pub async fn headers(scope: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let identity = Identity::find();
+    let credentials = identity.credentials(scope).map_err(|what| format!("{identity} cannot be used: {what}"))?;
+    #[expect(clippy::default_trait_access, reason = "its type is of a crate that is not named here")]
+    let headers = Box::pin(credentials.headers(Default::default()));
+    match headers.await {
+        Ok(CacheableResource::New { data, .. }) => {
+            Ok(data.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect())
+        }
+        Ok(CacheableResource::NotModified) => Ok(Vec::new()),
+        Err(error) => Err(format!("{identity} gave no token: {error}; {}", identity.remedy())),
+    }
+}
 
 /// The variable that names a credentials file.
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";

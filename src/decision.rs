@@ -35,6 +35,11 @@ pub enum Verdict {
     Stable,
 }
 
+impl Verdict {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 5] = [Self::Broken, Self::Drift, Self::Warning, Self::Inconclusive, Self::Stable];
+}
+
 /// The verdict on the data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +51,11 @@ pub enum DatasetVerdict {
     Stable,
     /// The window holds no row.
     NoData,
+}
+
+impl DatasetVerdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Drift, Self::Inconclusive, Self::Stable, Self::NoData];
 }
 
 /// How a feature's measurements become its verdict.

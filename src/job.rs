@@ -17,6 +17,7 @@ mod history;
 mod index;
 mod input;
 mod measure;
+mod metrics;
 mod moment;
 mod notify;
 mod profile;
@@ -41,6 +42,8 @@ use crate::config::{self, Config, Effective};
 use crate::error::{ExitCode, JobError};
 use crate::progress::Progress;
 
+use metrics::Metrics;
+
 /// Everything that a run is told from outside.
 #[derive(Debug)]
 pub struct Invocation {
@@ -60,6 +63,8 @@ pub struct Invocation {
     pub attempt: u32,
     /// Where the log of the run can be read, where the platform tells.
     pub logs: Option<String>,
+    /// Who runs, as metrics tell it: attributes by the names of OpenTelemetry.
+    pub resource: Vec<(&'static str, String)>,
     pub terminal: Terminal,
     pub progress: Progress,
 }
@@ -90,7 +95,13 @@ pub async fn run(command: Command, invocation: Invocation) -> Result<Outcome, Jo
     }
     let (config, effective) = load_config(&invocation)?;
     match command {
-        Command::Check => Box::pin(check::check(&config, &effective, &invocation)).await,
+        Command::Check => {
+            let checked = Box::pin(check::check(&config, &effective, &invocation)).await;
+            if let (Err(error), Some(metrics)) = (&checked, Metrics::of(&config, &invocation).await) {
+                metrics.of_failure(error.exit_code()).await;
+            }
+            checked
+        }
         Command::Profile { output } => profile::profile(&config, &effective, &invocation, output).await,
         Command::Backtest(wish) => Box::pin(backtest::backtest(&config, &effective, &invocation, *wish)).await,
         Command::History(asked) => history::history(&config, &invocation, asked).await,

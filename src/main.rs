@@ -62,6 +62,7 @@ fn main() -> ProcessExitCode {
         run_id,
         trigger: platform.trigger.to_owned(),
         logs: platform.logs_link(),
+        resource: platform.resource(),
         execution: platform.execution,
         attempt: platform.attempt,
     };

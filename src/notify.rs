@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::decision::Verdict;
 use crate::decision::signal::{SignalName, Transition};
 use email::Email;
-pub use error::{Fault, SendError};
+pub use error::{Fault, SendError, is_tls};
 pub use hidden::Hidden;
 pub use http::{Address, Http, is_loopback, is_secure};
 use pagerduty::Pagerduty;

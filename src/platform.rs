@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 pub struct Platform {
     /// `cloud-run`, `github-actions` or `manual`.
     pub trigger: &'static str,
+    /// The Cloud Run job.
+    pub job: Option<String>,
     /// What all attempts of one run have in common.
     pub execution: Option<String>,
     /// 1 for the first attempt.
@@ -36,6 +38,7 @@ impl Platform {
         };
         Self {
             trigger,
+            job: value("CLOUD_RUN_JOB"),
             execution: value("CLOUD_RUN_EXECUTION"),
             attempt: number("CLOUD_RUN_TASK_ATTEMPT").map_or(1, |attempt| attempt.saturating_add(1)),
             task_index: number("CLOUD_RUN_TASK_INDEX").unwrap_or(0),
@@ -50,6 +53,26 @@ impl Platform {
         let query = format!("labels.execution%3D%22{execution}%22");
         (self.trigger == "cloud-run")
             .then(|| format!("https://console.cloud.google.com/logs/query;query={query}?project={project}"))
+    }
+
+    /// Who runs, by OpenTelemetry's names for Cloud Run; its service.* are not the platform's to know.
+    pub fn resource(&self) -> Vec<(&'static str, String)> {
+        let Some(job) = self.job.as_ref().filter(|_| self.trigger == "cloud-run") else { return Vec::new() };
+        let mut resource = vec![
+            ("cloud.provider", "gcp".to_owned()),
+            ("cloud.platform", "gcp_cloud_run".to_owned()),
+            ("faas.name", job.clone()),
+            ("gcp.cloud_run.job.task_index", self.task_index.to_string()),
+        ];
+        if let Some(execution) = &self.execution {
+            resource.push(("gcp.cloud_run.job.execution", execution.clone()));
+        }
+        if let Some(project) = &self.project {
+            resource.push(("cloud.account.id", project.clone()));
+            // What Google's Telemetry API asks for.
+            resource.push(("gcp.project_id", project.clone()));
+        }
+        resource
     }
 
     /// The fields that Cloud Logging files every line of a run under: its labels, and one trace for all lines of one run, whatever the
@@ -103,6 +126,10 @@ mod tests {
         ]);
         assert_eq!((platform.trigger, platform.attempt, platform.task_index), ("cloud-run", 2, 0));
         assert_eq!(platform.execution.as_deref(), Some("drift-check-x7k2p"));
+        let resource = platform.resource();
+        let value = |name: &str| resource.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+        assert_eq!((value("faas.name"), value("cloud.platform")), (Some("drift-check"), Some("gcp_cloud_run")));
+        assert_eq!((value("gcp.cloud_run.job.execution"), value("gcp.project_id")), (Some("drift-check-x7k2p"), Some("p")));
     }
 
     #[test]
@@ -110,6 +137,7 @@ mod tests {
         let platform = of(&[("CLOUD_RUN_EXECUTION", ""), ("GITHUB_ACTIONS", "true")]);
         assert_eq!((platform.trigger, platform.attempt, platform.execution), ("github-actions", 1, None));
         assert_eq!(of(&[]).trigger, "manual");
+        assert_eq!(of(&[("GCP_PROJECT_ID", "p")]).resource(), []);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 23] = [
+const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
     ("notify", &["causes", "retry", "report", "decision", "statistic", "profile", "feature"]),
+    ("metrics", &["blocking", "causes", "credentials", "notify", "report", "retry"]),
     // The settings types that other modules define.
     ("config", &["decision", "feature", "ingest", "notify", "store", "window"]),
     ("cli", &["config"]),
@@ -40,6 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "error",
             "feature",
             "ingest",
+            "metrics",
             "notify",
             "profile",
             "progress",
@@ -75,7 +77,7 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 24] = [
+const ONE_PLACE: [(&str, &[&str]); 28] = [
     ("polars", &["src/ingest/decode/parquet"]),
     // Rows, and the file of known drifts.
     ("csv", &["src/ingest/decode", "src/config/known_drift.rs"]),
@@ -90,7 +92,7 @@ const ONE_PLACE: [(&str, &[&str]); 24] = [
     ("askama", &["src/report/html", "src/notify/email"]),
     ("lettre", &["src/notify/email"]),
     ("hmac", &["src/notify/webhook.rs"]),
-    ("reqwest", &["src/bucket/gcs", "src/notify/http.rs"]),
+    ("reqwest", &["src/bucket/gcs", "src/notify/http.rs", "src/metrics/client.rs"]),
     ("uuid", &["src/main.rs"]),
     ("google_cloud_storage", &["src/bucket/gcs"]),
     ("google_cloud_auth", &["src/bucket/gcs", "src/credentials.rs"]),
@@ -101,6 +103,10 @@ const ONE_PLACE: [(&str, &[&str]); 24] = [
     ("rustls", &["src/main.rs", "src/notify/error.rs"]),
     ("base64", &["src/profile/stored.rs", "src/notify/hidden.rs"]),
     ("memchr", &["src/ingest/decode"]),
+    ("opentelemetry", &["src/metrics/otlp.rs"]),
+    ("opentelemetry_sdk", &["src/metrics/otlp.rs"]),
+    ("opentelemetry_otlp", &["src/metrics/otlp.rs"]),
+    ("prost", &["src/metrics/client.rs"]),
     ("fast_float2", &["src/ingest/decode"]),
 ];
 

@@ -24,6 +24,8 @@ mod cache;
 mod cloud_faults;
 mod cloud_run;
 mod cloud_storage;
+#[path = "support/collector.rs"]
+mod collector;
 mod completions;
 mod configuration;
 mod credentials;
@@ -59,6 +61,7 @@ mod mail_server;
 mod measured;
 #[path = "support/message_server.rs"]
 mod message_server;
+mod metrics;
 mod notify_channels;
 mod notify_email;
 mod notify_http;

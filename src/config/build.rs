@@ -14,8 +14,8 @@ use super::layer::Layers;
 use super::value::Value;
 use super::{
     Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs,
-    NaiveTimestamps, PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings, Secret, SignalSettings, Signals,
-    SlackChannel, Store, WebhookChannel, WindowSettings,
+    MetricsSettings, NaiveTimestamps, OtlpAuth, OtlpSettings, PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings,
+    Secret, SignalSettings, Signals, SlackChannel, Store, WebhookChannel, WindowSettings,
 };
 use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
@@ -55,6 +55,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
             backfill_windows: read.integer("report.backfill_windows"),
             trend_windows: read.integer("report.trend_windows"),
         },
+        metrics: read.metrics(),
         cache: CacheSettings { max_bytes: read.integer("cache.max_bytes") },
         run: RunSettings {
             concurrency: Some(read.integer("run.concurrency")).filter(|tasks| *tasks > 0),
@@ -154,6 +155,20 @@ impl Reader<'_> {
             date_slack: self.text("logs.date_slack").parse().map_or(TimeDelta::zero(), Length::delta),
             max_rejected_fraction: self.number("logs.max_rejected_fraction"),
             max_row_bytes: self.integer("logs.max_row_bytes"),
+        }
+    }
+
+    fn metrics(&mut self) -> MetricsSettings {
+        let otlp = OtlpSettings {
+            endpoint: self.text("metrics.otlp_endpoint"),
+            headers: self.secret("metrics.otlp_headers"),
+            auth: self.choice("metrics.otlp_auth", OtlpAuth::None),
+            ca_file: self.optional("metrics.ca_file"),
+        };
+        MetricsSettings {
+            textfile: self.optional("metrics.textfile"),
+            otlp: Some(otlp).filter(|otlp| !otlp.endpoint.is_empty()),
+            timeout: self.parsed("metrics.timeout", Length::from_hours(1)),
         }
     }
 
@@ -294,6 +309,7 @@ mod tests {
             for word in words {
                 let has_variant = match key.path.rsplit('.').next().unwrap_or_default() {
                     "tls" => chosen::<Tls>(word).is_some(),
+                    "otlp_auth" => chosen::<OtlpAuth>(word).is_some(),
                     "mode" => chosen::<SignalMode>(word).is_some(),
                     "rule" => chosen::<Rule>(word).is_some(),
                     "anchor" => chosen::<Anchor>(word).is_some(),

@@ -10,7 +10,7 @@ use super::keys::{SIGNALS, dotted};
 use super::layer::Layers;
 use super::problem::Origin;
 use super::value::{Value, shown};
-use super::{Anchor, Config, Include, Store};
+use super::{Anchor, Config, Include, OtlpAuth, Store};
 use crate::decision::policy::Materiality;
 
 /// Adds every problem between keys.
@@ -22,12 +22,31 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     signals_need(layers, config);
     channels::check(layers, config);
     report_copy(layers);
+    metrics(layers, config);
     if config.window.anchor == Anchor::Latest
         && config.logs.timestamp.is_none()
         && sound(layers, &["window.anchor", "logs.timestamp"])
     {
         let origin = latest_origin(layers, &["window.anchor", "logs.timestamp"]);
         layers.problem(origin, "window.anchor", "\"latest\" needs the time of each row", "set `logs.timestamp`, or write \"now\"");
+    }
+}
+
+/// A file that nobody would read, and headers or credentials that would travel in the open.
+fn metrics(layers: &mut Layers, config: &Config) {
+    if let Some(path) = &config.metrics.textfile
+        && std::path::Path::new(path).extension().is_none_or(|extension| extension != "prom")
+    {
+        let origin = latest_origin(layers, &["metrics.textfile"]);
+        let message = format!("{} does not end in `.prom`, and node_exporter reads no other file", shown(path));
+        layers.problem(origin, "metrics.textfile", message, "add .prom to its name");
+    }
+    let secret = ["metrics.otlp_headers", "metrics.otlp_auth"];
+    let Some(otlp) = config.metrics.otlp.as_ref().filter(|_| sound(layers, &secret)) else { return };
+    if (otlp.headers.is_some() || otlp.auth == OtlpAuth::Google) && !crate::notify::is_secure(&otlp.endpoint) {
+        let origin = latest_origin(layers, &["metrics.otlp_endpoint", "metrics.otlp_headers", "metrics.otlp_auth"]);
+        let message = "is without encryption, and headers and credentials are secrets";
+        layers.problem(origin, "metrics.otlp_endpoint", message, "write https, or send nothing that is secret");
     }
 }
 

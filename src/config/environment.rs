@@ -14,18 +14,24 @@ const PREFIX: &str = "DRIFT_CHECK__";
 
 /// The variables of the platform that are honoured, and the key that each sets. Set but empty counts as not set: deployment
 /// tools write it so.
-pub const PLATFORM: [(&str, &str); 8] = [
+pub const PLATFORM: [(&str, &str); 11] = [
     ("DRIFT_CURRENT_PATH", "logs.path"),
     ("DRIFT_REFERENCE_PATH", "reference.path"),
     ("DRIFT_REPORT_PATH", "report.path"),
     ("FEEDBACK_DB", "feedback.path"),
     (FIRESTORE_EMULATOR_HOST, "store.endpoint"),
     ("GCP_PROJECT_ID", "store.project"),
+    ("OTEL_EXPORTER_OTLP_CERTIFICATE", "metrics.ca_file"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "metrics.otlp_endpoint"),
+    (OTLP_HEADERS, "metrics.otlp_headers"),
     (STORAGE_EMULATOR_HOST, "bucket.endpoint"),
     (USE_FIRESTORE, "store.kind"),
 ];
 
 const USE_FIRESTORE: &str = "USE_FIRESTORE";
+/// Holds the secret itself: the key says where it is.
+const OTLP_HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const OTLP_HEADERS_REFERENCE: &str = "env:OTEL_EXPORTER_OTLP_HEADERS";
 /// Some tools write it with the scheme, some without.
 const STORAGE_EMULATOR_HOST: &str = "STORAGE_EMULATOR_HOST";
 
@@ -77,6 +83,7 @@ fn platform(layers: &mut Layers, name: &str, key: &str, value: &str) {
             layers.refused.insert(key.to_owned());
             return layers.problem(origin, key, format!("{} is neither yes nor no", shown(value)), "write 1 or 0");
         }
+        (OTLP_HEADERS, _) => OTLP_HEADERS_REFERENCE,
         (FIRESTORE_EMULATOR_HOST, _) if !value.contains("://") => &address,
         _ => value,
     };

@@ -184,6 +184,12 @@ pub const KEYS: &[Key] = &[
     key("report.runbooks", ValueKind::Path),
     key("report.backfill_windows", ValueKind::Integer(0, 366)),
     key("report.trend_windows", ValueKind::Integer(1, 1_000)),
+    key("metrics.textfile", ValueKind::Text),
+    key("metrics.otlp_endpoint", ValueKind::Url),
+    key("metrics.otlp_headers", ValueKind::Secret),
+    key("metrics.otlp_auth", ValueKind::Choice(&["none", "google"])),
+    key("metrics.ca_file", ValueKind::Text),
+    key("metrics.timeout", ValueKind::Length),
     // Up to 1 TiB; 0 is off.
     key("cache.max_bytes", ValueKind::Integer(0, 1_099_511_627_776)),
     key("run.concurrency", ValueKind::Integer(0, 1_024)),

@@ -71,6 +71,8 @@ pub enum FindingCode {
     SettingWithoutEffect,
     /// Past runs could not be read, so there is no trend.
     HistoryUnavailable,
+    /// The metrics of the run could not be handed on, to a file or to a collector.
+    MetricsNotExported,
 }
 
 impl fmt::Display for FindingCode {

@@ -73,6 +73,11 @@ pub enum SignalState {
     Inconclusive,
 }
 
+impl SignalState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Firing, Self::Quiet, Self::Inconclusive];
+}
+
 /// What changed since the run before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -103,37 +103,37 @@ impl Builder<'_> {
     }
 
     fn address(&self, key: &'static str, secret: &Secret) -> Result<Address, ChannelProblem> {
-        let (text, problem) = self.text(key, secret)?;
+        let (text, problem) = text_of(self.environment, key, secret)?;
         Address::parse(&text).map_err(problem)
     }
 
     fn secret(&self, key: &'static str, secret: &Secret) -> Result<Hidden, ChannelProblem> {
-        Ok(Hidden::new(self.text(key, secret)?.0))
+        Ok(Hidden::new(text_of(self.environment, key, secret)?.0))
     }
+}
 
-    /// The value that a reference leads to, without the line break that editors and `echo` leave at its end; and how to say what is wrong
-    /// with it.
-    fn text(
-        &self,
-        key: &'static str,
-        secret: &Secret,
-    ) -> Result<(String, impl Fn(&str) -> ChannelProblem + use<>), ChannelProblem> {
-        let reference = secret.to_string();
-        let problem = move |what: &str| ChannelProblem { key, reference: Some(reference.clone()), what: what.to_owned() };
-        let text = match secret.source() {
-            SecretSource::Environment(name) => {
-                let found = self.environment.iter().find(|(variable, _)| variable == name);
-                found.map(|(_, value)| value.clone()).ok_or_else(|| problem("is not set, or not UTF-8"))?
-            }
-            SecretSource::File(path) => {
-                let bytes = std::fs::read(path).map_err(|error| problem(&format!("cannot be read: {}", error.kind())))?;
-                String::from_utf8(bytes).map_err(|_| problem("is not UTF-8"))?
-            }
-        };
-        let text = text.trim_end_matches(['\r', '\n']).to_owned();
-        if text.trim().is_empty() {
-            return Err(problem("is empty"));
+/// The value that a reference leads to, without the line break that editors and `echo` leave at its end; and how to say what is wrong
+/// with it.
+pub fn text_of(
+    environment: &[(String, String)],
+    key: &'static str,
+    secret: &Secret,
+) -> Result<(String, impl Fn(&str) -> ChannelProblem + use<>), ChannelProblem> {
+    let reference = secret.to_string();
+    let problem = move |what: &str| ChannelProblem { key, reference: Some(reference.clone()), what: what.to_owned() };
+    let text = match secret.source() {
+        SecretSource::Environment(name) => {
+            let found = environment.iter().find(|(variable, _)| variable == name);
+            found.map(|(_, value)| value.clone()).ok_or_else(|| problem("is not set, or not UTF-8"))?
         }
-        Ok((text, problem))
+        SecretSource::File(path) => {
+            let bytes = std::fs::read(path).map_err(|error| problem(&format!("cannot be read: {}", error.kind())))?;
+            String::from_utf8(bytes).map_err(|_| problem("is not UTF-8"))?
+        }
+    };
+    let text = text.trim_end_matches(['\r', '\n']).to_owned();
+    if text.trim().is_empty() {
+        return Err(problem("is empty"));
     }
+    Ok((text, problem))
 }

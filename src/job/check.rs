@@ -15,7 +15,7 @@ use super::relations::{self, relate};
 use super::signals::Loose;
 use super::timings::Laps;
 use super::{
-    Invocation, Outcome, findings, index, input, moment, notify, publish, readings, reference, sections, signals, timings, trend,
+    Invocation, Outcome, findings, index, input, metrics, moment, notify, publish, readings, reference, sections, signals, timings, trend,
     unusable,
 };
 use crate::bucket::Bucket;
@@ -122,20 +122,20 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     let run = Run { config, invocation, bucket: &bucket, series: &series, window_end, folder: &folder };
     laps.lap();
-    let Told { location, is_overtaken, preview } =
-        run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
-    if let Some(uri) = location.as_ref().filter(|_| window.is_some()) {
+    let told = run.publish_and_tell(&mut report, store.as_ref(), &moved.loose, &mut failures).await?;
+    if let Some(uri) = told.location.as_ref().filter(|_| window.is_some()) {
         let record = trend::record(&context, outcome, &invocation.trigger, uri.clone(), &report.signals);
-        run.put_on_record(&report, record, store.as_ref(), is_overtaken, &mut failures).await;
+        run.put_on_record(&report, record, store.as_ref(), told.is_overtaken, &mut failures).await;
     }
     if let Some((cache, news)) = cache.zip(current.news) {
         cache.keep(news).await;
     }
-    say(&report, location.as_deref());
-    failures.tell();
     let by_verdict = exit_code(report.decision.verdict, invocation.options.fail_on);
-    let timings = Timings { write_s: location.as_ref().map(|_| laps.lap()), ..timings };
-    let output = say_all(&report, invocation, location, preview, &timings)?;
+    metrics::hand_on(&run.place(), invocation, &mut report, by_verdict, told.is_latest, &mut failures).await;
+    say(&report, told.location.as_deref());
+    failures.tell();
+    let timings = Timings { write_s: told.location.as_ref().map(|_| laps.lap()), ..timings };
+    let output = say_all(&report, invocation, told.location, told.preview, &timings)?;
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
 }
 
@@ -195,6 +195,7 @@ struct Told {
     is_overtaken: bool,
     /// What a dry run would have sent.
     preview: String,
+    is_latest: bool,
 }
 
 impl Run<'_> {
@@ -212,10 +213,10 @@ impl Run<'_> {
         let silenced = notify::silenced(&report.signals);
         let telling = notify::Telling { config, invocation, store, series, window_end, loose, silenced };
         if invocation.options.dry_run {
-            return Ok(Told { location: None, is_overtaken: false, preview: telling.preview() });
+            return Ok(Told { location: None, is_overtaken: false, preview: telling.preview(), is_latest: false });
         }
         telling.take_statuses(report, &mut failures.store).await;
-        let place = publish::Place { config, bucket: self.bucket, folder: self.folder, end: window_end, now: invocation.now };
+        let place = self.place();
         let published = place.publish(report).await;
         failures.untold = telling.tell(Some(report), &mut failures.store).await;
         let mut published = match published {
@@ -237,7 +238,8 @@ impl Run<'_> {
             }
         }
         (failures.latest, failures.copy) = (published.latest_failure, published.copy_failure);
-        Ok(Told { location: Some(published.uri), is_overtaken: published.is_overtaken, preview: String::new() })
+        let publish::Published { uri, is_overtaken, is_latest, .. } = published;
+        Ok(Told { location: Some(uri), is_overtaken, preview: String::new(), is_latest })
     }
 
     /// Remembers the run, and puts it into the list of runs beside its report, where that stands.
@@ -255,6 +257,11 @@ impl Run<'_> {
         if !is_overtaken {
             index::put_in(self.config, self.bucket, report, self.invocation.now).await;
         }
+    }
+
+    fn place(&self) -> publish::Place<'_> {
+        let Self { config, invocation, bucket, window_end, folder, .. } = *self;
+        publish::Place { config, bucket, folder, end: window_end, now: invocation.now }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Published {
     pub uri: String,
     /// Another run's report of this window stands instead.
     pub is_overtaken: bool,
+    /// Whether it is the latest, or there is no time by which another could be.
+    pub is_latest: bool,
     /// Why `latest.*` was left as it is, although it tells of no later window.
     pub latest_failure: Option<JobError>,
     /// Why the copy at `report.path` could not be written; everything else was.
@@ -70,7 +72,8 @@ impl Place<'_> {
             Some(path) if is_latest || report.window.end.is_none() => write_copy(config, bucket, path, html).await.err(),
             _ => None,
         };
-        Ok(Published { uri, is_overtaken, latest_failure, copy_failure })
+        let is_latest = is_latest || report.window.end.is_none();
+        Ok(Published { uri, is_overtaken, is_latest, latest_failure, copy_failure })
     }
 }
 

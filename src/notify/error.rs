@@ -138,7 +138,7 @@ pub(super) const SHOWN_CHARS: usize = 300;
 
 /// Whether TLS is why a connection failed: a certificate that is not trusted, expired, or of somebody else; no common version. Bytes that
 /// were changed on their way are a connection that broke.
-pub(super) fn is_tls(error: &(dyn Error + 'static)) -> bool {
+pub fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         // An I/O error's own cause is the cause of what it wraps: what it wraps must be asked for.

@@ -22,13 +22,13 @@ impl Hidden {
     }
 
     /// The value itself, for the one place that uses it.
-    pub(super) fn reveal(&self) -> &str {
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 
     /// A text from outside, without this secret or a telling part of it, also as it may have been written on its way: a server may repeat
     /// what it was sent.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    pub(crate) fn scrub(&self, text: &str) -> String {
         let parts = self.0.split(['/', '?', '&', '=', '@']).filter(|part| part.len() >= TELLING_BYTES);
         let whole = std::iter::once(self.0.as_str()).filter(|whole| !whole.is_empty());
         let mut forms: Vec<String> = whole.chain(parts).flat_map(forms).collect();

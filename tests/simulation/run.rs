@@ -243,6 +243,7 @@ impl<'a> Bench<'a> {
             run_id: "simulation".to_owned(),
             execution: None,
             trigger: "manual".to_owned(),
+            resource: Vec::new(),
             logs: None,
             attempt: 1,
             terminal: Terminal { color: false, width: 100 },

@@ -24,6 +24,7 @@ module "drift_check" {
   pagerduty      = var.pagerduty
   slack_channel  = var.slack_channel
   shadow         = var.shadow
+  telemetry      = var.telemetry
   custom_metrics = var.custom_metrics
 
   ttl_collections = var.ttl_collections

@@ -118,8 +118,14 @@ variable "shadow" {
   default     = ["job-not-succeeded", "data-drift", "low-confidence", "accuracy", "storage"]
 }
 
+variable "telemetry" {
+  description = "Whether the job sends its metrics to Cloud Monitoring (telemetry.googleapis.com)."
+  type        = bool
+  default     = false
+}
+
 variable "custom_metrics" {
-  description = "Whether the job has published custom.googleapis.com/drift_check/… at least once; turns on the policies that read them."
+  description = "Whether the job has published prometheus.googleapis.com/drift_check_… at least once; turns on the policies that read them."
   type        = bool
   default     = false
 }

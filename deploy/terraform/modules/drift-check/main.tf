@@ -46,6 +46,12 @@ locals {
     length(var.email.to) == 0 ? {} : { DRIFT_CHECK__CHANNELS__EMAIL__TO = join(",", var.email.to) },
     var.email.username == null ? {} : { DRIFT_CHECK__CHANNELS__EMAIL__USERNAME = var.email.username },
     var.smtp_password ? { DRIFT_CHECK__CHANNELS__EMAIL__PASSWORD = "file:/secrets/smtp-password/value" } : {},
+    # Cloud Monitoring asks where a metric comes from, and Cloud Run does not tell the job.
+    var.telemetry ? {
+      DRIFT_CHECK__METRICS__OTLP_ENDPOINT = "https://telemetry.googleapis.com"
+      DRIFT_CHECK__METRICS__OTLP_AUTH     = "google"
+      OTEL_RESOURCE_ATTRIBUTES            = "cloud.region=${var.region}"
+    } : {},
     var.pagerduty ? { DRIFT_CHECK__CHANNELS__PAGERDUTY__KEY = "file:/secrets/pagerduty-key/value" } : {},
     var.configuration,
   )

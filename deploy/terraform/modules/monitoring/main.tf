@@ -1,8 +1,8 @@
 # The second line of the job's own alarms: policies that hold when the job, or what it sends its messages with, does not work.
 #
-# Today they rest on what exists without a word from the job (executions, bytes stored) and on its log. Two of them need metrics that
-# it does not publish yet: custom_metrics turns them on, once a first value has arrived. Before that, Cloud Monitoring refuses them,
-# because it does not know the metric.
+# They rest on what exists without a word from the job (executions, bytes stored) and on its log. Two of them read metrics that it publishes
+# over OTLP (metrics.otlp_endpoint): custom_metrics turns them on, once a first value has arrived. Before that, Cloud Monitoring refuses
+# them, because it does not know the metric. The dashboard is there from the start, and its charts of those metrics are empty until then.
 
 locals {
   # The last line of a run (src/job/check.rs). Its fields have dots in their names, so they are quoted.
@@ -258,13 +258,11 @@ resource "google_monitoring_alert_policy" "storage" {
 locals {
   measured = {
     low-confidence = {
-      metric    = "mean_confidence"
       below     = 0.70
       condition = "Mean confidence of the last 100 predictions"
       text      = "The model is less sure than it was. Compare with the data drift of the same window; without one, look for a new model version."
     }
     accuracy = {
-      metric    = "accuracy"
       below     = 0.85
       condition = "Accuracy from feedback"
       text      = "Users correct the model more often. Look at the classes that they correct, in the collection `feedback`."
@@ -284,7 +282,7 @@ resource "google_monitoring_alert_policy" "measured" {
   conditions {
     display_name = each.value.condition
     condition_threshold {
-      filter          = "metric.type=\"custom.googleapis.com/drift_check/${each.value.metric}\" AND resource.type=\"${var.custom_metrics_resource}\""
+      filter          = "metric.type=\"prometheus.googleapis.com/drift_check_signal_value/gauge\" AND resource.type=\"prometheus_target\" AND metric.label.\"signal\"=\"${each.key}\""
       comparison      = "COMPARISON_LT"
       threshold_value = each.value.below
       duration        = "0s"
@@ -302,4 +300,14 @@ resource "google_monitoring_alert_policy" "measured" {
     mime_type = "text/markdown"
     content   = each.value.text
   }
+}
+
+# --- everything on one page
+
+resource "google_monitoring_dashboard" "drift_check" {
+  project = var.project_id
+  dashboard_json = templatefile("${path.module}/dashboard.json.tftpl", {
+    job_name      = var.job_name
+    metric_prefix = var.metric_prefix
+  })
 }

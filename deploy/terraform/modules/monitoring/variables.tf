@@ -54,14 +54,8 @@ variable "shadow" {
 }
 
 variable "custom_metrics" {
-  description = "Whether the job has published custom.googleapis.com/drift_check/… at least once."
+  description = "Whether the job has published prometheus.googleapis.com/drift_check_… at least once."
   type        = bool
-}
-
-variable "custom_metrics_resource" {
-  description = "The monitored resource that the job publishes them for."
-  type        = string
-  default     = "generic_task"
 }
 
 variable "max_logs_bytes" {
