@@ -15,8 +15,8 @@ use super::relations::{self, relate};
 use super::signals::Loose;
 use super::timings::Laps;
 use super::{
-    Invocation, Outcome, findings, index, input, metrics, moment, notify, publish, readings, reference, sections, signals, timings, trend,
-    unusable,
+    Invocation, Outcome, findings, index, input, metrics, moment, notify, publish, readings, reference, sections, signals, timings,
+    trend, unusable,
 };
 use crate::bucket::Bucket;
 use crate::cli::{FailOn, Format};

@@ -31,6 +31,7 @@ use super::lifecycle::{StoredSignal, Taken, replay};
 use super::outbox::{Draft, MessageKey};
 use super::{FirestoreSettings, RunRecord, Scope, Series, SignalStanding, Step, StoreError};
 use crate::decision::signal::Moved;
+use crate::report::PastRun;
 use client::Client;
 use document::{MessageDocument, RunDocument, SignalDocument, Stored as _, comparable, id, moment, unchanged};
 pub use fault::FirestoreError;

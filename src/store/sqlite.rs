@@ -264,14 +264,10 @@ mod tests {
         drop(old);
         let series = Series { job: "j".to_owned(), environment: "e".to_owned(), length_s: 60 };
         let later = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        assert_eq!(
-            SqliteStore::open_read_only(&path, BUSY).unwrap().past_runs(&series, later, 9).unwrap().len(),
-            1,
-            "without a change"
-        );
+        assert_eq!(SqliteStore::open_read_only(&path, BUSY).unwrap().runs(&series, later, 9).unwrap().len(), 1, "without a change");
         assert_eq!(Connection::open(&path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)), Ok(1));
         let mut store = SqliteStore::open(&path, BUSY).unwrap();
-        assert_eq!(store.past_runs(&series, later, 9).unwrap().len(), 1);
+        assert_eq!(store.runs(&series, later, 9).unwrap().len(), 1);
         let expire_at: String = store.connection.query_row("SELECT expire_at FROM run", [], |row| row.get(0)).unwrap();
         assert_eq!(expire_at, "2026-05-01T18:00:00.000000Z");
         assert_eq!(store.version().unwrap(), VERSION);

@@ -1,6 +1,7 @@
 //! The text: read back sample by sample, whatever the names of features; and what stays in the file when a run fails.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 
 use drift_check::feature::FeatureName;
 use drift_check::report::metrics::{Ended, of_report};
@@ -119,7 +120,6 @@ fn the_file_tells_what_the_report_that_was_written_tells() {
     let age = chrono::Utc::now().timestamp() as f64 - ends["drift_check_last_success_timestamp_seconds"];
     assert!((0.0..300.0).contains(&age), "{age}");
     // For a reader who is somebody else, and nothing unfinished beside it.
-    use std::os::unix::fs::PermissionsExt as _;
     assert_eq!(std::fs::metadata(workspace.path(FILE)).unwrap().permissions().mode() & 0o777, 0o644);
     assert_eq!(workspace.files("metrics"), ["drift.prom"]);
     // Drift that fails the run by --fail-on is a success of the job.

@@ -175,7 +175,8 @@ impl Case {
         let parts = parts(REPORT).map(|key| format!("bucket/{key}"));
         for file in self.workspace.files("") {
             let is_data = ["config.toml", "state.db", "bucket/reference/reference.csv", "bucket/predictions/logs.csv"];
-            let is_mark = file == "bucket/reports/test/executions/drift-check-x1.json";
+            let is_mark =
+                ["bucket/reports/test/executions/drift-check-x1.json", "bucket/reports/test/index.html"].contains(&file.as_str());
             let is_known = parts.contains(&file) || is_data.contains(&file.as_str()) || is_mark;
             assert!(
                 is_known || std::path::Path::new(&file).extension().is_some_and(|extension| extension == "pack"),
