@@ -26,6 +26,7 @@ mod readings;
 mod reference;
 mod relations;
 mod sections;
+mod shared;
 mod show_config;
 mod signals;
 mod timings;

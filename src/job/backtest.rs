@@ -13,7 +13,8 @@ use std::sync::Arc;
 use super::current::{Current, Logs};
 use super::measure::{Measured, measure};
 use super::reference::{self, concurrency};
-use super::{Invocation, Outcome, check, input, signals};
+use super::shared::shared;
+use super::{Invocation, Outcome, input, signals};
 use crate::cli::{BacktestOptions, Format};
 use crate::config::{Config, Effective};
 use crate::decision::finding::Finding;
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
     async fn judge(&mut self, replay: &mut Replay<'a>, window: Window, mut current: Current) -> Result<ReplayedWindow, JobError> {
         let (config, policy) = (self.config, &self.config.policy);
         let mut findings = self.findings.clone();
-        let profile = check::shared(config, Arc::clone(self.profile), &mut current, self.logs, &mut findings).await?;
+        let profile = shared(config, Arc::clone(self.profile), &mut current, self.logs, &mut findings).await?;
         let rows = current.account.rows_used;
         let Measured { features: judged, predictions, decision } = measure(&profile, &current.counts, rows, policy);
         let features = judged.iter().map(|judged| feature(config, judged)).collect();
