@@ -179,7 +179,7 @@ fn the_history_is_told_in_tables_and_as_markdown() {
         "Silences, the newest first: none",
         "the data set",
         "2026-01-31 00:00 UTC",
-        "Every message was delivered.",
+        "No message waits to be delivered.",
     ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }

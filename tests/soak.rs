@@ -269,7 +269,8 @@ impl Soak {
         let more_objects = u64::from(last - first);
         // A listing is kept in memory while it is looked through: some texts for each object, and what growing lists leave behind.
         self.assert_flat("memory, kB", |taken| taken.memory_kb, more_objects * LISTED_BYTES / 1_024 + 2_048);
-        self.assert_flat("open handles", |taken| taken.handles, 2);
+        // How many connections there are at a time depends on what else the machine does; a leak would be as large as the objects are many.
+        self.assert_flat("open handles", |taken| taken.handles, 10);
         self.assert_flat("bytes read", |taken| taken.read_bytes, 65_536);
         self.assert_flat("bytes written", |taken| taken.written_bytes, 65_536);
         self.assert_flat("calls of read and write", |taken| taken.calls, 64);

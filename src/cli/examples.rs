@@ -5,7 +5,7 @@ pub const PROGRAM: &str = "Examples:\n  \
     drift-check --config config/local.toml --window 24h          the configured check\n  \
     drift-check --config prod.toml --as-of 2026-01-31T18:00:00Z  the same for an earlier moment\n  \
     drift-check profile --config prod.toml                       build the reference profile\n  \
-    drift-check backtest --config prod.toml --from 2026-01-01 --to 2026-01-31 --every 6h  how often would it have fired?\n  \
+    drift-check backtest --config prod.toml --from 2026-01-01 --to 2026-02-01  would it have fired?\n  \
     drift-check doctor --config prod.toml                        is everything set up right?\n  \
     drift-check explain --config prod.toml sphericity            why does this feature drift?\n\n\
     Exit codes: 0 ran to its end, whatever the verdict; 2 usage; 3 configuration; 4 input unusable;\n\
@@ -24,15 +24,14 @@ pub const PROFILE: &str = "Examples:\n  \
     drift-check profile --config prod.toml --output reference/v2/profile.json  elsewhere";
 
 pub const BACKTEST: &str = "Examples:\n  \
-    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --every 6h  the rule as it is\n  \
-    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --output backtest.html  with pictures\n  \
-    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --inject 'sphericity:+0.5sd'  how soon is it found?";
+    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --every 6h\n  \
+    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --output page.html\n  \
+    drift-check backtest --config prod.toml --from 2026-01-28 --to 2026-02-01 --inject extent:+1sd";
 
 pub const HISTORY: &str = "Examples:\n  \
     drift-check history --config prod.toml                     runs, signals, messages, labels\n  \
     drift-check history --config prod.toml --feature sphericity  one feature over past runs\n  \
     drift-check history --config prod.toml --readiness         may a signal leave shadow?\n  \
-    drift-check history --config prod.toml --label drift --from 2026-01-30T00:00:00Z --to 2026-01-31T00:00:00Z --reason \"new scanner\"\n  \
     drift-check history --config prod.toml --format json       the same for a program\n  \
     drift-check history --config prod.toml --silence data-drift 24h --reason \"retraining\"\n  \
     drift-check history --config prod.toml --unsilence data-drift --reason \"new model is out\"";

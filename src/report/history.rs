@@ -159,7 +159,7 @@ impl History {
         let tables = [self.runs(length), self.signals(), self.deliveries(), self.silences(), self.labels()];
         let mut text: Vec<String> = tables.iter().chain(&self.promotions()).map(|table| table.render(medium)).collect();
         text.push(match self.undelivered {
-            0 => "Every message was delivered.\n".to_owned(),
+            0 => "No message waits to be delivered.\n".to_owned(),
             1 => "1 message is not delivered yet: the next run tries again.\n".to_owned(),
             some => format!("{some} messages are not delivered yet: the next run tries again.\n"),
         });

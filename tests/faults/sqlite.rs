@@ -59,7 +59,7 @@ fn faults() -> Vec<(&'static str, &'static str, Wrong, Expected)> {
     let record = "holds a record that cannot be read (move the file away, or set another store.path)";
     let newer = Wrong::Done("PRAGMA user_version = 99", "PRAGMA user_version = 4");
     let of_run = Wrong::Done(
-        "INSERT INTO run VALUES ('test', 'local', 86400, '2026-01-30T18:00:00.000000Z', 'i', 't', '', '', '', '', '', '{', '2099')",
+        "INSERT INTO run VALUES ('test', 'local', 86400, '2026-01-30T18:00:00.000000Z', 'i', 't', '', '', '', '', '', '{', '2099', '{}')",
         "DELETE FROM run WHERE outcome = '{'",
     );
     let of_signal = Wrong::Done(

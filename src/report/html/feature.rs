@@ -151,7 +151,7 @@ fn probability(p: Option<f64>) -> String {
 
 /// Since when, so that a line breaks before the number of windows and nowhere else.
 fn unbroken(since: &str) -> String {
-    since.replace(' ', "\u{a0}").replace("\u{a0}(", " (")
+    since.replace(' ', "\u{a0}").replace("\u{a0}(", " (").replace("window\u{a0}to\u{a0}", "window to ")
 }
 
 /// A fragment as the beginning of a sentence.

@@ -10,7 +10,7 @@ use crate::report::{FeatureReport, PastRun, Report};
 /// How long a verdict has held without a break, up to and including this window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {
-    /// Where the first of these windows starts (its end, where the start is not known).
+    /// Where the first of these windows ends. What it found may have begun in any hour of it.
     pub at: Option<DateTime<Utc>>,
     /// How many windows, this one included.
     pub windows: usize,
@@ -19,14 +19,14 @@ pub struct Since {
 }
 
 impl Since {
-    /// `new in this window`, or `since 2026-01-30 18:00 UTC (3 windows)`.
+    /// `new in this window`, or `since the window to 2026-01-30 18:00 UTC (3 windows)`.
     pub fn sentence(&self) -> String {
         if self.windows <= 1 {
             return "new in this window".to_owned();
         }
         let at_least = if self.whole_history { "at least " } else { "" };
         match self.at {
-            Some(at) => format!("since {at_least}{} UTC ({} windows)", moment(at), self.windows),
+            Some(at) => format!("since {at_least}the window to {} UTC ({} windows)", moment(at), self.windows),
             None => format!("for {at_least}{} windows", self.windows),
         }
     }
@@ -44,8 +44,8 @@ pub fn feature_since(report: &Report, feature: &FeatureReport) -> Option<Since> 
     since(report, |past| verdict_in(past, &feature.name).is_some_and(counts))
 }
 
-/// Since when the data set has had its verdict, and what it was before: `Drift since 2026-01-30 12:00 UTC (2 windows); stable in the
-/// window to 2026-01-31 06:00 UTC`. `None` without a past run.
+/// Since when the data set has had its verdict, and what it was before: `Drift since the window to 2026-01-31 12:00 UTC (2 windows);
+/// stable in the window to 2026-01-31 06:00 UTC`. `None` without a past run.
 pub fn dataset_since(report: &Report) -> Option<String> {
     let since = since(report, |past| past.verdict == report.decision.verdict)?;
     let word = dataset_words(report.decision.verdict).word;
@@ -69,8 +69,8 @@ fn since(report: &Report, holds: impl Fn(&PastRun) -> bool) -> Option<Since> {
     }
     let stretch: Vec<&PastRun> = history.iter().rev().take_while(|past| holds(past)).collect();
     let at = match stretch.last() {
-        Some(first) => first.window_start.or(Some(first.window_end)),
-        None => report.window.start.or(report.window.end),
+        Some(first) => Some(first.window_end),
+        None => report.window.end,
     };
     Some(Since { at, windows: stretch.len() + 1, whole_history: stretch.len() == history.len() })
 }
@@ -84,8 +84,8 @@ mod tests {
         let at = DateTime::from_timestamp(1_769_796_000, 0);
         let sentence = |at, windows, whole_history| Since { at, windows, whole_history }.sentence();
         assert_eq!(sentence(at, 1, false), "new in this window");
-        assert_eq!(sentence(at, 3, false), "since 2026-01-30 18:00 UTC (3 windows)");
-        assert_eq!(sentence(at, 7, true), "since at least 2026-01-30 18:00 UTC (7 windows)");
+        assert_eq!(sentence(at, 3, false), "since the window to 2026-01-30 18:00 UTC (3 windows)");
+        assert_eq!(sentence(at, 7, true), "since at least the window to 2026-01-30 18:00 UTC (7 windows)");
         assert_eq!(sentence(None, 2, false), "for 2 windows");
     }
 }
