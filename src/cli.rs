@@ -1,9 +1,10 @@
 //! The command line: what can be said, nothing else. Holds no defaults; those are in `config/default.toml`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
+use crate::config::known_drift::{MOMENT, moment_of};
 
 pub mod completions;
 mod examples;
@@ -229,9 +230,7 @@ fn moment(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 fn date_or_moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let date = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0)).map(|midnight| midnight.and_utc());
-    date.or_else(|| moment(text).ok())
-        .ok_or_else(|| "write a date, such as 2026-01-31, or date, time and offset, such as 2026-01-31T18:00:00Z".to_owned())
+    moment_of(text).ok_or_else(|| MOMENT.to_owned())
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use serde::Deserialize;
 
 pub use effective::{Effective, Setting};
 pub use environment::{PLATFORM, variable};
-pub use keys::nearest;
+pub use keys::{alike, nearest};
 pub use problem::{ConfigError, Origin, Problem};
 pub use schema::schema;
 pub use secret::{Secret, SecretSource};

@@ -99,6 +99,11 @@ impl Identity {
         text("client_email").or_else(impersonated).or_else(|| text("account")).or_else(|| text("audience"))
     }
 
+    /// With the name of who it is, where that is known.
+    pub fn named(&self, principal: Option<String>) -> String {
+        principal.map_or_else(|| self.to_string(), |principal| format!("{principal} ({self})"))
+    }
+
     /// The credentials as Google's client would make them if the variable were not there.
     fn without_the_variable(&self, scope: &str) -> Result<Credentials, String> {
         let json = |path: &Path| {

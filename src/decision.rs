@@ -14,6 +14,7 @@ pub mod readiness;
 pub mod rule;
 pub mod sight;
 pub mod signal;
+pub mod trials;
 
 use std::fmt;
 

@@ -396,14 +396,20 @@ pub struct SidesSection {
     pub current: f64,
 }
 
+/// Anything of ours as JSON, pretty-printed, with a final newline; hidden characters are escaped.
+///
+/// # Errors
+/// None for what this program made; the type is serde_json's.
+pub fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    Ok(escaped_json(serde_json::to_string_pretty(value)?) + "\n")
+}
+
 impl Report {
     /// The bytes of `report.json`: strict RFC 8259 (what is not finite is null), indented, with a final newline.
     ///
     /// # Errors
     /// None for a report that this program made; the type is serde_json's.
     pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = escaped_json(serde_json::to_string_pretty(self)?).into_bytes();
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(to_json(self)?.into_bytes())
     }
 }

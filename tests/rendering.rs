@@ -189,7 +189,9 @@ fn the_text_says_the_conclusion_and_the_report_last() {
 #[test]
 fn the_page_tells_since_when_and_what_moved() {
     let page = html::render(&sample::drift_day());
-    assert!(page.contains("since\u{a0}the\u{a0}window to 2026-01-30\u{a0}18:00\u{a0}UTC (5\u{a0}windows)"));
+    assert!(
+        page.contains("since\u{a0}the\u{a0}window to <span class=\"whole\">2026-01-30\u{a0}18:00\u{a0}UTC</span> (5\u{a0}windows)")
+    );
     assert!(page.contains("new\u{a0}in\u{a0}this\u{a0}window"));
     assert!(page.contains("(1.22 reference sd)"));
     assert!(

@@ -241,12 +241,17 @@ const ALIKE: f64 = 0.84;
 
 /// The candidate that was most probably meant by `name`.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    alike(name, candidates, ALIKE)
+}
+
+/// The candidate that is most like `name`, and not less than this: 1 for the same, 0 for nothing in common (Jaro and Winkler).
+pub fn alike<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, least: f64) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('-', "_");
     let wanted = plain(name);
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&wanted, &plain(candidate)), candidate))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .filter(|(likeness, _)| *likeness >= least)
         .max_by(|(left, _), (right, _)| left.total_cmp(right))
         .map(|(_, candidate)| candidate)
 }

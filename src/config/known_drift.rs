@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use toml::de::{DeTable, DeValue};
 
-use crate::decision::known_drift::{KnownInterval, contradiction};
-use crate::decision::label::Truth;
+use crate::decision::known_drift::KnownInterval;
+use crate::decision::label::{Label, Truth, contradiction};
 use crate::feature::FeatureName;
 
 /// The keys of an interval; in CSV, the columns.
@@ -39,7 +39,7 @@ pub fn read(path: &str, text: &str) -> Result<Vec<KnownInterval>, String> {
         }
     }
     if problems.is_empty()
-        && let Some((first, second)) = contradiction(&intervals)
+        && let Some((first, second)) = contradiction(&intervals.iter().map(|interval| &interval.label))
         && let (Some(first), Some(second)) = (lines.get(first), lines.get(second))
     {
         let message = format!(
@@ -132,8 +132,7 @@ fn understood(raw: &Raw) -> Result<KnownInterval, Vec<(usize, String)>> {
         Some((text, line)) => {
             let found = moment_of(text);
             if found.is_none() {
-                let hint = "write a date, such as 2026-01-31, or date, time and offset, such as 2026-01-31T18:00:00Z";
-                problems.push((*line, format!("`{key}` = `{text}` is no moment: {hint}")));
+                problems.push((*line, format!("`{key}` = `{text}` is no moment: {MOMENT}")));
             }
             found
         }
@@ -160,15 +159,19 @@ fn understood(raw: &Raw) -> Result<KnownInterval, Vec<(usize, String)>> {
     };
     let text = |value: &Option<(String, usize)>| value.as_ref().map(|(text, _)| text.clone());
     match (from, to, known) {
-        (Some(start), Some(end), Some(label)) if problems.is_empty() => {
-            let feature = text(feature).map(FeatureName::new);
-            Ok(KnownInterval { start, end, label, feature, reason: text(reason).unwrap_or_default() })
+        (Some(from), Some(to), Some(truth)) if problems.is_empty() => {
+            let label = Label { truth, from, to, feature: text(feature).map(FeatureName::new) };
+            Ok(KnownInterval { label, reason: text(reason).unwrap_or_default() })
         }
         _ => Err(problems),
     }
 }
 
-fn moment_of(text: &str) -> Option<DateTime<Utc>> {
+/// What people write a moment as.
+pub const MOMENT: &str = "write a date, such as 2026-01-31, or date, time and offset, such as 2026-01-31T18:00:00Z";
+
+/// A date, which is its midnight in UTC, or a moment in RFC 3339.
+pub fn moment_of(text: &str) -> Option<DateTime<Utc>> {
     let midnight = text.parse::<NaiveDate>().ok().and_then(|date| date.and_hms_opt(0, 0, 0));
     let moment = DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc());
     midnight.map(|midnight| midnight.and_utc()).or(moment)
@@ -186,10 +189,11 @@ mod tests {
             2026-01-05T00:00:00+01:00,2026-01-06,no-drift,sphericity,\n";
         let found = read("known.toml", toml).unwrap();
         assert_eq!(found, read("known.CSV", csv).unwrap());
-        assert_eq!(found[0].start.to_rfc3339(), "2026-01-20T00:00:00+00:00");
-        assert_eq!((found[0].label, found[0].feature.as_ref(), found[0].reason.as_str()), (Truth::Drift, None, "new scanner"));
-        assert_eq!(found[1].start.to_rfc3339(), "2026-01-04T23:00:00+00:00");
-        assert_eq!((found[1].label, found[1].feature.as_ref().map(FeatureName::as_str)), (Truth::NoDrift, Some("sphericity")));
+        assert_eq!(found[0].label.from.to_rfc3339(), "2026-01-20T00:00:00+00:00");
+        let [first, second] = [&found[0].label, &found[1].label];
+        assert_eq!((first.truth, first.feature.as_ref(), found[0].reason.as_str()), (Truth::Drift, None, "new scanner"));
+        assert_eq!(second.from.to_rfc3339(), "2026-01-04T23:00:00+00:00");
+        assert_eq!((second.truth, second.feature.as_ref().map(FeatureName::as_str)), (Truth::NoDrift, Some("sphericity")));
     }
 
     #[test]

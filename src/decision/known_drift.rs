@@ -6,63 +6,55 @@ use serde::Serialize;
 use super::label::{Label, Truth};
 use crate::feature::FeatureName;
 
-/// `[start, end)`, and what is known of it.
+/// What is said of a stretch of time, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Section")]
 pub struct KnownInterval {
-    pub start: DateTime<Utc>,
-    pub end: DateTime<Utc>,
-    pub label: Truth,
-    /// Of which feature; `None`: of the data set.
-    pub feature: Option<FeatureName>,
+    pub label: Label,
     pub reason: String,
 }
 
-impl KnownInterval {
-    /// What a label on record says.
-    pub fn of_label(label: &Label, reason: &str) -> Self {
-        let Label { truth, from, to, feature } = label.clone();
-        Self { start: from, end: to, label: truth, feature, reason: reason.to_owned() }
-    }
+/// Its JSON.
+#[derive(Serialize)]
+struct Section {
+    start: DateTime<Utc>,
+    end: DateTime<Utc>,
+    label: Truth,
+    /// Null: of the data set.
+    feature: Option<FeatureName>,
+    reason: String,
+}
 
-    fn overlaps(&self, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
-        self.start < end && start < self.end
-    }
-
-    /// Whether both cannot be true: they say otherwise of the same moment of the same thing. The data set as a whole is another thing than any
-    /// of its features.
-    pub fn contradicts(&self, other: &Self) -> bool {
-        self.label != other.label && self.feature == other.feature && self.overlaps(other.start, other.end)
+impl From<KnownInterval> for Section {
+    fn from(KnownInterval { label: Label { truth, from, to, feature }, reason }: KnownInterval) -> Self {
+        Self { start: from, end: to, label: truth, feature, reason }
     }
 }
 
-/// The positions of the first two intervals that contradict each other.
-pub fn contradiction(intervals: &[KnownInterval]) -> Option<(usize, usize)> {
-    intervals.iter().enumerate().find_map(|(second, interval)| {
-        let first = intervals.iter().take(second).position(|earlier| earlier.contradicts(interval))?;
-        Some((first, second))
-    })
+/// What is said of times in which there was drift.
+fn drifts(intervals: &[KnownInterval], start: DateTime<Utc>, end: DateTime<Utc>) -> impl Iterator<Item = &Label> {
+    let labels = intervals.iter().map(|interval| &interval.label);
+    labels.filter(move |label| label.truth == Truth::Drift && label.overlaps(start, end))
 }
 
 /// Whether the data are known to have drifted somewhere in `[start, end)`, in any feature.
 pub fn is_drift(intervals: &[KnownInterval], start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
-    intervals.iter().any(|interval| interval.label == Truth::Drift && interval.overlaps(start, end))
+    drifts(intervals, start, end).next().is_some()
 }
 
 /// Whether this feature is known to have drifted somewhere in `[start, end)`: an interval names it, or names none and no other says that
 /// this feature did not drift in all of it.
 pub fn is_drift_of(intervals: &[KnownInterval], feature: &FeatureName, start: DateTime<Utc>, end: DateTime<Utc>) -> bool {
-    let is_spared = |drift: &KnownInterval| {
-        let (start, end) = (drift.start.max(start), drift.end.min(end));
-        intervals.iter().any(|interval| {
-            let is_of = interval.label == Truth::NoDrift && interval.feature.as_ref() == Some(feature);
-            is_of && interval.start <= start && end <= interval.end
+    let is_spared = |drift: &Label| {
+        let (start, end) = (drift.from.max(start), drift.to.min(end));
+        intervals.iter().map(|interval| &interval.label).any(|label| {
+            let is_of = label.truth == Truth::NoDrift && label.feature.as_ref() == Some(feature);
+            is_of && label.from <= start && end <= label.to
         })
     };
-    intervals.iter().filter(|interval| interval.label == Truth::Drift && interval.overlaps(start, end)).any(|drift| {
-        match &drift.feature {
-            Some(named) => named == feature,
-            None => !is_spared(drift),
-        }
+    drifts(intervals, start, end).any(|drift| match &drift.feature {
+        Some(named) => named == feature,
+        None => !is_spared(drift),
     })
 }
 
@@ -74,14 +66,14 @@ mod tests {
         DateTime::from_timestamp(1_767_225_600 + hour * 3_600, 0).unwrap()
     }
 
-    fn interval(label: Truth, hours: std::ops::Range<i64>, feature: Option<&str>) -> KnownInterval {
-        let (start, end) = (hour(hours.start), hour(hours.end));
-        KnownInterval { start, end, label, feature: feature.map(FeatureName::from), reason: String::new() }
+    fn interval(truth: Truth, hours: std::ops::Range<i64>, feature: Option<&str>) -> KnownInterval {
+        let label = Label { truth, from: hour(hours.start), to: hour(hours.end), feature: feature.map(FeatureName::from) };
+        KnownInterval { label, reason: String::new() }
     }
 
     #[test]
     fn drift_and_no_drift_of_the_same_cannot_both_be() {
-        let of = |a: KnownInterval, b: KnownInterval| contradiction(&[a, b]).is_some();
+        let of = |a: KnownInterval, b: KnownInterval| a.label.contradicts(&b.label);
         assert!(of(interval(Truth::Drift, 0..5, None), interval(Truth::NoDrift, 4..9, None)));
         assert!(of(interval(Truth::Drift, 0..5, Some("a")), interval(Truth::NoDrift, 4..9, Some("a"))));
         // The data set drifted, and one feature is known not to have; or one feature did, and the data set as a whole did not.

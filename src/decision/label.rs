@@ -33,6 +33,11 @@ impl Label {
         start < self.to && self.from < end
     }
 
+    /// The feature as a part of a key: empty for the data set, as no feature's name is.
+    pub fn subject(&self) -> &str {
+        self.feature.as_ref().map_or("", FeatureName::as_str)
+    }
+
     /// Whether both say something of one moment of one thing.
     pub fn meets(&self, other: &Self) -> bool {
         self.feature == other.feature && self.overlaps(other.from, other.to)
@@ -53,11 +58,11 @@ impl fmt::Display for Label {
     }
 }
 
-/// The first two labels that cannot both be true.
-pub fn contradiction(labels: &[Label]) -> Option<(&Label, &Label)> {
-    labels.iter().enumerate().find_map(|(index, label)| {
-        let others = labels.iter().skip(index.saturating_add(1));
-        Some((label, others.into_iter().find(|other| label.contradicts(other))?))
+/// The positions of the first two labels that cannot both be true.
+pub fn contradiction<'a>(labels: &(impl Iterator<Item = &'a Label> + Clone)) -> Option<(usize, usize)> {
+    labels.clone().enumerate().find_map(|(second, label)| {
+        let first = labels.clone().take(second).position(|earlier| earlier.contradicts(label))?;
+        Some((first, second))
     })
 }
 
@@ -89,8 +94,8 @@ mod tests {
         assert!(!drift.contradicts(&label(Truth::NoDrift, 6, 12, Some("a"))), "one feature may stay what it was");
         assert!(!label(Truth::Drift, 6, 12, Some("a")).contradicts(&label(Truth::NoDrift, 6, 12, Some("b"))));
         let all = [label(Truth::NoDrift, 0, 6, None), drift.clone(), label(Truth::NoDrift, 10, 11, None)];
-        assert_eq!(contradiction(&all), Some((&all[1], &all[2])));
-        assert_eq!(contradiction(&all[..2]), None);
+        assert_eq!(contradiction(&all.iter()), Some((1, 2)));
+        assert_eq!(contradiction(&all[..2].iter()), None);
     }
 
     #[test]

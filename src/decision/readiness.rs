@@ -13,13 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use super::label::{Label, Truth};
 use super::signal::SignalState;
-use crate::statistic::interval::clopper_pearson;
+use super::trials::Trials;
 
 /// The false-alarm rate that a signal must stay below, surely, before people are to be woken by it.
 pub const TARGET: f64 = 0.02;
-
-/// A two-sided interval at 90 % ends at the one-sided bound of 95 %.
-const TWO_SIDED: f64 = 0.90;
 
 /// The mean month, in days.
 const MONTH_DAYS: f64 = 365.25 / 12.0;
@@ -106,8 +103,8 @@ pub fn assess(observed: &[Observation], labels: &[Label], length: TimeDelta) -> 
         })
         .collect();
     counted.sort_by_key(|window| (window.start, window.end));
-    let (independent, false_alarms) = count(&counted);
-    let rate = (independent > 0).then(|| false_alarms as f64 / independent as f64);
+    let trials = Trials::of(counted.iter().map(|window| (window.start, window.end, window.state == SignalState::Firing)));
+    let (Trials { independent, fired: false_alarms }, rate) = (trials, trials.rate());
     let upper_bound = bound(false_alarms, independent);
     let windows = MONTH_DAYS * 86_400.0 / length.as_seconds_f64().max(1.0);
     Readiness {
@@ -122,29 +119,8 @@ pub fn assess(observed: &[Observation], labels: &[Label], length: TimeDelta) -> 
     }
 }
 
-/// How many of the windows do not overlap, and in how many of those there was an alarm. The windows are in order of time.
-fn count(windows: &[&Observation]) -> (u64, u64) {
-    let (mut independent, mut alarms) = (0_u64, 0_u64);
-    let mut chosen: Option<(DateTime<Utc>, bool)> = None;
-    for window in windows {
-        let fires = window.state == SignalState::Firing;
-        chosen = match chosen {
-            Some((end, fired)) if window.start < end => {
-                alarms = alarms.saturating_add(u64::from(fires && !fired));
-                Some((end, fired || fires))
-            }
-            _ => {
-                independent = independent.saturating_add(1);
-                alarms = alarms.saturating_add(u64::from(fires));
-                Some((window.end, fires))
-            }
-        };
-    }
-    (independent, alarms)
-}
-
 fn bound(alarms: u64, windows: u64) -> f64 {
-    clopper_pearson(alarms, windows, TWO_SIDED).map_or(1.0, |interval| interval.high)
+    Trials { independent: windows, fired: alarms }.upper_bound().unwrap_or(1.0)
 }
 
 /// The smallest number of further windows without an alarm that brings the bound below the target.

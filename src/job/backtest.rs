@@ -25,7 +25,7 @@ use crate::profile::ReferenceProfile;
 use crate::report::assemble::{self, JudgedFeature};
 use crate::report::backtest::summary::{Material, SignalSetting, summarize};
 use crate::report::backtest::{Backtest, Injected, ReplayedFeature, ReplayedWindow, Setting, markdown, text};
-use crate::report::{html, printable};
+use crate::report::{html, printable, to_json};
 use crate::window::Window;
 use known::Known;
 use plan::Plan;
@@ -234,9 +234,6 @@ fn print(backtest: &Backtest, invocation: &Invocation, written: Option<&str>) ->
             )
         }
         Format::Markdown => markdown::render(backtest),
-        Format::Json => {
-            let bytes = backtest.to_json().map_err(|source| JobError::Encode { what: "backtest", source })?;
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
+        Format::Json => to_json(backtest).map_err(|source| JobError::Encode { what: "backtest", source })?,
     })
 }

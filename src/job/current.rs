@@ -158,12 +158,9 @@ impl<'a> Logs<'a> {
         cache: Option<&Cache>,
         progress: &Progress,
     ) -> Result<Current, JobError> {
-        let selection = self.selection();
-        let may_hold = |object: &ObjectMeta| window.is_none_or(|window| selection.may_hold(object, window));
-        let objects: Vec<ObjectMeta> = self.source.objects.iter().filter(|object| may_hold(object)).cloned().collect();
-        let objects_skipped = (self.source.objects.len() - objects.len()) as u64;
-        let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
-        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let source = self.source_of(window);
+        let objects_skipped = (self.source.objects.len() - source.objects.len()) as u64;
+        let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
         let (request, counter) = self.counting(profile, window);
         let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
         let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
@@ -217,9 +214,7 @@ impl<'a> Logs<'a> {
     /// The newest confidences of a window, and how many rows were read for them.
     pub async fn recent_in(&self, earlier: Window) -> Result<(Recent, u64), JobError> {
         let Some((name, capacity)) = self.recent_wanted() else { return Ok((Recent::default(), 0)) };
-        let selection = self.selection();
-        let objects = self.source.objects.iter().filter(|object| selection.may_hold(object, earlier)).cloned().collect();
-        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let source = self.source_of(Some(earlier));
         let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
         let (found, account) =
             ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
@@ -234,6 +229,13 @@ impl<'a> Logs<'a> {
     /// The bucket and the objects of the logs, in the order of their keys.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The same with those objects only that may hold rows of a window.
+    pub fn source_of(&self, window: Option<Window>) -> Source {
+        let selection = self.selection();
+        let may_hold = |object: &&ObjectMeta| window.is_none_or(|window| selection.may_hold(object, window));
+        Source { bucket: self.source.bucket.clone(), objects: self.source.objects.iter().filter(may_hold).cloned().collect() }
     }
 
     /// As people are told of the logs.
@@ -254,11 +256,8 @@ impl<'a> Logs<'a> {
         sink: S,
         progress: &Progress,
     ) -> Result<(S, Account), JobError> {
-        let selection = self.selection();
-        let may_hold = |object: &&ObjectMeta| window.is_none_or(|window| selection.may_hold(object, window));
-        let objects: Vec<ObjectMeta> = self.source.objects.iter().filter(may_hold).cloned().collect();
-        let step = progress.bytes("reading the window", objects.iter().map(|object| object.size_bytes).sum());
-        let source = Source { bucket: self.source.bucket.clone(), objects };
+        let source = self.source_of(window);
+        let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
         // Whoever wants the clusters asks for their column.
         let request = Request { cluster: None, ..self.request(columns, window) };
         let progress = |bytes| step.advance(bytes);

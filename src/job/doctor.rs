@@ -61,6 +61,11 @@ impl Check {
         Self { status: Status::Fail, remedy, code, ..Self::ok(name, seen) }
     }
 
+    /// Not over in time.
+    fn late(name: &str, code: ExitCode, limit: Duration, remedy: impl Into<String>) -> Self {
+        Self::fail(name, code, format!("no answer within {} s", limit.as_secs()), remedy)
+    }
+
     /// What an error says holds its remedy.
     fn error(name: &str, error: &JobError) -> Self {
         Self::fail(name, error.exit_code(), with_causes(error), "")
@@ -185,7 +190,7 @@ fn time_zone(config: &Config) -> Check {
 
 /// The checks in time, or one line that says that they were not.
 async fn limited(name: &str, code: ExitCode, limit: Duration, checks: impl Future<Output = Vec<Check>>) -> Vec<Check> {
-    tokio::time::timeout(limit, checks).await.unwrap_or_else(|_| {
-        vec![Check::fail(name, code, format!("no answer within {} s", limit.as_secs()), "check the network, and try again")]
-    })
+    tokio::time::timeout(limit, checks)
+        .await
+        .unwrap_or_else(|_| vec![Check::late(name, code, limit, "check the network, and try again")])
 }

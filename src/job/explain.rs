@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::check::open_for_reading;
 use super::current::Logs;
 use super::{Invocation, Outcome, input, publish, reference, sections};
 use crate::bucket::{Bucket, BucketError};
 use crate::cli::Format;
-use crate::config::{Config, Effective, Store};
+use crate::config::{Config, Effective, alike};
 use crate::error::{ExitCode, JobError, with_causes};
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::sink::groups::{Group, Groups, Labelled, Question, Value};
 use crate::profile::{FeatureCounts, FeatureProfile};
 use crate::report::explanation::{self, By, Counted, Dimension, Explanation, Gained, GapSection};
-use crate::report::{FeatureReport, PastRun, Report, SidesSection, escaped_json, format_count, markdown, printable, stored, text};
+use crate::report::{FeatureReport, PastRun, Report, SidesSection, format_count, markdown, printable, stored, text, to_json};
 use crate::statistic::concentration::Tally;
 use crate::statistic::ks::Gap;
-use crate::store::{StateStore, StoreError};
+use crate::store::StoreError;
 use crate::window::Window;
 
 pub async fn explain(config: &Config, effective: &Effective, invocation: &Invocation, name: &str) -> Result<Outcome, JobError> {
@@ -59,10 +60,7 @@ pub async fn explain(config: &Config, effective: &Effective, invocation: &Invoca
     let output = match invocation.options.format {
         Format::Text => text::explanation::render(&explanation, invocation.terminal.color, invocation.terminal.width),
         Format::Markdown => markdown::explanation::render(&explanation),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(&explanation);
-            escaped_json(json.map_err(|source| JobError::Encode { what: "explanation", source })?) + "\n"
-        }
+        Format::Json => to_json(&explanation).map_err(|source| JobError::Encode { what: "explanation", source })?,
     };
     Ok(Outcome { exit_code: ExitCode::Success, output })
 }
@@ -131,11 +129,9 @@ fn find(report: &Report, name: &str) -> Result<FeatureReport, JobError> {
     if let Some(feature) = known().find(|feature| feature.name.as_str() == name) {
         return Ok(feature.clone());
     }
-    let likeness = |feature: &FeatureReport| strsim::jaro_winkler(&name.to_lowercase(), &feature.name.as_str().to_lowercase());
-    let nearest = known().map(|feature| (likeness(feature), feature)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = match nearest {
-        Some((likeness, feature)) if likeness >= ALIKE => format!("did you mean `{}`?", printable(feature.name.as_str())),
-        _ => format!("it has {}", known().map(|feature| printable(feature.name.as_str())).collect::<Vec<_>>().join(", ")),
+    let hint = match alike(name, known().map(|feature| feature.name.as_str()), ALIKE) {
+        Some(meant) => format!("did you mean `{}`?", printable(meant)),
+        None => format!("it has {}", known().map(|feature| printable(feature.name.as_str())).collect::<Vec<_>>().join(", ")),
     };
     Err(JobError::Usage(format!("`{}` is not in the report: {hint}", printable(name))))
 }
@@ -143,10 +139,7 @@ fn find(report: &Report, name: &str) -> Result<FeatureReport, JobError> {
 /// What the store knows of the windows before.
 async fn past_runs(config: &Config, report: &Report) -> Result<Vec<PastRun>, StoreError> {
     let Some(end) = report.window.end else { return Ok(Vec::new()) };
-    let store = match &config.store {
-        Store::Sqlite { path, timeout } => StateStore::sqlite_read_only(path.clone(), *timeout).await?,
-        Store::Firestore(settings) => StateStore::firestore(settings.clone()).await?,
-    };
+    let store = open_for_reading(config).await?;
     let window = Window::ending_at(end, config.window.length);
     store.past_runs(sections::series(config, Some(window)), end, config.report.trend_windows).await
 }

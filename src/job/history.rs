@@ -16,8 +16,8 @@ use crate::config::{Config, nearest};
 use crate::decision::signal::SignalName;
 use crate::error::{ExitCode, JobError};
 use crate::feature::FeatureName;
-use crate::report::history::{self, Medium};
-use crate::report::printable;
+use crate::report::history::Medium;
+use crate::report::{printable, to_json};
 
 pub async fn history(config: &Config, invocation: &Invocation, asked: HistoryOptions) -> Result<Outcome, JobError> {
     let wish = Wish::of(asked)?;
@@ -74,7 +74,7 @@ fn signal_of(text: &str) -> Result<SignalName, JobError> {
 }
 
 fn encoded(value: &impl Serialize) -> Result<String, JobError> {
-    history::to_json(value).map_err(|source| JobError::Encode { what: "history", source })
+    to_json(value).map_err(|source| JobError::Encode { what: "history", source })
 }
 
 /// What is not JSON.

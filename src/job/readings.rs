@@ -7,7 +7,7 @@ use crate::config::{Config, SignalSettings, Store};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::signal::{self, Explained, Feedback, Reading, SignalName, SignalState, Sizes};
-use crate::error::with_causes;
+use crate::error::{JobError, with_causes};
 use crate::profile::recent::Recent;
 use crate::report::FeatureReport;
 use crate::store::feedback::{FeedbackError, FeedbackSource, Period};
@@ -75,39 +75,56 @@ pub fn prediction_drift(found: &Found<'_>) -> Explained {
 }
 
 async fn low_confidence(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
-    let mut recent: Recent = found.current.recent.clone();
-    let rows = found.current.account.rows_used;
-    if rows > 0 && recent.is_empty() {
-        return unknown(&format!("None of the {rows} predictions in the window has a confidence."));
-    }
-    if let Some(window) = found.window
-        && let Err(error) = found.logs.recent_before(window, &mut recent).await
-    {
-        let why = with_causes(&error);
-        let reason = format!("The window holds too few predictions, and those before it could not be read: {why}.");
+    let look_back = async |recent: &mut Recent| match found.window {
+        Some(window) => found.logs.recent_before(window, recent).await,
+        None => Ok(()),
+    };
+    confidence(found.config, found.current, look_back).await.unwrap_or_else(|reason| {
         readings.findings.push(Finding::new(FindingCode::HistoryUnavailable, Severity::Warning, reason.clone()));
-        return unknown(&reason);
+        unknown(&reason)
+    })
+}
+
+/// What the newest confidences say; `look_back` adds those from before a window that holds too few.
+///
+/// # Errors
+/// Why those could not be read, in a sentence.
+pub async fn confidence(
+    config: &Config,
+    current: &Current,
+    look_back: impl AsyncFnOnce(&mut Recent) -> Result<(), JobError>,
+) -> Result<Explained, String> {
+    let mut recent: Recent = current.recent.clone();
+    let rows = current.account.rows_used;
+    if rows > 0 && recent.is_empty() {
+        return Ok(unknown(&format!("None of the {rows} predictions in the window has a confidence.")));
     }
-    signal::low_confidence(&recent, found.config.signals.low_confidence)
+    look_back(&mut recent).await.map_err(|error| {
+        format!("The window holds too few predictions, and those before it could not be read: {}.", with_causes(&error))
+    })?;
+    Ok(signal::low_confidence(&recent, config.signals.low_confidence))
 }
 
 async fn accuracy(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
-    let signals = &found.config.signals;
-    let start = found.window_end - signals.accuracy_period.delta();
-    let counts = async {
+    let read = async {
         match source(found.config).await? {
-            Some(feedback) => feedback.counts(Period::new(start, found.window_end)).await.map(Some),
+            Some(feedback) => accuracy_by(&feedback, found.config, found.window_end).await.map(Some),
             None => Ok(None),
         }
     };
-    match counts.await {
-        Ok(Some(counts)) => {
-            let feedback = Feedback { labelled: counts.labelled, correct: counts.correct };
-            signal::accuracy(feedback, signals.accuracy_threshold, &signals.accuracy_period.to_string())
-        }
+    match read.await {
+        Ok(Some(explained)) => explained,
         Ok(None) => unknown("No feedback is configured."),
         Err(error) => failed(error, readings),
     }
+}
+
+/// What the feedback of the time before this moment says.
+pub async fn accuracy_by(feedback: &FeedbackSource, config: &Config, end: DateTime<Utc>) -> Result<Explained, FeedbackError> {
+    let signals = &config.signals;
+    let counts = feedback.counts(Period::new(end - signals.accuracy_period.delta(), end)).await?;
+    let feedback = Feedback { labelled: counts.labelled, correct: counts.correct };
+    Ok(signal::accuracy(feedback, signals.accuracy_threshold, &signals.accuracy_period.to_string()))
 }
 
 async fn storage(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {

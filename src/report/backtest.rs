@@ -243,15 +243,3 @@ pub fn fired(reading: &Reading) -> Option<bool> {
         SignalState::Inconclusive => None,
     }
 }
-
-impl Backtest {
-    /// The bytes of the JSON, pretty-printed, with a final newline.
-    ///
-    /// # Errors
-    /// None for a backtest that this program made; the type is serde_json's.
-    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = super::escaped_json(serde_json::to_string_pretty(self)?).into_bytes();
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{PastRun, escaped_json, format_count, format_percent, story};
+use super::{PastRun, format_count, format_percent, story};
 use crate::decision::label::Label;
 use crate::decision::signal::{DeliveryStatus, PastSignal, SignalMode, SignalName, SignalState, Transition};
 pub use table::Medium;
@@ -129,14 +129,6 @@ pub struct PromotionEntry {
     /// Why it was refused at first.
     pub refusal: String,
     pub reason: String,
-}
-
-/// Any of these as JSON, with a final newline; hidden characters are escaped.
-///
-/// # Errors
-/// None for what this program made; the type is serde_json's.
-pub fn to_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    Ok(escaped_json(serde_json::to_string_pretty(value)?) + "\n")
 }
 
 fn moment(at: DateTime<Utc>) -> String {

@@ -138,7 +138,7 @@ impl Client {
                 Identity::MetadataServer => self.email().await,
                 identity => identity.principal(),
             };
-            Ok(name.map_or_else(|| self.identity.to_string(), |name| format!("{name} ({})", self.identity)))
+            Ok(self.identity.named(name))
         };
         self.in_time(asked, self.silence(), call).await
     }

@@ -1,7 +1,8 @@
 //! What is known of the past: the file of `--known-drift`, and the labels of the state store.
 
 use crate::config::{Config, known_drift};
-use crate::decision::known_drift::{KnownInterval, contradiction};
+use crate::decision::known_drift::KnownInterval;
+use crate::decision::label::contradiction;
 use crate::error::{JobError, with_causes};
 use crate::feature::FeatureName;
 use crate::job::check::open_for_reading;
@@ -26,9 +27,9 @@ impl Known {
         let mut notes = Vec::new();
         match labels(config, range).await {
             Ok(labels) => {
-                let of_label = |record: &LabelRecord| KnownInterval::of_label(&record.label, &record.reason);
+                let of_label = |record: LabelRecord| KnownInterval { label: record.label, reason: record.reason };
                 let is_compared = |label: &KnownInterval| feature_of(label).is_none_or(|name| profile.feature(name).is_some());
-                let labels = labels.iter().map(of_label).filter(is_compared).filter(|label| !intervals.contains(label));
+                let labels = labels.into_iter().map(of_label).filter(is_compared).filter(|label| !intervals.contains(label));
                 let labels: Vec<KnownInterval> = labels.collect();
                 if !labels.is_empty() {
                     let (what, are) = if labels.len() == 1 { ("label", "is") } else { ("labels", "are") };
@@ -41,13 +42,13 @@ impl Known {
                 printable(&with_causes(&error))
             )),
         }
-        if let (Some(path), Some((first, second))) = (path, contradiction(&intervals))
-            && let (Some(first), Some(second)) = (intervals.get(first), intervals.get(second))
+        if let (Some(path), Some((first, second))) = (path, contradiction(&intervals.iter().map(|interval| &interval.label)))
+            && let [Some(first), Some(second)] = [first, second].map(|at| intervals.get(at).map(|interval| &interval.label))
         {
             return Err(JobError::Input(printable(&format!(
                 "`{path}` contradicts a label of the state store: one says {} from {} to {}, the other {} from {} to {}; correct the \
                  file, or take the label back with `drift-check history --unlabel`",
-                first.label, first.start, first.end, second.label, second.start, second.end
+                first.truth, first.from, first.to, second.truth, second.from, second.to
             ))));
         }
         if intervals.is_empty() {
@@ -62,7 +63,7 @@ impl Known {
 }
 
 fn feature_of(interval: &KnownInterval) -> Option<&str> {
-    interval.feature.as_ref().map(FeatureName::as_str)
+    interval.label.feature.as_ref().map(FeatureName::as_str)
 }
 
 /// Refuses intervals of features that are not compared.

@@ -3,14 +3,14 @@
 use super::replay::Replay;
 use crate::config::{Config, SignalSettings};
 use crate::decision::dataset::DatasetDecision;
-use crate::decision::signal::{self, Explained, Feedback, Reading, SignalMode, SignalName};
+use crate::decision::signal::{self, Explained, Reading, SignalMode, SignalName};
 use crate::error::with_causes;
 use crate::job::current::{Current, Logs};
-use crate::job::readings::{Found, no_data, prediction_drift, source, unknown};
+use crate::job::readings::{Found, accuracy_by, confidence, no_data, prediction_drift, source, unknown};
 use crate::profile::recent::Recent;
 use crate::report::FeatureReport;
 use crate::report::backtest::NotReplayed;
-use crate::store::feedback::{FeedbackSource, Period};
+use crate::store::feedback::FeedbackSource;
 use crate::window::Window;
 
 /// Reads the signals, window by window.
@@ -63,7 +63,10 @@ impl Watch {
                 SignalName::BrokenInput => Some(signal::broken_input(Some(decision), None)),
                 SignalName::NoData => Some(no_data(&found)),
                 SignalName::PredictionDrift => Some(prediction_drift(&found)),
-                SignalName::LowConfidence => Some(low_confidence(config, replay, current, window).await),
+                SignalName::LowConfidence => {
+                    let look_back = async |recent: &mut Recent| replay.look_back(window, recent).await;
+                    Some(confidence(config, current, look_back).await.unwrap_or_else(|reason| unknown(&reason)))
+                }
                 SignalName::Accuracy => self.accuracy(config, window).await,
                 SignalName::Storage => None,
             };
@@ -73,13 +76,8 @@ impl Watch {
     }
 
     async fn accuracy(&mut self, config: &Config, window: Window) -> Option<Explained> {
-        let counted =
-            self.feedback.as_ref()?.counts(Period::new(window.end - config.signals.accuracy_period.delta(), window.end)).await;
-        match counted {
-            Ok(counts) => {
-                let feedback = Feedback { labelled: counts.labelled, correct: counts.correct };
-                Some(signal::accuracy(feedback, config.signals.accuracy_threshold, &config.signals.accuracy_period.to_string()))
-            }
+        match accuracy_by(self.feedback.as_ref()?, config, window.end).await {
+            Ok(explained) => Some(explained),
             Err(error) => {
                 self.no_feedback = Some(format!("the feedback cannot be read: {}", with_causes(&error)));
                 self.feedback = None;
@@ -99,19 +97,4 @@ impl Watch {
         let left_out = |settings: &SignalSettings| reason(settings).map(|reason| NotReplayed { name: settings.name, reason });
         config.signals.settings.iter().filter_map(left_out).collect()
     }
-}
-
-async fn low_confidence(config: &Config, replay: &mut Replay<'_>, current: &Current, window: Window) -> Explained {
-    let mut recent: Recent = current.recent.clone();
-    let rows = current.account.rows_used;
-    if rows > 0 && recent.is_empty() {
-        return unknown(&format!("None of the {rows} predictions in the window has a confidence."));
-    }
-    if let Err(error) = replay.look_back(window, &mut recent).await {
-        return unknown(&format!(
-            "The window holds too few predictions, and those before it could not be read: {}.",
-            with_causes(&error)
-        ));
-    }
-    signal::low_confidence(&recent, config.signals.low_confidence)
 }

@@ -15,6 +15,7 @@ use crate::error::JobError;
 use crate::ingest::account::{Account, ObjectAccount};
 use crate::ingest::cache::recall::{Part, Recalled, recall};
 use crate::ingest::cache::{Entry, Hour};
+use crate::ingest::decode::Request;
 use crate::ingest::select::Selection;
 use crate::ingest::sink::Counter;
 use crate::ingest::sink::hours::ByHour;
@@ -39,7 +40,9 @@ struct Counted {
 /// The logs of a range, as far as they were read.
 pub struct Replay<'a> {
     logs: &'a Logs<'a>,
-    profile: Arc<ReferenceProfile>,
+    /// What is read of the range, and a counter of nothing yet: its tables are made once, and shared by the counters of all windows.
+    request: Request,
+    empty: Counter,
     plan: Plan,
     shift: Shift,
     concurrency: usize,
@@ -75,15 +78,17 @@ impl<'a> Replay<'a> {
         max_rejected_fraction: f64,
     ) -> Self {
         let capacity = logs.recent_wanted().map_or(0, |(_, capacity)| capacity);
+        let (request, empty) = logs.counting(&profile, Some(plan.range));
         Self {
             logs,
+            request,
+            empty,
             plan,
             shift,
             concurrency,
             max_rejected_fraction,
             selection: logs.selection(),
-            steps: Steps::new(Arc::clone(&profile), plan.range, plan.step_hours(), capacity),
-            profile,
+            steps: Steps::new(profile, plan.range, plan.step_hours(), capacity),
             counted: HashMap::new(),
             again: HashSet::new(),
             before: (plan.range.start, Recent::new(capacity)),
@@ -118,8 +123,8 @@ impl<'a> Replay<'a> {
     /// Reads the objects of a group, and sums their hours up.
     pub async fn read(&mut self, group: Vec<ObjectMeta>, progress: &Step) -> Result<(), JobError> {
         let range = self.plan.range;
-        let (request, counter) = self.logs.counting(&self.profile, Some(range));
-        let empty = Shifted::new(ByHour::new(counter, usize::MAX), self.shift.clone());
+        let empty = Shifted::new(ByHour::new(self.empty.clone(), usize::MAX), self.shift.clone());
+        let request = self.request.clone();
         let source = Source { bucket: self.logs.source().bucket.clone(), objects: group };
         let (steps, selection) = (&mut self.steps, &self.selection);
         let (mut counted, mut is_understood) = (HashMap::new(), true);
@@ -157,8 +162,7 @@ impl<'a> Replay<'a> {
 
     /// What a window holds, as `check` finds it. All objects that may hold its rows were read.
     pub async fn window(&mut self, window: Window) -> Result<Current, JobError> {
-        let objects: Vec<ObjectMeta> =
-            self.logs.source().objects.iter().filter(|object| self.selection.may_hold(object, window)).cloned().collect();
+        let objects = self.logs.source_of(Some(window)).objects;
         let (mut known, mut unknown, mut rejected, mut headers) = (Vec::new(), HashSet::new(), 0, 0);
         for object in &objects {
             known.push(match self.counted.get(&object.uri).map(|counted| (counted, recall(&counted.entry, window))) {
@@ -199,9 +203,9 @@ impl<'a> Replay<'a> {
     }
 
     async fn count(&self, objects: Vec<ObjectMeta>, known: Vec<Known>, window: Window) -> Result<(Counter, Account), JobError> {
-        let (request, counter) = self.logs.counting(&self.profile, Some(window));
+        let request = Request { window: Some(window), ..self.request.clone() };
         let source = Source { bucket: self.logs.source().bucket.clone(), objects };
-        let empty = Shifted::new(counter, self.shift.clone());
+        let empty = Shifted::new(self.empty.clone(), self.shift.clone());
         let counted = read_unknown(&source, known, request, empty, self.concurrency, &|_| (), &mut |_, _, _, _| ()).await?;
         Ok((counted.0.inner, counted.1))
     }

@@ -33,8 +33,7 @@ pub async fn identity(patient: &Patient<'_>, bucket: &Bucket) -> Check {
         Ok(Ok(None)) if matches!(&patient.config.store, Store::Firestore(settings) if settings.endpoint.is_none()) => {
             // Whether a token can be had is seen when the store is read.
             let identity = Identity::find();
-            let named = identity.principal().map_or_else(|| identity.to_string(), |principal| format!("{principal} ({identity})"));
-            Check::ok(name, format!("{named}, for the store"))
+            Check::ok(name, format!("{}, for the store", identity.named(identity.principal())))
         }
         Ok(Ok(None)) => Check::ok(name, "none are needed: bucket and store are on this machine"),
         Ok(Err(error)) => {
@@ -44,9 +43,7 @@ pub async fn identity(patient: &Patient<'_>, bucket: &Bucket) -> Check {
                 None => check,
             }
         }
-        Err(_) => {
-            Check::fail(name, ExitCode::StorageFailed, format!("no answer within {} s", LIMIT.as_secs()), "check the network")
-        }
+        Err(_) => Check::late(name, ExitCode::StorageFailed, LIMIT, "check the network"),
     }
 }
 
@@ -71,12 +68,7 @@ pub async fn check(patient: &Patient<'_>, bucket: &Bucket) -> Found {
                     )
                 }
                 Ok(Err(error)) => refused(list, &error, "storage.objects.list"),
-                _ => Check::fail(
-                    list,
-                    ExitCode::StorageFailed,
-                    format!("no answer within {} s", LIMIT.as_secs()),
-                    "check the network",
-                ),
+                _ => Check::late(list, ExitCode::StorageFailed, LIMIT, "check the network"),
             });
             found.checks.extend([read, write, condition, delete].map(|name| Check::skip(name, "the bucket cannot be listed")));
             return found;
@@ -90,9 +82,7 @@ pub async fn check(patient: &Patient<'_>, bucket: &Bucket) -> Found {
         Ok(Ok(Some(_)) | Err(BucketError::TooLarge { .. })) => Check::ok(read, bucket.uri(&latest)),
         Ok(Ok(None)) => Check::ok(read, "there is no report yet"),
         Ok(Err(error)) => refused(read, &error, "storage.objects.get"),
-        Err(_) => {
-            Check::fail(read, ExitCode::StorageFailed, format!("no answer within {} s", LIMIT.as_secs()), "check the network")
-        }
+        Err(_) => Check::late(read, ExitCode::StorageFailed, LIMIT, "check the network"),
     });
     if !patient.may_write() {
         found.checks.extend([write, condition, delete].map(|name| Check::skip(name, DRY_RUN)));
@@ -101,8 +91,7 @@ pub async fn check(patient: &Patient<'_>, bucket: &Bucket) -> Found {
     // What was seen before time ran out is kept.
     let mut probe = Probe { bucket, key: &key, checks: Vec::new(), clock: None };
     if tokio::time::timeout(LIMIT, probe.try_all(patient)).await.is_err() {
-        let seen = format!("no answer within {} s", LIMIT.as_secs());
-        probe.checks.push(Check::fail(write, ExitCode::StorageFailed, seen, "check the network"));
+        probe.checks.push(Check::late(write, ExitCode::StorageFailed, LIMIT, "check the network"));
     }
     for name in [write, condition].into_iter().skip(probe.checks.len()) {
         probe.checks.push(Check::skip(name, "nothing could be written"));
@@ -205,10 +194,7 @@ async fn deleted(bucket: &Bucket, key: &str, left: &[&str]) -> Check {
             );
             Check { remedy: Some(remedy), ..check }
         }
-        Err(_) => {
-            let seen = format!("no answer within {} s", LIMIT.as_secs());
-            Check::fail(name, ExitCode::StorageFailed, seen, format!("check the network{behind}"))
-        }
+        Err(_) => Check::late(name, ExitCode::StorageFailed, LIMIT, format!("check the network{behind}")),
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::clock::in_words;
 use super::{Check, LIMIT_OF_INPUT, Patient, limited};
 use crate::bucket::Bucket;
-use crate::config::{Anchor, Include};
+use crate::config::{Anchor, Include, alike};
 use crate::error::{ExitCode, JobError};
 use crate::job::current::Logs;
 use crate::job::reference;
@@ -155,8 +155,6 @@ fn features(
 }
 
 fn nearest(name: &str, columns: &BTreeSet<String>) -> String {
-    let likeness = |column: &String| strsim::jaro_winkler(&name.to_lowercase(), &column.to_lowercase());
-    let nearest = columns.iter().map(|column| (likeness(column), column)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let nearest = nearest.filter(|(likeness, _)| *likeness >= ALIKE);
-    nearest.map_or_else(String::new, |(_, column)| format!(" (`{}` is)", printable(column)))
+    let nearest = alike(name, columns.iter().map(String::as_str), ALIKE);
+    nearest.map_or_else(String::new, |column| format!(" (`{}` is)", printable(column)))
 }

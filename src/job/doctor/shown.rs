@@ -4,7 +4,7 @@ use super::{Check, Status};
 use crate::cli::Format;
 use crate::error::{ExitCode, JobError};
 use crate::job::{Invocation, Outcome};
-use crate::report::{escaped_json, printable};
+use crate::report::{printable, to_json};
 
 /// Without a configuration nothing runs; without bucket and store nothing is kept; without input nothing is checked; without a channel
 /// nobody is told.
@@ -21,8 +21,7 @@ pub fn outcome(checks: &[Check], invocation: &Invocation) -> Result<Outcome, Job
                 "schema_version": 1, "exit_code": exit_code as u8, "failed": count(Status::Fail), "warned": count(Status::Warn),
                 "checks": checks,
             });
-            let json = serde_json::to_string_pretty(&shown).map_err(|source| JobError::Encode { what: "diagnosis", source })?;
-            escaped_json(json) + "\n"
+            to_json(&shown).map_err(|source| JobError::Encode { what: "diagnosis", source })?
         }
     };
     Ok(Outcome { exit_code, output })

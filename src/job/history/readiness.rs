@@ -29,7 +29,9 @@ impl Evidence {
         let series = shown::series(config, now);
         let records = store.labels(series.scope()).await?;
         let labels: Vec<Label> = records.into_iter().map(|record| record.label).collect();
-        if let Some((label, other)) = contradiction(&labels) {
+        if let Some((first, second)) = contradiction(&labels.iter())
+            && let (Some(label), Some(other)) = (labels.get(first), labels.get(second))
+        {
             return Err(JobError::Input(format!(
                 "the labels {} and {} on record contradict each other, so it is not known which windows drifted: take one of them back \
                  with `drift-check history --unlabel`",

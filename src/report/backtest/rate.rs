@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::decision::trials::Trials;
 use crate::statistic::interval::clopper_pearson;
 use crate::window::Window;
 
@@ -12,7 +13,7 @@ pub struct Rate {
     pub windows: u64,
     /// Of these, the ones that fired.
     pub fired: u64,
-    /// As many of the windows as do not overlap: see [`Rate::of`].
+    /// As many of the windows as do not overlap: see [`Trials::of`].
     pub independent: u64,
     /// Of these, the ones in which it fired.
     pub independent_fired: u64,
@@ -24,39 +25,26 @@ pub struct Rate {
     pub upper: Option<f64>,
 }
 
-/// The confidence of the interval, and of an interval whose upper end is the one-sided bound.
+/// The confidence of the interval.
 const TWO_SIDED: f64 = 0.95;
-const ONE_SIDED: f64 = 0.90;
 
 impl Rate {
     /// Of windows in the order of time, each with whether it fired.
-    ///
-    /// Windows that overlap share rows, so they are no independent trials. The first window begins a stretch as long as itself; every window
-    /// that starts in the stretch belongs to it, and the next one begins the next stretch. A stretch is one trial, and fired if any of its
-    /// windows did: that counts no alarm less than there were, and never more trials than windows that do not overlap.
     pub fn of(windows: impl Iterator<Item = (Window, bool)>) -> Self {
         let mut rate = Self::default();
-        let mut stretch: Option<(Window, bool)> = None;
-        for (window, fired) in windows {
+        let trials = Trials::of(windows.map(|(window, fired)| {
             rate.windows += 1;
             rate.fired += u64::from(fired);
-            match &mut stretch {
-                Some((first, has_fired)) if window.start < first.end => {
-                    rate.independent_fired += u64::from(fired && !*has_fired);
-                    *has_fired |= fired;
-                }
-                _ => {
-                    rate.independent += 1;
-                    rate.independent_fired += u64::from(fired);
-                    stretch = Some((window, fired));
-                }
-            }
+            (window.start, window.end, fired)
+        }));
+        Self {
+            independent: trials.independent,
+            independent_fired: trials.fired,
+            rate: trials.rate(),
+            interval: clopper_pearson(trials.fired, trials.independent, TWO_SIDED).map(|interval| [interval.low, interval.high]),
+            upper: trials.upper_bound(),
+            ..rate
         }
-        let (fired, trials) = (rate.independent_fired, rate.independent);
-        rate.rate = (trials > 0).then(|| fired as f64 / trials as f64);
-        rate.interval = clopper_pearson(fired, trials, TWO_SIDED).map(|interval| [interval.low, interval.high]);
-        rate.upper = clopper_pearson(fired, trials, ONE_SIDED).map(|interval| interval.high);
-        rate
     }
 }
 

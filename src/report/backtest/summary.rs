@@ -9,7 +9,7 @@ use super::{
     SignalSummary, WindowFeatureSection, WindowSection, WindowSignalSection, fired,
 };
 use crate::decision::known_drift::{KnownInterval, is_drift, is_drift_of};
-use crate::decision::label::Truth;
+use crate::decision::label::{Label, Truth};
 use crate::decision::policy::Policy;
 use crate::decision::signal::{Rules, SignalMode, SignalName};
 use crate::decision::{DatasetVerdict, Verdict};
@@ -43,10 +43,7 @@ pub fn summarize(material: Material<'_>) -> Backtest {
     let Material { setting, policy, reading, windows, signals, not_replayed, known, injected, notes } = material;
     let mut drifts = known.clone();
     drifts.extend(injected.iter().map(|injected| KnownInterval {
-        start: injected.at,
-        end: setting.to,
-        label: Truth::Drift,
-        feature: Some(injected.feature.clone()),
+        label: Label { truth: Truth::Drift, from: injected.at, to: setting.to, feature: Some(injected.feature.clone()) },
         reason: format!("injected: {} {}", injected.feature, injected.change),
     }));
     let touches: Vec<bool> = windows.iter().map(|replayed| is_drift(&drifts, replayed.window.start, replayed.window.end)).collect();
@@ -145,8 +142,8 @@ fn delays_of(
     names: &[FeatureName],
 ) -> Vec<super::delay::Delays> {
     let mut groups: Vec<(&KnownInterval, Vec<&KnownInterval>)> = Vec::new();
-    for drift in drifts.iter().filter(|drift| drift.label == Truth::Drift) {
-        match groups.iter_mut().find(|(first, _)| (first.start, first.end) == (drift.start, drift.end)) {
+    for drift in drifts.iter().filter(|drift| drift.label.truth == Truth::Drift) {
+        match groups.iter_mut().find(|(first, _)| (first.label.from, first.label.to) == (drift.label.from, drift.label.to)) {
             Some((_, members)) => members.push(drift),
             None => groups.push((drift, vec![drift])),
         }
@@ -157,12 +154,12 @@ fn delays_of(
         .map(|(first, members)| {
             let replayed = of_signals.into_iter().filter(|name| signals.iter().any(|signal| signal.name == *name));
             let mut by: Vec<By> = replayed.map(By::Signal).collect();
-            let named: Vec<&FeatureName> = members.iter().filter_map(|drift| drift.feature.as_ref()).collect();
+            let named: Vec<&FeatureName> = members.iter().filter_map(|drift| drift.label.feature.as_ref()).collect();
             by.extend(names.iter().filter(|name| named.contains(name)).cloned().map(By::Feature));
             let reasons: Vec<&str> =
                 members.iter().map(|drift| drift.reason.as_str()).filter(|reason| !reason.is_empty()).collect();
             let what = if reasons.is_empty() { "known drift".to_owned() } else { reasons.join("; ") };
-            delays(windows, what, first.start, Some(first.end), &by)
+            delays(windows, what, first.label.from, Some(first.label.to), &by)
         })
         .collect()
 }
@@ -271,8 +268,9 @@ pub(super) mod tests {
     }
 
     fn interval(from_hour: i64, to_hour: i64, feature: Option<&str>) -> KnownInterval {
-        let (start, end) = (span(from_hour, 1).end, span(to_hour, 1).end);
-        KnownInterval { start, end, label: Truth::Drift, feature: feature.map(FeatureName::from), reason: "new scanner".to_owned() }
+        let (from, to) = (span(from_hour, 1).end, span(to_hour, 1).end);
+        let label = Label { truth: Truth::Drift, from, to, feature: feature.map(FeatureName::from) };
+        KnownInterval { label, reason: "new scanner".to_owned() }
     }
 
     /// Twelve windows of a day, every six hours, ending at hour 24, 30, …, 90; those that end at 60 and 66 drift.

@@ -21,7 +21,7 @@ pub struct ChangedView {
     pub otherwise: String,
     pub psi: String,
     pub q_value: String,
-    pub since: Option<String>,
+    pub since: Option<SinceView>,
     /// Whether it was not yet so in the window before.
     pub new: bool,
 }
@@ -50,7 +50,7 @@ impl ChangedView {
             psi: psi_adjusted(feature),
             q_value: probability(feature.q_value),
             new: since.as_ref().is_some_and(|since| since.windows == 1),
-            since: since.map(|since| unbroken(&since.sentence())),
+            since: since.map(|since| SinceView::new(&since.sentence())),
         }
     }
 }
@@ -68,7 +68,7 @@ pub struct FeatureView {
     pub telling: String,
     pub arrow: &'static str,
     pub direction: &'static str,
-    pub since: Option<String>,
+    pub since: Option<SinceView>,
     pub picture: Picture,
     pub description: String,
     pub reference_median: Option<String>,
@@ -120,7 +120,7 @@ impl FeatureView {
             telling: telling(feature),
             arrow: told.direction.arrow(),
             direction: told.direction.word(),
-            since: story::feature_since(report, feature).map(|since| unbroken(&since.sentence())),
+            since: story::feature_since(report, feature).map(|since| SinceView::new(&since.sentence())),
             picture: Picture::new(feature),
             description: description(feature),
             reference_median: median(&feature.reference),
@@ -149,9 +149,25 @@ fn probability(p: Option<f64>) -> String {
     p.map_or_else(|| "–".to_owned(), format_p_value)
 }
 
-/// Since when, so that a line breaks before the number of windows and nowhere else.
-fn unbroken(since: &str) -> String {
-    since.replace(' ', "\u{a0}").replace("\u{a0}(", " (").replace("window\u{a0}to\u{a0}", "window to ")
+/// Since when. It may break before the moment, and not in it: a date has hyphens.
+pub struct SinceView {
+    pub lead: String,
+    /// Empty where the words are all.
+    pub moment: String,
+    pub rest: String,
+}
+
+impl SinceView {
+    fn new(sentence: &str) -> Self {
+        let whole = |text: &str| text.replace(' ', "\u{a0}");
+        let parts = sentence.split_once("window to ").and_then(|(lead, rest)| Some((lead, rest.split_once(" (")?)));
+        match parts {
+            Some((lead, (moment, windows))) => {
+                Self { lead: whole(lead) + "window to", moment: whole(moment), rest: format!(" ({}", whole(windows)) }
+            }
+            None => Self { lead: whole(sentence), moment: String::new(), rest: String::new() },
+        }
+    }
 }
 
 /// A fragment as the beginning of a sentence.

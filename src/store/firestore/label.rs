@@ -41,7 +41,7 @@ impl LabelDocument {
             truth: label.truth.to_string(),
             from: to_micros(label.from),
             to: to_micros(label.to),
-            feature: subject(label).to_owned(),
+            feature: label.subject().to_owned(),
             created_at: to_micros(*created_at),
             reason: reason.clone(),
             expire_at: evidence_expiry(label.to, *created_at),
@@ -56,13 +56,8 @@ impl LabelDocument {
     }
 }
 
-/// The feature of a label, as a part of its key; no feature has an empty name.
-fn subject(label: &Label) -> &str {
-    label.feature.as_ref().map_or("", FeatureName::as_str)
-}
-
 fn label_id(label: &Label) -> String {
-    id(&[&moment(label.from), &moment(label.to), subject(label)])
+    id(&[&moment(label.from), &moment(label.to), label.subject()])
 }
 
 impl FirestoreStore {
@@ -94,7 +89,7 @@ impl FirestoreStore {
             documents.iter().map(|document| LabelDocument::read(document)?.record(scope)).collect()
         };
         let mut records: Vec<LabelRecord> = self.client.call("read labels from", read).await?;
-        let order = |record: &LabelRecord| (record.label.from, record.label.to, subject(&record.label).to_owned());
+        let order = |record: &LabelRecord| (record.label.from, record.label.to, record.label.subject().to_owned());
         records.sort_by_key(order);
         Ok(records)
     }

@@ -8,11 +8,6 @@ use crate::feature::FeatureName;
 use crate::store::lifecycle::evidence_expiry;
 use crate::store::{LabelRecord, Scope, StoreError};
 
-/// The feature of a label, as a part of its key; no feature has an empty name.
-fn subject(label: &Label) -> &str {
-    label.feature.as_ref().map_or("", FeatureName::as_str)
-}
-
 impl SqliteStore {
     pub fn label(&mut self, record: &LabelRecord) -> Result<(), StoreError> {
         let LabelRecord { scope, label, created_at, reason } = record;
@@ -22,7 +17,7 @@ impl SqliteStore {
             params![
                 scope.job,
                 scope.environment,
-                subject(label),
+                label.subject(),
                 sortable(label.from),
                 sortable(label.to),
                 label.truth.to_string(),
@@ -37,7 +32,7 @@ impl SqliteStore {
     pub fn unlabel(&mut self, scope: &Scope, label: &Label) -> Result<(), StoreError> {
         let deleted = self.connection.execute(
             "DELETE FROM label WHERE job = ?1 AND environment = ?2 AND feature = ?3 AND from_moment = ?4 AND to_moment = ?5",
-            params![scope.job, scope.environment, subject(label), sortable(label.from), sortable(label.to)],
+            params![scope.job, scope.environment, label.subject(), sortable(label.from), sortable(label.to)],
         );
         deleted.map(|_| ()).map_err(|source| self.failed("write to", source))
     }

@@ -1,0 +1,49 @@
+//! How often something fired, counted over windows that are independent of one another.
+
+use chrono::{DateTime, Utc};
+
+use crate::statistic::interval::clopper_pearson;
+
+/// A two-sided interval at 90 % ends at the one-sided bound of 95 %.
+const TWO_SIDED: f64 = 0.90;
+
+/// Windows that do not overlap, and how many of them fired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trials {
+    pub independent: u64,
+    pub fired: u64,
+}
+
+impl Trials {
+    /// Of windows `(start, end, fired)` in the order of time.
+    ///
+    /// Windows that overlap share rows, so they are no independent trials. The first window begins a stretch as long as itself; every window
+    /// that starts in the stretch belongs to it, and the next one begins the next stretch. A stretch is one trial, and fired if any of its
+    /// windows did: that counts no alarm less than there were, and never more trials than windows that do not overlap.
+    pub fn of(windows: impl IntoIterator<Item = (DateTime<Utc>, DateTime<Utc>, bool)>) -> Self {
+        let mut trials = Self::default();
+        let mut stretch: Option<(DateTime<Utc>, bool)> = None;
+        for (start, end, fires) in windows {
+            let (end, had_fired) = match stretch {
+                Some((end, had_fired)) if start < end => (end, had_fired),
+                _ => {
+                    trials.independent += 1;
+                    (end, false)
+                }
+            };
+            trials.fired += u64::from(fires && !had_fired);
+            stretch = Some((end, had_fired || fires));
+        }
+        trials
+    }
+
+    /// `fired / independent`; `None` without a window.
+    pub fn rate(self) -> Option<f64> {
+        (self.independent > 0).then(|| self.fired as f64 / self.independent as f64)
+    }
+
+    /// The rate is at most this, with a confidence of 95 % (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404); `None` without a window.
+    pub fn upper_bound(self) -> Option<f64> {
+        clopper_pearson(self.fired, self.independent, TWO_SIDED).map(|interval| interval.high)
+    }
+}
