@@ -100,6 +100,10 @@ impl Counter {
         }
     }
 
+    pub fn profile(&self) -> &Arc<ReferenceProfile> {
+        &self.profile
+    }
+
     /// Takes the order of the rows in the objects for that of time.
     #[must_use]
     pub fn in_time_order(self) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::cache::Cache;
-use super::current::{Current, Logs};
+use super::current::{Counting, Current, Logs};
 use super::failures::Failures;
 use super::measure::{Measured, measure};
 use super::notify::Untold;
@@ -25,7 +25,6 @@ use crate::decision::DatasetVerdict;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::error::{ExitCode, JobError};
 use crate::notify::compose::compose;
-use crate::profile::ReferenceProfile;
 use crate::report::{PastRun, Report, SCHEMA_VERSION, Timings, assemble, markdown, text};
 use crate::store::{RunRecord, Series, StateStore, StoreError};
 use crate::window::Window;
@@ -42,7 +41,8 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let now = moment::of(config, &bucket, invocation).await?;
     let window = logs.window(invocation, now).await?;
     let cache = Cache::of(config, &bucket, invocation);
-    let mut current = match logs.count(&reference.profile, window, cache.as_ref(), &invocation.progress).await {
+    let counting = logs.counting(&reference.profile);
+    let mut current = match logs.count(&counting, window, cache.as_ref(), &invocation.progress).await {
         Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason).await,
         current => current?,
     };
@@ -51,22 +51,22 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let profile = shared(config, reference.profile, &mut current, &logs, &mut found).await?;
 
     let computing = invocation.progress.step("computing");
-    let policy = &config.policy;
     let rows = current.account.rows_used;
-    let Measured { features: judged, predictions, decision } = measure(&profile, &current.counts, rows, policy);
-    let relations = relate(&profile, &current.counts, &judged, policy);
+    let Measured { features: judged, predictions, decision } = measure(&profile, &current.counts, rows, &config.policy);
+    let relations = relate(&profile, &current.counts, &judged, &config.policy);
     drop(computing);
 
     // Without timestamps the run's own moment names the report.
     let window_end = window.map_or(now, |window| window.end);
     let series = sections::series(config, window);
     let profile_id = profile.id.clone();
-    let context = trend::Context { config, effective, invocation, series: &series, policy, profile_id: &profile_id };
+    let context = trend::Context { config, effective, invocation, series: &series, profile_id: &profile_id };
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut failures = Failures::default();
     let store = failures.keep(needed_store(config, invocation, window).await).flatten();
-    let history = past(&context, &logs, &profile, window, store.as_ref(), &mut found, &mut failures).await?;
+    let counting = if Arc::ptr_eq(counting.profile(), &profile) { counting } else { logs.counting(&profile) };
+    let history = past(&context, &logs, &counting, window, store.as_ref(), &mut found, &mut failures).await?;
     found.extend(findings::of_features(&judged));
     found.extend(findings::of_features(&predictions));
     let outcome = trend::remember(window, window_end, rows, &decision, &judged);
@@ -98,7 +98,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         window: sections::window(config, window),
         reference: sections::reference(&profile, profile_id.clone(), &features),
         current: sections::current(&current, &features),
-        decision: assemble::decision(&decision, policy, &features),
+        decision: assemble::decision(&decision, &config.policy, &features),
         features,
         predictions: predictions.clone(),
         causes: assemble::causes(&relations.causes),
@@ -155,7 +155,7 @@ fn say(report: &Report, location: Option<&str>) {
 async fn past(
     context: &trend::Context<'_>,
     logs: &Logs<'_>,
-    profile: &Arc<ReferenceProfile>,
+    counting: &Counting,
     window: Option<Window>,
     store: Option<&StateStore>,
     found: &mut Vec<Finding>,
@@ -167,7 +167,7 @@ async fn past(
         Some(store) => failures.keep(trend::known(context, store, window.end).await).unwrap_or_default(),
         None => Vec::new(),
     };
-    let filled = trend::backfill(context, logs, profile, window, store, &mut history).await?;
+    let filled = trend::backfill(context, logs, counting, window, store, &mut history).await?;
     found.extend(filled.finding());
     if let Some(error) = filled.store {
         failures.store.get_or_insert(error);

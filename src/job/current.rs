@@ -40,6 +40,25 @@ pub struct Logs<'a> {
 /// The last look back for predictions is as many windows long; all looks together are twice that less one.
 const LOOKING_BACK: i32 = 16;
 
+/// What is read of every window, and what counts it. Its tables are made once, and shared by the counters of all windows.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    /// Of no window yet.
+    request: Request,
+    /// Of no row yet.
+    pub empty: Counter,
+}
+
+impl Counting {
+    pub fn request(&self, window: Option<Window>) -> Request {
+        Request { window, ..self.request.clone() }
+    }
+
+    pub fn profile(&self) -> &Arc<ReferenceProfile> {
+        self.empty.profile()
+    }
+}
+
 /// What a window holds.
 pub struct Current {
     pub counts: WindowCounts,
@@ -153,7 +172,7 @@ impl<'a> Logs<'a> {
     /// Counts the rows of a window; with a cache, only those that are not known from an earlier run are read.
     pub async fn count(
         &self,
-        profile: &Arc<ReferenceProfile>,
+        counting: &Counting,
         window: Option<Window>,
         cache: Option<&Cache>,
         progress: &Progress,
@@ -161,11 +180,11 @@ impl<'a> Logs<'a> {
         let source = self.source_of(window);
         let objects_skipped = (self.source.objects.len() - source.objects.len()) as u64;
         let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
-        let (request, counter) = self.counting(profile, window);
+        let (request, counter) = (counting.request(window), counting.empty.clone());
         let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
         let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
         let (mut counter, account, news) = if let (Some(cache), Some(window)) = (cache, window) {
-            let key = cache::key(profile, &request, recent.as_ref());
+            let key = cache::key(counting.profile(), &request, recent.as_ref());
             let (counter, account, news) = cache.count(key, &source, (&request, window), counter, concurrency, &progress).await?;
             (counter, account, Some(news))
         } else {
@@ -177,19 +196,19 @@ impl<'a> Logs<'a> {
         Ok(Current { counts: counter.counts, recent: counter.recent, account, news, objects_skipped })
     }
 
-    /// What is read of a window, and what counts it.
-    pub fn counting(&self, profile: &Arc<ReferenceProfile>, window: Option<Window>) -> (Request, Counter) {
+    /// Against this reference.
+    pub fn counting(&self, profile: &Arc<ReferenceProfile>) -> Counting {
         let mut columns: Vec<_> = profile.features.iter().map(|(name, feature)| (name.clone(), feature.kind())).collect();
-        let mut counter = Counter::new(Arc::clone(profile));
+        let mut empty = Counter::new(Arc::clone(profile));
         if let Some((name, capacity)) = self.recent_wanted() {
             let position = columns.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
                 // The reference may lack what the logs have.
                 columns.push((name, FeatureKind::Numeric));
                 columns.len() - 1
             });
-            counter = counter.with_recent(position, capacity);
+            empty = empty.with_recent(position, capacity);
         }
-        (self.request(columns, window), counter)
+        Counting { request: self.request(columns, None), empty }
     }
 
     /// The column of confidences, and how many of the newest are asked for.

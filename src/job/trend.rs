@@ -1,20 +1,16 @@
 //! Earlier windows: what the store remembers, and what is computed from the logs where it does not.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Invocation;
-use super::current::Logs;
+use super::current::{Counting, Logs};
 use super::measure::{Measured, measure};
 use crate::bucket::BucketError;
 use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
-use crate::decision::policy::Policy;
 use crate::decision::signal::{PastSignal, SignalReport};
 use crate::error::{JobError, with_causes};
-use crate::profile::ReferenceProfile;
 use crate::report::assemble::JudgedFeature;
 use crate::report::{PastFeature, PastRun};
 use crate::store::{RunRecord, Series, StateStore, StoreError};
@@ -49,7 +45,6 @@ pub struct Context<'a> {
     pub effective: &'a Effective,
     pub invocation: &'a Invocation,
     pub series: &'a Series,
-    pub policy: &'a Policy,
     pub profile_id: &'a str,
 }
 
@@ -99,7 +94,7 @@ impl Backfill {
 pub async fn backfill(
     context: &Context<'_>,
     logs: &Logs<'_>,
-    profile: &Arc<ReferenceProfile>,
+    counting: &Counting,
     window: Window,
     store: Option<&StateStore>,
     known: &mut Vec<PastRun>,
@@ -112,7 +107,7 @@ pub async fn backfill(
         if known.iter().any(|run| (run.window_end - earlier.end).abs() < near) {
             continue;
         }
-        let current = match logs.count(profile, Some(earlier), None, &context.invocation.progress).await {
+        let current = match logs.count(counting, Some(earlier), None, &context.invocation.progress).await {
             Ok(current) => current,
             Err(JobError::Input(reason) | JobError::Logs(reason)) => {
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
@@ -130,7 +125,7 @@ pub async fn backfill(
             // Before the logs began there is no trend.
             break;
         }
-        let Measured { features, decision, .. } = measure(profile, &current.counts, rows, context.policy);
+        let Measured { features, decision, .. } = measure(counting.profile(), &current.counts, rows, &context.config.policy);
         let outcome = remember(Some(earlier), earlier.end, rows, &decision, &features);
         if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
             let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new(), &[])).await;

@@ -112,7 +112,7 @@ pub fn p_value(n: u64, m: u64, distance: u128) -> f64 {
     if -2.0 * effective * statistic * statistic < SMALLEST_LN {
         return 0.0;
     }
-    paths_that_leave(n, m, distance).clamp(0.0, 1.0)
+    u64::try_from(distance).map_or(0.0, |distance| paths_that_leave(n, m, distance)).clamp(0.0, 1.0)
 }
 
 /// Below the logarithm of the smallest subnormal double, 4.9e-324, with room for the factor e.
@@ -124,28 +124,48 @@ const SCALE: f64 = 8.452_712_498_170_644e270;
 /// The share of the lattice paths from (0, 0) to (n, m) that touch `|x·m − y·n| ≥ distance`.
 ///
 /// Hodges (1958), Arkiv för Matematik 3:469, in the form that carries the probability of having left the band, so that no small
-/// p-value is the difference of two large ones: all terms are positive. O(n·m·D) additions, O(min(n, m)) memory.
-fn paths_that_leave(n: u64, m: u64, distance: u128) -> f64 {
-    let (long, short) = (u128::from(n.max(m)), u128::from(n.min(m)));
-    let reciprocals: Vec<f64> = (0..=n + m).map(|sum| 1.0 / sum.max(1) as f64).collect();
-    // left[y] is the probability that a random path to (x, y) has left the band, times SCALE.
-    let mut left = vec![SCALE; short as usize + 1];
-    let first_outside = distance.div_ceil(long).min(short + 1) as usize;
-    left.iter_mut().take(first_outside).for_each(|probability| *probability = 0.0);
-    for x in 1..=long {
-        let centre = x * short;
-        let low = if centre < distance { 0 } else { (centre - distance) / long + 1 };
-        let high = (centre + distance).div_ceil(long).min(short + 1);
-        let mut below = if low == 0 { 0.0 } else { SCALE };
-        let span = low as usize..high.max(low) as usize;
-        let sums = reciprocals.get(x as usize + span.start..).unwrap_or_default();
-        let Some(cells) = left.get_mut(span.clone()) else { return 1.0 };
-        for ((y, cell), reciprocal) in span.zip(cells).zip(sums) {
-            below = (*cell * x as f64 + below * y as f64) * reciprocal;
-            *cell = below;
-        }
+/// p-value is the difference of two large ones: all terms are positive. O(n·m·D) additions, O(min(n, m)) memory; along the diagonals
+/// `x + y = step`, whose points do not depend on one another.
+#[expect(clippy::cast_possible_truncation, reason = "at most EXACT_UP_TO")]
+fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
+    let (long, short) = (n.max(m), n.min(m));
+    let steps = long + short;
+    let heights: Vec<f64> = (0..=short).map(|y| y as f64).collect();
+    // The points (step − y, y) inside the band: `|step·short − y·steps| < distance`, and no side is longer than it is.
+    let inside = |step: u64| {
+        let centre = step * short;
+        let low = if centre < distance { 0 } else { (centre - distance) / steps + 1 };
+        let high = (centre + distance).div_ceil(steps).min(short + 1);
+        (low.max(step.saturating_sub(long)) as usize, high.min(step + 1) as usize)
+    };
+    // before[y] is the probability that a random path to (step − 1 − y, y) has left the band, times SCALE.
+    let mut before = vec![SCALE; short as usize + 1];
+    let mut after = before.clone();
+    if distance > 0 {
+        before.iter_mut().take(1).for_each(|start| *start = 0.0);
     }
-    left.last().map_or(1.0, |scaled| scaled / SCALE)
+    for step in 1..=steps {
+        let (low, high) = inside(step);
+        let (step, reciprocal) = (step as f64, 1.0 / step as f64);
+        // From the left, and from below; no path comes from below to y = 0.
+        if low == 0 && high > 0 {
+            let from_left = before.first().copied().unwrap_or(SCALE);
+            after.iter_mut().take(1).for_each(|cell| *cell = from_left * step * reciprocal);
+        }
+        let inner = low.max(1)..high.max(1);
+        let from_below = before.get(inner.start - 1..).unwrap_or_default();
+        let from_left = before.get(inner.start..).unwrap_or_default().iter().zip(heights.get(inner.start..).unwrap_or_default());
+        let cells = after.get_mut(inner).unwrap_or_default();
+        for ((cell, from_below), (from_left, y)) in cells.iter_mut().zip(from_below).zip(from_left) {
+            *cell = (from_left * (step - y) + from_below * y) * reciprocal;
+        }
+        // The next diagonal looks one point to either side of its own.
+        for outside in [low.checked_sub(1), Some(high)].into_iter().flatten() {
+            after.get_mut(outside).into_iter().for_each(|cell| *cell = SCALE);
+        }
+        std::mem::swap(&mut before, &mut after);
+    }
+    before.last().map_or(1.0, |scaled| scaled / SCALE)
 }
 
 #[cfg(test)]
@@ -188,6 +208,34 @@ mod tests {
         assert!((p_value(5, 5, 25) - 2.0 / 252.0).abs() < 1e-15);
         // Unequal sizes: 2 / C(7, 2) = 2 / 21.
         assert!((p_value(5, 2, 10) - 2.0 / 21.0).abs() < 1e-15);
+    }
+
+    /// The paths from (0, 0) to (n, m) that stay inside the band, and all of them, counted one by one.
+    fn paths(n: u64, m: u64, distance: u64) -> (u64, u64) {
+        let mut counts = std::collections::HashMap::new();
+        for (x, y) in (0..=n).flat_map(|x| (0..=m).map(move |y| (x, y))) {
+            let is_inside = (x * m).abs_diff(y * n) < distance;
+            let before = [x.checked_sub(1).map(|x| (x, y)), y.checked_sub(1).map(|y| (x, y))].into_iter().flatten();
+            let [inside, all] = before.fold([0, 0], |[inside, all], at| {
+                let (more_inside, more): (u64, u64) = counts[&at];
+                [inside + more_inside, all + more]
+            });
+            let (inside, all) = if (x, y) == (0, 0) { (1, 1) } else { (inside, all) };
+            counts.insert((x, y), (if is_inside { inside } else { 0 }, all));
+        }
+        counts[&(n, m)]
+    }
+
+    #[test]
+    fn the_exact_p_value_is_the_share_of_paths_that_leave() {
+        for (n, m) in (1..9).flat_map(|n| (1..14).map(move |m| (n, m))) {
+            for distance in 1..=n * m {
+                let (inside, all) = paths(n, m, distance);
+                let expected = (all - inside) as f64 / all as f64;
+                let p = p_value(n, m, distance.into());
+                assert!((p - expected).abs() <= expected * 1e-14, "{n} {m} {distance}: {p} {expected}");
+            }
+        }
     }
 
     #[test]

@@ -15,13 +15,12 @@ use crate::error::JobError;
 use crate::ingest::account::{Account, ObjectAccount};
 use crate::ingest::cache::recall::{Part, Recalled, recall};
 use crate::ingest::cache::{Entry, Hour};
-use crate::ingest::decode::Request;
 use crate::ingest::select::Selection;
 use crate::ingest::sink::Counter;
 use crate::ingest::sink::hours::ByHour;
 use crate::ingest::sink::shifted::{Shift, Shifted};
 use crate::ingest::{HOUR_US, Known, Source, read_unknown};
-use crate::job::current::{Current, Logs, looks_back, no_confidence};
+use crate::job::current::{Counting, Current, Logs, looks_back, no_confidence};
 use crate::profile::ReferenceProfile;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::progress::Step;
@@ -40,9 +39,7 @@ struct Counted {
 /// The logs of a range, as far as they were read.
 pub struct Replay<'a> {
     logs: &'a Logs<'a>,
-    /// What is read of the range, and a counter of nothing yet: its tables are made once, and shared by the counters of all windows.
-    request: Request,
-    empty: Counter,
+    counting: Counting,
     plan: Plan,
     shift: Shift,
     concurrency: usize,
@@ -78,11 +75,9 @@ impl<'a> Replay<'a> {
         max_rejected_fraction: f64,
     ) -> Self {
         let capacity = logs.recent_wanted().map_or(0, |(_, capacity)| capacity);
-        let (request, empty) = logs.counting(&profile, Some(plan.range));
         Self {
             logs,
-            request,
-            empty,
+            counting: logs.counting(&profile),
             plan,
             shift,
             concurrency,
@@ -123,8 +118,8 @@ impl<'a> Replay<'a> {
     /// Reads the objects of a group, and sums their hours up.
     pub async fn read(&mut self, group: Vec<ObjectMeta>, progress: &Step) -> Result<(), JobError> {
         let range = self.plan.range;
-        let empty = Shifted::new(ByHour::new(self.empty.clone(), usize::MAX), self.shift.clone());
-        let request = self.request.clone();
+        let empty = Shifted::new(ByHour::new(self.counting.empty.clone(), usize::MAX), self.shift.clone());
+        let request = self.counting.request(Some(range));
         let source = Source { bucket: self.logs.source().bucket.clone(), objects: group };
         let (steps, selection) = (&mut self.steps, &self.selection);
         let (mut counted, mut is_understood) = (HashMap::new(), true);
@@ -203,9 +198,9 @@ impl<'a> Replay<'a> {
     }
 
     async fn count(&self, objects: Vec<ObjectMeta>, known: Vec<Known>, window: Window) -> Result<(Counter, Account), JobError> {
-        let request = Request { window: Some(window), ..self.request.clone() };
+        let request = self.counting.request(Some(window));
         let source = Source { bucket: self.logs.source().bucket.clone(), objects };
-        let empty = Shifted::new(self.empty.clone(), self.shift.clone());
+        let empty = Shifted::new(self.counting.empty.clone(), self.shift.clone());
         let counted = read_unknown(&source, known, request, empty, self.concurrency, &|_| (), &mut |_, _, _, _| ()).await?;
         Ok((counted.0.inner, counted.1))
     }
