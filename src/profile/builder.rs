@@ -127,7 +127,8 @@ impl CategoryTotals {
                 None => self.missing += 1,
             }
         }
-        dictionary.iter().zip(batch_counts).for_each(|(name, count)| self.add(name, count));
+        // A dictionary may hold what no row of the batch has.
+        dictionary.iter().zip(batch_counts).filter(|(_, count)| *count > 0).for_each(|(name, count)| self.add(name, count));
     }
 
     fn merge(&mut self, other: Self) {
@@ -194,6 +195,14 @@ mod tests {
         assert_eq!(counts.cells(), [3, 1, 1]);
         assert_eq!((counts.other, counts.new), (0, 0));
         assert_eq!(counts.presence, Presence { rows: 11, missing: 2, absent: 4, ..Presence::default() });
+    }
+
+    #[test]
+    fn what_no_row_has_is_no_category() {
+        let dictionary = ["rejected", "a"].map(str::to_owned);
+        let labels = ColumnBatch::Categorical { codes: &[1, MISSING_CODE, 1], dictionary: &dictionary };
+        let (categories, counts) = categories(collected(FeatureKind::Categorical, &[labels]));
+        assert_eq!((categories.names(), counts.cells()), (["a".to_owned()].as_slice(), [2].as_slice()));
     }
 
     #[test]

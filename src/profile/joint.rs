@@ -162,8 +162,9 @@ impl CrossProducts {
         let parts = starts.into_par_iter().fold(
             || Self::new(ranks.len()),
             |mut sums, start| {
-                let part = |ranks: &&[u16]| ranks.get(start..ranks.len().min(start + ROWS_AT_A_TIME)).unwrap_or_default().to_vec();
-                sums.add_part(table, &ranks.iter().map(part).collect::<Vec<_>>());
+                let part = start..start + ROWS_AT_A_TIME;
+                let of_part = ranks.iter().map(|ranks| ranks.get(part.start..part.end.min(ranks.len())).unwrap_or_default());
+                sums.add_part(table, &of_part.collect::<Vec<_>>());
                 sums
             },
         );
@@ -178,8 +179,8 @@ impl CrossProducts {
         self.merge(&total);
     }
 
-    fn add_part(&mut self, table: &ScoreTable, ranks: &[Vec<u16>]) {
-        let rows = ranks.iter().map(Vec::len).max().unwrap_or(0);
+    fn add_part(&mut self, table: &ScoreTable, ranks: &[&[u16]]) {
+        let rows = ranks.iter().map(|ranks| ranks.len()).max().unwrap_or(0);
         let columns: Vec<Column> = ranks.iter().map(|ranks| Column::of(table, ranks, rows)).collect();
         for (a, b) in (0..columns.len()).flat_map(|a| (a..columns.len()).map(move |b| (a, b))) {
             let (Some(x), Some(y)) = (columns.get(a), columns.get(b)) else { continue };
