@@ -193,8 +193,10 @@ mod tests {
 
     #[test]
     fn one_category_on_both_sides_is_no_difference() {
-        let test = compute(&[(100, 80)]).unwrap();
-        assert_eq!((test.degrees_of_freedom, test.p_value.to_bits()), (0, 1.0_f64.to_bits()));
+        for table in [&[(100, 80)][..], &[(100, 80), (0, 0)], &[(3, 2)]] {
+            let test = compute(table).unwrap();
+            assert_eq!((test.degrees_of_freedom, test.p_value.to_bits()), (0, 1.0_f64.to_bits()), "{table:?}");
+        }
         assert_eq!((compute(&[(100, 0)]), compute(&[(0, 100)])), (None, None));
         assert_eq!(compute(&[]), None);
     }

@@ -97,6 +97,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_certain_but_for_rounding_has_an_interval() {
+        // Half of the rest is less than what a double can take off 1.
+        assert_eq!(clopper_pearson(0, 9, 1.0 - f64::EPSILON / 2.0), Some(Interval { low: 0.0, high: 1.0 }));
+    }
+
+    #[test]
     fn counts_of_any_size_have_an_interval() {
         for trials in [1, 2, 1_000, 1 << 40, 1 << 54, u64::MAX] {
             for successes in [0, 1, trials / 2, trials - 1, trials] {

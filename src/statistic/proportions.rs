@@ -117,6 +117,20 @@ mod tests {
     }
 
     #[test]
+    fn few_tables_are_gone_through_however_many_rows_there_are() {
+        // scipy.stats.fisher_exact([[1, 10**7 - 1], [7, 10**7 - 7]]).pvalue, nearly that of eight tosses of a coin.
+        let rows = 1e7;
+        for found in [p_value(1.0, rows, 7.0, rows), p_value(rows - 1.0, rows, rows - 7.0, rows)] {
+            assert!((found / 0.070_312_445_407_484_91 - 1.0).abs() < 1e-6, "{found}");
+        }
+        // 4.75 are expected, in a million tables: too many. One row too many for the logarithms.
+        for (a, n, b, m) in [(1.9e6 - 12.0, 4e11 - 1e6, 12.0, 1e6), (0.0, 1e12 - 10.0, 3.0, 10.0)] {
+            assert_eq!(p_value(a, n, b, m).to_bits(), pearson(a, n, b, m).to_bits(), "{a} of {n} against {b} of {m}");
+        }
+        assert_eq!(p_value(0.0, 1e12 - 11.0, 3.0, 10.0).to_bits(), fisher(0.0, 1e12 - 11.0, 3.0, 10.0).to_bits());
+    }
+
+    #[test]
     fn dependent_rows_are_counted_as_so_many_independent_ones() {
         let side = |rows, non_finite| Presence { rows, non_finite, ..Presence::default() };
         let compute = |reference: &Presence, current: &Presence, design_effect| {

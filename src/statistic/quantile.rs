@@ -91,7 +91,8 @@ impl Distribution {
         let position = self.cells.partition_point(is_before);
         let Some(cell) = self.cells.get(position) else { return 1.0 };
         let (width, part) = (cell.upper - cell.lower, x - cell.lower);
-        let share = if part > 0.0 && width > 0.0 {
+        // Above its lower end, and not above its upper one: the cell has a width.
+        let share = if part > 0.0 {
             // In halves, where the whole is beyond the range of doubles.
             if width.is_finite() { part / width } else { (x / 2.0 - cell.lower / 2.0) / (cell.upper / 2.0 - cell.lower / 2.0) }
         } else {

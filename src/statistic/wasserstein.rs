@@ -44,7 +44,7 @@ impl Wasserstein {
                 |side: &NumericCounts, rows: f64| side.below(index + 1) as f64 / rows * side.mean_place_below(index + 1) * width;
             let signed = (end.0 - end.1) * width - (distance(reference, n) - distance(current, m));
             let (low, high) = (start.0 - end.1, end.0 - start.1);
-            if low >= 0.0 || high <= 0.0 || width <= 0.0 {
+            if low >= 0.0 || high <= 0.0 {
                 value += signed.abs();
             } else {
                 let mean = (signed / width).clamp(low, high);
@@ -54,7 +54,7 @@ impl Wasserstein {
                 error_bound += (most - signed.abs()).max(0.0) / 2.0;
             }
         }
-        let scaled = reference.moments.std().filter(|&std| std > 0.0).map(|std| value / std).filter(|scaled| scaled.is_finite());
+        let scaled = reference.moments.std().map(|std| value / std).filter(|scaled| scaled.is_finite());
         (value.is_finite() && f64::is_finite(error_bound)).then_some(Self { value, scaled, error_bound })
     }
 }
@@ -97,9 +97,14 @@ mod tests {
 
     #[test]
     fn without_values_or_without_spread_something_is_missing() {
-        assert_eq!((of(&[1.0, 2.0], &[1.0, 2.0], &[]), of(&[1.0, 2.0], &[], &[1.0])), (None, None));
-        let constant = of(&[3.0], &[3.0, 3.0], &[4.0]).unwrap();
-        assert!(close(constant.value, 1.0) && constant.scaled.is_none(), "{constant:?}");
+        assert_eq!(
+            (of(&[1.0, 2.0], &[1.0, 2.0], &[]), of(&[1.0, 2.0], &[], &[1.0]), of(&[1.0], &[], &[1.0, 2.0])),
+            (None, None, None)
+        );
+        for (value, distance) in [(4.0, 1.0), (3.0, 0.0)] {
+            let constant = of(&[3.0], &[3.0, 3.0], &[value]).unwrap();
+            assert!(close(constant.value, distance) && constant.scaled.is_none(), "{constant:?}");
+        }
         assert_eq!(of(&[0.0, f64::MAX], &[f64::MAX], &[f64::MIN]), None);
     }
 }
