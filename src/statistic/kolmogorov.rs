@@ -163,8 +163,8 @@ mod tests {
 
     #[test]
     fn the_expansion_for_many_is_the_sum_where_both_can_be_had() {
-        // z² = n·d² from where the tail begins to where a double ends.
-        for z_squared in [2.2, 5.0, 20.0, 100.0, 370.0] {
+        // z² = n·d² from where the tail begins to where a double has its last digits, and then its end.
+        for z_squared in [2.2, 5.0, 20.0, 100.0, 350.0, 370.0] {
             let n = LARGE_N;
             let d = f64::sqrt(z_squared / n);
             let (sum, expansion) = (one_sided(n, d), one_sided_of_many(n, d));
