@@ -136,7 +136,10 @@ fn compare_numeric(grid: &Grid, reference: &NumericCounts, current: &NumericCoun
         return Measurement::incomparable(condition, effective, design_effect).with_cells(cells, design_effect);
     };
     let ks = Ks::compute(grid, reference, current, design_effect);
-    let [missing, non_finite] = without_value(&reference.presence, &current.presence, design_effect);
+    // Apart, because one may turn into the other.
+    let missing = missing_values(&reference.presence, &current.presence, design_effect);
+    let not_finite = |presence: &Presence| presence.non_finite;
+    let non_finite = TwoProportions::compute(&reference.presence, &current.presence, not_finite, design_effect);
     let p_value = bonferroni([ks.map(|ks| ks.p_effective), p_of(missing), p_of(non_finite)]);
     let wasserstein = Wasserstein::compute(grid, reference, current);
     let largest_tie = reference.largest_tie();
@@ -159,9 +162,10 @@ fn compare_categorical(
     };
     let values: Vec<&Cell> = cells.iter().filter(|cell| cell.label.is_value()).collect();
     let chi_squared = ChiSquared::compute(&values, design_effect);
-    let [missing, non_finite] = without_value(&reference.presence, &current.presence, design_effect);
-    let p_value = bonferroni([chi_squared.map(|test| test.p_effective), p_of(missing), p_of(non_finite)]);
-    Measurement { chi_squared, missing, non_finite, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
+    // Labels are never NaN or infinite.
+    let missing = missing_values(&reference.presence, &current.presence, design_effect);
+    let p_value = bonferroni([chi_squared.map(|test| test.p_effective), p_of(missing), None]);
+    Measurement { chi_squared, missing, p_value, ..Measurement::incomparable(condition, effective, design_effect) }
         .with_cells(cells, design_effect)
 }
 
@@ -242,12 +246,8 @@ fn ln_probability(occurrences: u64, rows: u64, draws: f64) -> f64 {
     draws * ((occurrences as f64 + 0.5) / (rows as f64 + 1.0)).ln()
 }
 
-/// The tests of the rows that have no usable value: missing, and not finite. Apart, because one may turn into the other.
-fn without_value(reference: &Presence, current: &Presence, design_effect: DesignEffect) -> [Option<TwoProportions>; 2] {
-    [
-        TwoProportions::compute(reference, current, Presence::without_value, design_effect),
-        TwoProportions::compute(reference, current, |presence| presence.non_finite, design_effect),
-    ]
+fn missing_values(reference: &Presence, current: &Presence, design_effect: DesignEffect) -> Option<TwoProportions> {
+    TwoProportions::compute(reference, current, Presence::without_value, design_effect)
 }
 
 fn p_of(test: Option<TwoProportions>) -> Option<f64> {

@@ -69,8 +69,8 @@ impl ChiSquared {
         let effective = ((n / design_effect.reference).max(1.0), (m / design_effect.current).max(1.0));
         let difference = largest.0 as f64 / n - largest.1 as f64 / m;
         let pooled = (largest.0 + largest.1) as f64 / (n + m);
-        let variance = pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m);
-        let statistic = if variance > 0.0 { difference * difference / variance } else { 0.0 };
+        // There are other cells, so that the largest has neither none nor all of the rows.
+        let statistic = difference * difference / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m));
         Self { statistic, degrees_of_freedom: 1, p_value: test(n, m), p_effective: test(effective.0, effective.1) }
     }
 }
@@ -79,7 +79,6 @@ impl ChiSquared {
 fn merge_small(mut columns: Vec<(f64, f64)>, n: f64, m: f64) -> Vec<(f64, f64)> {
     let expected = |column: &(f64, f64)| (column.0 + column.1) * n.min(m) / (n + m);
     // Largest first, so that the two smallest are at the end. A stable sort: equal totals keep their order.
-    columns.retain(|column| column.0 + column.1 > 0.0);
     columns.sort_by(|a, b| (b.0 + b.1).total_cmp(&(a.0 + a.1)));
     while let [.., _, last] = columns.as_slice() {
         if expected(last) >= MIN_EXPECTED {
@@ -100,9 +99,77 @@ mod tests {
     use super::*;
 
     fn compute(table: &[(u64, u64)]) -> Option<ChiSquared> {
+        with(table, DesignEffect::INDEPENDENT)
+    }
+
+    fn with(table: &[(u64, u64)], design_effect: DesignEffect) -> Option<ChiSquared> {
         let cells: Vec<Cell> =
             table.iter().map(|&(reference, current)| Cell { label: CellLabel::Other, reference, current }).collect();
-        ChiSquared::compute(&cells.iter().collect::<Vec<_>>(), DesignEffect::INDEPENDENT)
+        ChiSquared::compute(&cells.iter().collect::<Vec<_>>(), design_effect)
+    }
+
+    fn close(found: f64, expected: f64) -> bool {
+        (found / expected - 1.0).abs() < 1e-9
+    }
+
+    #[test]
+    fn dependent_rows_take_off_what_they_add_to_the_variance() {
+        // scipy.stats.chi2_contingency([[120, 60, 20], [40, 35, 25]], correction=False), and scipy.stats.chi2.sf of its statistic divided by
+        // (2/200 + 3/100) / (1/200 + 1/100) = 8/3.
+        let table = [(120, 40), (60, 35), (20, 25)];
+        let test = with(&table, DesignEffect { reference: 2.0, current: 3.0 }).unwrap();
+        assert!(close(test.statistic, 15.526_315_789_473_685) && test.degrees_of_freedom == 2, "{test:?}");
+        assert!(
+            close(test.p_value, 0.000_425_111_999_833_792_57) && close(test.p_effective, 0.054_411_257_318_521_075),
+            "{test:?}"
+        );
+        // Of two columns too: 150/180 and 50/90.
+        let two = with(&[(150, 50), (30, 40)], DesignEffect { reference: 2.0, current: 3.0 }).unwrap();
+        assert!(close(two.p_effective, tail::chi_squared(two.statistic * 3.0 / 8.0, 1)), "{two:?}");
+    }
+
+    #[test]
+    fn the_smallest_columns_are_merged_in_whatever_order_they_come() {
+        // 11 rows are the fewest that expect 5 on the smaller side: 6 and 7 become 13, and then 9 and 13 become 22.
+        // scipy.stats.chi2_contingency([[40, 2, 14], [10, 30, 8]], correction=False)
+        let columns = [(40, 10), (2, 30), (9, 0), (1, 6), (4, 2)];
+        for start in 0..5 {
+            for step in 1..5 {
+                let table: Vec<(u64, u64)> = (0..5).map(|place| columns[(start + step * place) % 5]).collect();
+                let test = compute(&table).unwrap();
+                assert_eq!(test.degrees_of_freedom, 2, "{table:?}");
+                assert!(
+                    close(test.statistic, 43.780_032_467_532_465) && close(test.p_value, 3.113_771_511_665_195e-10),
+                    "{table:?}"
+                );
+            }
+        }
+        // Columns of nobody change nothing.
+        let with_empty = compute(&[(0, 0), (40, 10), (2, 30), (14, 8), (0, 0)]).unwrap();
+        assert!(with_empty.degrees_of_freedom == 2 && close(with_empty.statistic, 43.780_032_467_532_465));
+    }
+
+    #[test]
+    fn two_columns_that_are_left_are_compared_as_they_were_merged() {
+        // 9 and 9, then 12 and 9: scipy.stats.chi2_contingency([[12, 8], [9, 10]], correction=False)
+        let test = compute(&[(6, 6), (6, 3), (3, 6), (5, 4)]).unwrap();
+        assert!(close(test.statistic, 0.625_563_909_774_435_2) && close(test.p_value, 0.428_987_185_381_449_53), "{test:?}");
+    }
+
+    #[test]
+    fn where_all_would_be_merged_the_largest_is_held_against_the_others() {
+        // scipy.stats.fisher_exact([[590, 10], [28, 2]]).pvalue, and the statistic of chi2_contingency(correction=False)
+        let test = compute(&[(590, 28), (10, 2)]).unwrap();
+        assert!(close(test.p_value, 0.107_566_891_976_944_38) && close(test.statistic, 3.822_815_533_980_582_7), "{test:?}");
+        assert_eq!((test.degrees_of_freedom, test.p_effective.to_bits()), (1, test.p_value.to_bits()));
+        // The largest of the reference comes second, in two parts with the rest.
+        let test = with(&[(1, 3), (40, 2), (1, 1)], DesignEffect { reference: 2.0, current: 2.0 }).unwrap();
+        assert!(close(test.p_value, 0.001_073_054_404_379_835) && close(test.statistic, 18.394_557_823_129_254), "{test:?}");
+        // fisher_exact([[20, 1], [1, 2]]): half of the rows on both sides.
+        assert!(close(test.p_effective, 0.031_620_553_359_683_79), "{test:?}");
+        // fisher_exact([[20, 1], [0, 1]]): no less than one row.
+        let test = with(&[(1, 3), (40, 2), (1, 1)], DesignEffect { reference: 2.0, current: 100.0 }).unwrap();
+        assert!(close(test.p_effective, 0.090_909_090_909_090_91), "{test:?}");
     }
 
     #[test]
@@ -126,9 +193,11 @@ mod tests {
 
     #[test]
     fn one_category_on_both_sides_is_no_difference() {
-        let test = compute(&[(100, 80)]).unwrap();
-        assert_eq!((test.degrees_of_freedom, test.p_value.to_bits()), (0, 1.0_f64.to_bits()));
-        assert_eq!(compute(&[(100, 0)]), None);
+        for table in [&[(100, 80)][..], &[(100, 80), (0, 0)], &[(3, 2)]] {
+            let test = compute(table).unwrap();
+            assert_eq!((test.degrees_of_freedom, test.p_value.to_bits()), (0, 1.0_f64.to_bits()), "{table:?}");
+        }
+        assert_eq!((compute(&[(100, 0)]), compute(&[(0, 100)])), (None, None));
         assert_eq!(compute(&[]), None);
     }
 }

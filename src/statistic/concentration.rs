@@ -100,7 +100,8 @@ pub fn intraclass(design_effect: f64, sizes: impl IntoIterator<Item = u64>) -> f
         let size = size as f64;
         (rows + size, squares + size * size)
     });
-    let size = if rows > 0.0 { squares / rows } else { 0.0 };
+    // Without rows no number, which is not above 1 either.
+    let size = squares / rows;
     if size > 1.0 { ((design_effect - 1.0) / (size - 1.0)).clamp(0.0, 1.0) } else { 0.0 }
 }
 
@@ -141,9 +142,35 @@ mod tests {
     }
 
     #[test]
+    fn dependent_rows_of_a_group_are_fewer() {
+        // 30 of 40 rows at 2 are 15 of 20, 60 of 200 at 4 are 15 of 50; the five others are too few to be compared, with these or at all.
+        // p = 2 * scipy.stats.chi2_contingency([[15, 5], [15, 35]], correction=False).pvalue; proportion_confint(15, 20, method="wilson")
+        let effect = |rows| if rows == 40 { 2.0 } else { 4.0 };
+        let carried = concentration(0.1, &[tally(40, 30), tally(200, 60)], effect);
+        let wilsons = [(0.531_299_122_381_255_9, 0.888_138_298_592_334_4), (0.191_035_535_008_809_43, 0.437_503_504_644_534)];
+        for (part, (low, high)) in carried.iter().zip(wilsons) {
+            assert!((part.p_value.unwrap() / (2.0 * 0.000_588_343_788_765_142) - 1.0).abs() < 1e-9, "{part:?}");
+            let interval = part.interval.unwrap();
+            assert!((interval.low - low).abs() < 1e-9 && (interval.high - high).abs() < 1e-9, "{part:?}");
+        }
+        assert_eq!([carried[0].stands_out, carried[1].stands_out], [true, false]);
+    }
+
+    #[test]
+    fn only_groups_that_are_compared_make_a_difference_less_certain() {
+        // χ² = 12 as above, now with a third group: ten of ten rows against ten of ten is one comparison more, nine rows are none.
+        let p_value = |last| concentration(0.2, &[tally(25, 20), tally(75, 30), last], |_| 1.0)[0].p_value.unwrap();
+        let pooled = |rows: f64, moved: f64| proportions::p_value(20.0, 25.0, 30.0 + moved, 75.0 + rows);
+        assert!((p_value(tally(10, 4)) / (3.0 * pooled(10.0, 4.0)) - 1.0).abs() < 1e-12);
+        assert!((p_value(tally(9, 4)) / (2.0 * pooled(9.0, 4.0)) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_small_group_never_stands_out() {
         let carried = concentration(0.1, &[tally(9, 9), tally(91, 10)], |_| 1.0);
         assert_eq!((carried[0].p_value, carried[0].stands_out), (None, false));
+        // Nor is there enough to hold the other one against.
+        assert_eq!((carried[1].p_value, carried[1].stands_out), (None, false));
         // Nor does a larger one whose rows are of few independent observations.
         let carried = concentration(0.1, &[tally(40, 40), tally(910, 100)], |rows| if rows == 40 { 8.0 } else { 1.0 });
         assert_eq!((carried[0].p_value, carried[0].stands_out), (None, false));
@@ -153,6 +180,8 @@ mod tests {
     fn where_nothing_moved_nothing_is_shared() {
         let carried = concentration(0.5, &[tally(50, 20), tally(50, 20)], |_| 1.0);
         assert!(carried.iter().all(|part| part.share_of_shift.is_none() && !part.stands_out));
+        let as_before = concentration(0.5, &[tally(50, 30), tally(50, 20)], |_| 1.0);
+        assert!(as_before.iter().all(|part| part.share_of_shift.is_none()));
         assert_eq!(concentration(0.5, &[], |_| 1.0), []);
         assert_eq!(concentration(0.5, &[tally(0, 0)], |_| 1.0)[0].interval, None);
     }
@@ -162,6 +191,9 @@ mod tests {
         // Ten clusters of four rows: 1 + 3ρ = 2.5 gives ρ = 0.5; a cluster of twenty rows is then worth 20 / 10.5.
         assert!((intraclass(2.5, [4; 10]) - 0.5).abs() < 1e-12);
         assert!((of_cluster(20, 0.5) - 10.5).abs() < 1e-12);
+        // Σm² = 56 of 12 rows: 1 + (56/12 − 1)ρ = 2.1 gives ρ = 0.3.
+        assert!((intraclass(2.1, [2, 4, 6]) - 0.3).abs() < 1e-12);
+        assert!((of_cluster(1, 0.5) - 1.0).abs() < 1e-12);
         assert_eq!((intraclass(2.5, [1; 10]), intraclass(9.0, [4; 10]), intraclass(2.5, [])), (0.0, 1.0, 0.0));
     }
 

@@ -88,6 +88,21 @@ mod tests {
     }
 
     #[test]
+    fn up_to_a_million_trials_the_interval_is_exact() {
+        // proportion_confint(3, 1_000_000, alpha=0.05, method="beta"); Wilson's is from 1.02e-6 to 8.82e-6.
+        let Interval { low, high } = clopper_pearson(3, 1_000_000, 0.95).unwrap();
+        assert!((low / 6.186_725_501_906_401e-7 - 1.0).abs() < 1e-9, "{low:e}");
+        assert!((high / 8.767_247_788_067_68e-6 - 1.0).abs() < 1e-9, "{high:e}");
+        assert_eq!(clopper_pearson(3, 1_000_001, 0.95), wilson(3, 1_000_001, 0.95));
+    }
+
+    #[test]
+    fn what_is_certain_but_for_rounding_has_an_interval() {
+        // Half of the rest is less than what a double can take off 1.
+        assert_eq!(clopper_pearson(0, 9, 1.0 - f64::EPSILON / 2.0), Some(Interval { low: 0.0, high: 1.0 }));
+    }
+
+    #[test]
     fn counts_of_any_size_have_an_interval() {
         for trials in [1, 2, 1_000, 1 << 40, 1 << 54, u64::MAX] {
             for successes in [0, 1, trials / 2, trials - 1, trials] {

@@ -29,3 +29,28 @@ fn proportions(cells: &[Cell]) -> Option<impl Iterator<Item = (f64, f64)>> {
     let m: u64 = cells.iter().map(|cell| cell.current).sum();
     (n > 0 && m > 0).then(|| cells.iter().map(move |cell| (cell.reference as f64 / n as f64, cell.current as f64 / m as f64)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::psi::CellLabel;
+    use super::*;
+
+    fn cells(counts: &[(u64, u64)]) -> Vec<Cell> {
+        counts.iter().map(|&(reference, current)| Cell { label: CellLabel::Other, reference, current }).collect()
+    }
+
+    #[test]
+    fn half_of_what_moved_is_the_total_variation() {
+        // p = (1/2, 1/2, 0), q = (1/4, 1/4, 1/2): (1/4 + 1/4 + 1/2) / 2.
+        assert_eq!(total_variation(&cells(&[(10, 1), (10, 1), (0, 2)])), Some(0.5));
+        assert_eq!(total_variation(&cells(&[(3, 0), (0, 7)])), Some(1.0));
+        assert_eq!(total_variation(&cells(&[(3, 6), (1, 2)])), Some(0.0));
+    }
+
+    #[test]
+    fn without_rows_on_either_side_there_is_no_distance() {
+        for empty in [cells(&[(3, 0), (4, 0)]), cells(&[(0, 3)]), cells(&[(0, 0)]), cells(&[])] {
+            assert_eq!((distance(&empty), total_variation(&empty)), (None, None), "{empty:?}");
+        }
+    }
+}

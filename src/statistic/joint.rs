@@ -56,6 +56,16 @@ mod tests {
     }
 
     #[test]
+    fn features_that_are_extreme_together_are_less_evidence() {
+        // numpy: z = (arctanh(0.5) - arctanh(0.8)) / sqrt(2/610 + 3/97); 2 * scipy.stats.norm.sf(abs(z))
+        let side = |rows, correlation, inflation| PairProfile { inflation, ..pair(rows, correlation) };
+        let found = PairComparison::compute(&side(613, 0.8, 2.0), &side(100, 0.5, 3.0), DesignEffect::INDEPENDENT).unwrap();
+        assert!((found.p_value / 0.002_977_762_938_243_914 - 1.0).abs() < 1e-9, "{:e}", found.p_value);
+        assert!((found.change() - 0.3).abs() < 1e-12);
+        assert_eq!(found.effective, Sizes { reference: 613.0, current: 100.0 });
+    }
+
+    #[test]
     fn copies_that_stay_copies_have_not_changed() {
         let found = PairComparison::compute(&pair(613, 1.0), &pair(73, 1.0), DesignEffect::INDEPENDENT).unwrap();
         assert_eq!((found.p_value.to_bits(), found.change().to_bits()), (1.0_f64.to_bits(), 0));
@@ -66,13 +76,17 @@ mod tests {
         let compare = |design_effect| PairComparison::compute(&pair(613, 0.8), &pair(100, 0.5), design_effect);
         let dependent = compare(DesignEffect { reference: 5.0, current: 5.0 }).unwrap();
         assert!(dependent.p_value > 0.01, "{dependent:?}");
+        // More than 4 effective rows on both sides.
+        assert!(compare(DesignEffect { reference: 122.0, current: 20.0 }).is_some());
         assert_eq!(compare(DesignEffect { reference: 1.0, current: 25.0 }), None);
+        assert_eq!(compare(DesignEffect { reference: 613.0 / 4.0, current: 1.0 }), None);
     }
 
     #[test]
     fn a_side_without_a_correlation_is_not_compared() {
         let none = PairProfile { rows: 100, correlation: None, inflation: 1.0 };
         assert_eq!(PairComparison::compute(&none, &pair(100, 0.5), DesignEffect::INDEPENDENT), None);
+        assert_eq!(PairComparison::compute(&pair(100, 0.5), &none, DesignEffect::INDEPENDENT), None);
     }
 
     proptest! {

@@ -197,6 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn a_thinned_grid_says_how_much_it_may_hide() {
+        // Two of six values lie strictly between the knots, one beyond them. F_ref is 5/6 at 10, F_cur is 2/4 there.
+        let grid = Grid::from_values(&mut [0.0, 10.0]);
+        let counts = |values: &[f64]| NumericCounts::of(&grid, values);
+        let (reference, current) = (counts(&[0.0, 0.0, 4.0, 5.0, 10.0, 12.0]), counts(&[0.0, 6.0, 11.0, 12.0]));
+        let ks = Ks::compute(&grid, &reference, &current, DesignEffect::INDEPENDENT).unwrap();
+        assert!((ks.statistic - 1.0 / 3.0).abs() < 1e-15 && (ks.error_bound - 1.0 / 3.0).abs() < 1e-15, "{ks:?}");
+        for (reference, current) in [(&reference, &counts(&[])), (&counts(&[]), &current)] {
+            assert_eq!(Ks::compute(&grid, reference, current, DesignEffect::INDEPENDENT), None);
+        }
+    }
+
+    #[test]
+    fn dependent_rows_have_the_tail_of_fewer() {
+        let values = |from: u32| (from..200).map(f64::from).collect::<Vec<_>>();
+        let grid = Grid::from_values(&mut values(0));
+        let counts = |values: &[f64]| NumericCounts::of(&grid, values);
+        let ks = |design_effect| Ks::compute(&grid, &counts(&values(0)), &counts(&values(40)), design_effect).unwrap();
+        // 50 against 80: scipy.stats.kstwo.sf(0.2, 31)
+        let dependent = ks(DesignEffect { reference: 4.0, current: 2.0 });
+        assert!((dependent.p_effective / 0.145_727_839_699_030_14 - 1.0).abs() < 1e-9, "{dependent:?}");
+        let independent = ks(DesignEffect::INDEPENDENT);
+        assert_eq!(independent.p_effective.to_bits(), independent.p_value.to_bits());
+        assert_eq!(independent.p_value.to_bits(), dependent.p_value.to_bits());
+    }
+
+    #[test]
     fn two_rows_against_two_disjoint_rows() {
         // Of the 6 orders of 2 + 2 rows, 2 separate them: scipy.stats.ks_2samp([0, 1], [2, 3], method="exact").pvalue = 1/3.
         assert!((p_value(2, 2, 4) - 1.0 / 3.0).abs() < 1e-15);

@@ -89,6 +89,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_large_value_hides_is_not_lost() {
+        // Exactly 2; added one by one in doubles it is 0. The small ones come after the large one, and before it.
+        assert_eq!(sum([1.0, 1e100, 1.0, -1e100].into_iter()).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(sum([-1e100, 3.0, 1e100, 0.5].into_iter()).to_bits(), 3.5_f64.to_bits());
+    }
+
+    #[test]
+    fn blocks_are_of_ten_rows() {
+        // y = [0] * 10 + [1] * 10 + [0] * 5: g = [1] * 10 + [2] * 10 + [3] * 5
+        // r = sm.OLS(y, ones(25)).fit(cov_type="cluster", cov_kwds={"groups": g}); y.mean() + scipy.stats.t.ppf(0.95, 2) * r.bse[0]
+        let rows: Vec<(f64, u64)> = (0..25).map(|row| (f64::from(u8::from((10..20).contains(&row))), 0)).collect();
+        let bound = upper_bound(&rows, 0.95).unwrap();
+        assert!((bound.mean - 0.4).abs() < 1e-12 && (bound.upper.unwrap() - 1.470_484_396_012_039_5).abs() < 1e-9, "{bound:?}");
+    }
+
+    #[test]
     fn what_cannot_be_known_is_not_said() {
         assert_eq!(upper_bound(&[], 0.95), None);
         assert_eq!(upper_bound(&[(0.5, 3), (0.7, 3)], 0.95).unwrap().upper, None);

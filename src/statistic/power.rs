@@ -235,7 +235,8 @@ fn power_of_shift(edges: &[f64], is_continuous: bool, shift: f64, sizes: Sizes, 
     let critical = ((2.0 / level).ln() / 2.0).sqrt();
     let distance = apart((before, after)) / scale;
     let deviation = (before * (1.0 - before) / sizes.reference + after * (1.0 - after) / sizes.current).sqrt() / scale;
-    if !(deviation > 0.0 && deviation.is_finite()) {
+    // Without a row on either side.
+    if !deviation.is_finite() {
         return 0.0;
     }
     let there = normal.cdf((distance - critical) / deviation);
@@ -250,13 +251,11 @@ const NODES: u32 = 64;
 
 /// The probability that the process stays below the critical value at its peak and crosses it on either side of it. From its end, where
 /// the distance is 0, to the peak the process is a Brownian bridge over a drift that bends away from the straight line; half the peak is
-/// taken off its start for that, which `tests/power.rs` holds against drawn samples.
+/// taken off its start for that, which `tests/power.rs` holds against drawn samples. Where the peak alone has less than [`POWER`], its mean is less
+/// than one deviation above the critical value.
 fn elsewhere(distance: f64, deviation: f64, critical: f64, before: f64) -> f64 {
     let normal = Normal::standard();
     let (low, high) = (-FARTHEST, ((critical - distance) / deviation).min(FARTHEST));
-    if high <= low {
-        return 0.0;
-    }
     let step = (high - low) / f64::from(NODES);
     let integrand = |z: f64| {
         let gap = (critical - distance - deviation * z).max(0.0);
@@ -346,6 +345,125 @@ mod tests {
         // With scipy: p = 0.1 each, q = diff(norm.cdf(norm.ppf(arange(0, 1.01, .1)) - 1)); sum((q - p) * log(q / p)) = 0.92614…
         for direction in DIRECTIONS {
             assert!((deciles().psi(direction, 1.0, 613.0) - 0.926_142_4).abs() < 1e-6);
+        }
+    }
+
+    fn close(found: f64, expected: f64) -> bool {
+        (found / expected - 1.0).abs() < 1e-7
+    }
+
+    // The numbers of the next tests are those of the formulae of this file in Python, with scipy's norm, ncx2, simpson and brentq.
+
+    #[test]
+    fn a_shift_is_found_where_the_distances_are_largest_and_elsewhere() {
+        let power = |shift: f64, is_continuous: bool, reference: f64, current: f64, level: f64| {
+            let tied = ordered(&[500, 300, 150, 50], 0.5);
+            let Kind::Ordered { edges, .. } = &tied.kind else { panic!("numbers are ordered") };
+            power_of_shift(edges, is_continuous, shift, Sizes { reference, current }, level)
+        };
+        for shift in [0.3, -0.3] {
+            assert!(close(power(shift, true, 613.0, 73.0, LEVEL), 0.153_880_955_229_667_2), "{shift}");
+            assert!(close(power(shift, false, 613.0, 73.0, LEVEL), 0.041_474_389_945_128), "{shift}");
+        }
+        assert!(close(power(0.45, true, 613.0, 73.0, LEVEL), 0.483_258_877_175_130_05));
+        assert!(close(power(0.3, true, 100.0, 200.0, 0.05), 0.517_718_760_380_554_6), "{}", power(0.3, true, 100.0, 200.0, 0.05));
+        assert!(close(power(1.2, false, 613.0, 73.0, LEVEL), 0.999_900_126_392_854_4));
+        assert!(close(power(-1.2, false, 613.0, 73.0, LEVEL), 0.999_934_483_146_685_8));
+    }
+
+    #[test]
+    fn the_smallest_shift_is_where_the_power_is_four_fifths() {
+        let tied = || ordered(&[500, 300, 150, 50], 0.5);
+        let skewed = || ordered(&[400, 350, 200, 50], 0.4);
+        for (power, reference, current, shift, psi) in [
+            (deciles(), 613.0, 20.0, 1.098_402_616_370_252_7, 1.108_999_467_397_576_5),
+            (deciles(), 613.0, 73.0, 0.583_746_795_685_910_1, 0.323_053_636_075_031_24),
+            (deciles(), 613.0, 300.0, 0.329_968_629_091_758_5, 0.104_040_745_459_269_53),
+            (deciles(), 2_000.0, 5_000.0, 0.123_564_442_749_952_04, 0.014_635_452_063_673_164),
+            (tied(), 613.0, 73.0, 0.730_622_231_132_348_9, 0.366_787_635_515_884_8),
+            (tied(), 613.0, 300.0, 0.399_726_182_144_42, 0.117_654_946_538_773_24),
+            // Up it would be 0.551 standard deviations, and a PSI of 0.261.
+            (skewed(), 613.0, 150.0, 0.509_997_569_225_865_8, 0.202_617_379_691_055_37),
+        ] {
+            let found = power.smallest(Sizes { reference, current }, LEVEL).unwrap();
+            assert!(
+                close(found.psi, psi) && close(found.shift.unwrap(), shift),
+                "{reference} {current}: {found:?} and not {shift} {psi}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_smallest_mix_is_where_the_noncentral_tail_is_four_fifths() {
+        for (degrees_of_freedom, level, expected) in [
+            (1, LEVEL, 14.415_599_732_363_106),
+            (2, LEVEL, 16.832_464_028_803_53),
+            (9, LEVEL, 25.243_696_947_949_67),
+            (2, 0.05, 9.634_688_867_970_242),
+        ] {
+            let found = noncentrality(degrees_of_freedom, level).unwrap();
+            assert!(close(found, expected), "{degrees_of_freedom} {level}: {found}");
+        }
+        for (counts, current, psi) in [
+            // To the smallest category; to the largest it would be 0.2835 and 0.0852.
+            (&[500, 300, 200][..], 73.0, 0.217_104_868_363_822_7),
+            (&[300, 200, 500][..], 300.0, 0.080_178_762_500_404_62),
+            (&[100; 4][..], 73.0, 0.250_817_097_042_108_8),
+        ] {
+            let found = categories(counts).smallest(Sizes { reference: 613.0, current }, LEVEL).unwrap();
+            assert!(close(found.psi, psi) && found.shift.is_none(), "{counts:?} {current}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn the_rows_that_a_drift_takes_are_those_of_the_easier_direction() {
+        let skewed = ordered(&[400, 350, 200, 50], 0.4);
+        for (power, reference, psi, rows) in [
+            (deciles(), 613.0, 0.3, 79.283_801_653_440_08),
+            (ordered(&[500, 300, 150, 50], 0.5), 613.0, 0.3, 91.150_294_093_528_16),
+            (ordered(&[500, 300, 150, 50], 0.5), 2_000.0, 0.1, 267.767_183_405_248_7),
+            // The other direction takes 125, be it the first or the second that is asked.
+            (skewed, 613.0, 0.3, 92.603_112_110_418_25),
+            (ordered(&[50, 200, 350, 400], 0.4), 613.0, 0.3, 92.603_112_110_418_25),
+            (categories(&[500, 300, 200]), 613.0, 0.3, 49.048_904_778_292_77),
+            (categories(&[500, 300, 200]), 613.0, 0.1, 210.451_670_855_400_52),
+        ] {
+            let Needed::Rows(found) = power.needed(reference, LEVEL, psi) else { panic!("a window can be large enough") };
+            assert!((found / rows - 1.0).abs() < 1e-6, "{reference} {psi}: {found} and not {rows}");
+        }
+    }
+
+    #[test]
+    fn a_cell_that_is_emptied_keeps_half_a_row() {
+        // q = (1, 0.5 / 614) and (0.5 / 614, 1): sum((q - p) * log(q / p)) with p = (0.9, 0.1)
+        let flag = ordered(&[900, 100], 0.9);
+        assert!(close(flag.psi(false, 6.0, 613.0), 0.487_674_361_430_446_2), "{}", flag.psi(false, 6.0, 613.0));
+        assert!(close(flag.psi(true, 6.0, 613.0), 8.373_619_549_429_957), "{}", flag.psi(true, 6.0, 613.0));
+    }
+
+    #[test]
+    fn numbers_are_ordered_and_tied_from_a_fiftieth_on() {
+        let kind = |label: CellLabel, largest_tie: f64| {
+            let cells = [CellLabel::Value(1.0), label, CellLabel::Missing, CellLabel::New]
+                .into_iter()
+                .zip([1, 3, 7, 0])
+                .map(|(label, reference)| Cell { label, reference, current: 2 });
+            let power = Power::of(&cells.collect::<Vec<_>>(), largest_tie).unwrap();
+            assert_eq!(power.shares, [0.25, 0.75]);
+            power.kind
+        };
+        let quartile = |kind: &Kind, continuous: bool| match kind {
+            Kind::Ordered { edges, is_continuous } => {
+                // scipy.stats.norm.ppf(0.25)
+                edges.len() == 1 && close(edges[0], -0.674_489_750_196_081_7) && *is_continuous == continuous
+            }
+            Kind::Categories => false,
+        };
+        assert!(quartile(&kind(CellLabel::Value(2.0), 0.02), true));
+        assert!(quartile(&kind(CellLabel::Value(2.0), 0.021), false));
+        assert!(quartile(&kind(CellLabel::Interval { lower: Some(1.0), upper: None }, 0.75), false));
+        for label in [CellLabel::Category("a".to_owned()), CellLabel::Other, CellLabel::New] {
+            assert_eq!(kind(label, 0.01), Kind::Categories);
         }
     }
 

@@ -69,22 +69,21 @@ pub fn pearson(a: f64, n: f64, b: f64, m: f64) -> f64 {
     tail::chi_squared(difference * difference / (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)), 1)
 }
 
-/// Fisher's exact test: the sum of the hypergeometric probabilities that are no larger than the observed one.
+/// Fisher's exact test: the sum of the hypergeometric probabilities that are no larger than the observed one. It goes through as many tables
+/// as the smallest margin, and one.
 pub fn fisher(a: f64, n: f64, b: f64, m: f64) -> f64 {
     let hits = a + b;
     let ln_probability = |k: f64| ln_binomial(n, k) + ln_binomial(m, hits - k) - ln_binomial(n + m, hits);
     // The tolerance that scipy and R use for "as probable as the observed table".
     let limit = ln_probability(a) + 1e-7_f64.ln_1p();
-    let (first, last) = ((hits - m).max(0.0), n.min(hits));
+    let (mut k, last) = ((hits - m).max(0.0), n.min(hits));
     let mut sum = 0.0;
-    // Counted by itself: beyond 2^53 a double plus one is the same double.
-    let mut step = 0.0;
-    while first + step <= last && step <= MOST_TABLES {
-        let ln = ln_probability(first + step);
+    while k <= last {
+        let ln = ln_probability(k);
         if ln <= limit {
             sum += ln.exp();
         }
-        step += 1.0;
+        k += 1.0;
     }
     sum.clamp(0.0, 1.0)
 }
@@ -99,6 +98,55 @@ mod tests {
     fn one_missing_value_is_not_significant() {
         // scipy.stats.fisher_exact([[0, 613], [1, 72]]).pvalue = 0.10641399416909621
         assert!((p_value(0.0, 613.0, 1.0, 73.0) - 0.106_413_994_169_096_21).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_table_with_few_expected_rows_is_counted_exactly() {
+        for (a, n, b, m, expected) in [
+            // Exactly 5 are expected in the smallest cell: scipy.stats.chi2_contingency([[a, n - a], [b, m - b]], correction=False).pvalue
+            (2.0, 10.0, 8.0, 10.0, 0.007_290_358_091_535_659_5),
+            // 4.5 hits or others, where scipy.stats.fisher_exact([[a, n - a], [b, m - b]]).pvalue; and 5.5 others, 6 hits.
+            (2.0, 10.0, 7.0, 10.0, 0.069_778_518_694_927_36),
+            (8.0, 10.0, 3.0, 10.0, 0.069_778_518_694_927_36),
+            (18.0, 20.0, 11.0, 20.0, 0.013_184_374_974_836_977),
+            (3.0, 30.0, 9.0, 30.0, 0.052_807_511_416_113_395),
+        ] {
+            let found = p_value(a, n, b, m);
+            assert!((found / expected - 1.0).abs() < 1e-9, "{a} of {n} against {b} of {m}: {found}");
+        }
+    }
+
+    #[test]
+    fn few_tables_are_gone_through_however_many_rows_there_are() {
+        // scipy.stats.fisher_exact([[1, 10**7 - 1], [7, 10**7 - 7]]).pvalue, nearly that of eight tosses of a coin.
+        let rows = 1e7;
+        for found in [p_value(1.0, rows, 7.0, rows), p_value(rows - 1.0, rows, rows - 7.0, rows)] {
+            assert!((found / 0.070_312_445_407_484_91 - 1.0).abs() < 1e-6, "{found}");
+        }
+        // 4.75 are expected, in a million tables: too many. One row too many for the logarithms.
+        for (a, n, b, m) in [(1.9e6 - 12.0, 4e11 - 1e6, 12.0, 1e6), (0.0, 1e12 - 10.0, 3.0, 10.0)] {
+            assert_eq!(p_value(a, n, b, m).to_bits(), pearson(a, n, b, m).to_bits(), "{a} of {n} against {b} of {m}");
+        }
+        assert_eq!(p_value(0.0, 1e12 - 11.0, 3.0, 10.0).to_bits(), fisher(0.0, 1e12 - 11.0, 3.0, 10.0).to_bits());
+    }
+
+    #[test]
+    fn dependent_rows_are_counted_as_so_many_independent_ones() {
+        let side = |rows, non_finite| Presence { rows, non_finite, ..Presence::default() };
+        let compute = |reference: &Presence, current: &Presence, design_effect| {
+            TwoProportions::compute(reference, current, |presence| presence.non_finite, design_effect)
+        };
+        // 60 of 600 at 2 are 30 of 300, 30 of 150 at 3 are 10 of 50:
+        // scipy.stats.chi2_contingency([[30, 270], [10, 40]], correction=False).pvalue
+        let found = compute(&side(600, 60), &side(150, 30), DesignEffect { reference: 2.0, current: 3.0 }).unwrap();
+        assert!((found.p_value / 0.039_624_970_073_806_99 - 1.0).abs() < 1e-9, "{found:?}");
+        assert!((found.reference_fraction - 0.1).abs() < 1e-15 && (found.current_fraction - 0.2).abs() < 1e-15, "{found:?}");
+
+        let independent = |reference: &Presence, current: &Presence| compute(reference, current, DesignEffect::INDEPENDENT);
+        assert_eq!(independent(&side(600, 0), &side(150, 0)), None);
+        assert!(independent(&side(600, 1), &side(150, 0)).is_some() && independent(&side(600, 0), &side(150, 1)).is_some());
+        assert_eq!(independent(&side(0, 0), &side(150, 1)), None);
+        assert_eq!(independent(&side(600, 1), &side(0, 0)), None);
     }
 
     #[test]

@@ -174,7 +174,7 @@ fn push_unusable(cells: &mut Vec<Cell>, reference: &crate::profile::Presence, cu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feature::MISSING;
+    use crate::feature::{MISSING, MISSING_CODE};
 
     fn cells(reference: &[f64], current: &[f64]) -> Vec<Cell> {
         let grid = Grid::from_values(&mut reference.iter().copied().filter(|value| value.is_finite()).collect::<Vec<_>>());
@@ -190,6 +190,72 @@ mod tests {
         assert_eq!(cells.iter().map(|cell| cell.current).collect::<Vec<_>>(), [3, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(cells[0].label, CellLabel::Interval { lower: None, upper: Some(9.0) });
         assert_eq!(cells[9].label, CellLabel::Interval { lower: Some(89.0), upper: None });
+    }
+
+    #[test]
+    fn values_between_the_knots_belong_to_the_decile_of_the_next() {
+        // 41 values, every second of them on one of 20 knots. numpy: for j tenths the first knot with (ref <= knot).sum() * 10 >= 41 * j.
+        let reference: Vec<f64> = (1..=41).map(|i| f64::from(i) / 2.0).collect();
+        let current = [-3.0, 0.5, 1.0, 2.5, 2.5, 7.0, 7.25, 13.5, 19.9, 20.0, 20.1, 33.0];
+        let grid = Grid::from_values(&mut (1..=20).map(f64::from).collect::<Vec<_>>());
+        let cells = numeric_cells(&grid, &NumericCounts::of(&grid, &reference), &NumericCounts::of(&grid, &current));
+        assert_eq!(cells.iter().map(|cell| cell.reference).collect::<Vec<_>>(), [6, 4, 4, 4, 4, 4, 4, 4, 4, 3]);
+        assert_eq!(cells.iter().map(|cell| cell.current).collect::<Vec<_>>(), [5, 0, 1, 1, 0, 0, 1, 0, 0, 4]);
+        assert_eq!(cells[3].label, CellLabel::Interval { lower: Some(7.0), upper: Some(9.0) });
+    }
+
+    #[test]
+    fn ten_values_that_occur_twice_each_are_discrete() {
+        let is_discrete = |distinct: u32, rows: u32| {
+            let reference: Vec<f64> = (0..rows).map(|row| f64::from(row % distinct)).collect();
+            let cells = cells(&reference, &[1.0]);
+            assert_eq!(cells.iter().map(|cell| cell.reference).sum::<u64>(), u64::from(rows));
+            cells.iter().all(|cell| matches!(cell.label, CellLabel::Value(_)))
+        };
+        assert!(is_discrete(10, 20) && is_discrete(2, 4) && is_discrete(3, 60));
+        assert!(!is_discrete(10, 19) && !is_discrete(11, 22) && !is_discrete(11, 200) && !is_discrete(2, 3));
+        // A value off the grid is of no knot.
+        let grid = Grid::from_values(&mut [0.0, 1.0]);
+        let counts = NumericCounts::of(&grid, &[0.0, 0.0, 0.5, 1.0, 1.0, 1.0]);
+        let cells = numeric_cells(&grid, &counts, &counts);
+        assert!(cells.iter().all(|cell| matches!(cell.label, CellLabel::Interval { .. })), "{cells:?}");
+    }
+
+    #[test]
+    fn a_cell_of_categories_is_there_if_either_side_has_it() {
+        let names: Vec<String> = (0..52).map(|number| format!("c{number:02}")).collect();
+        let categories = Categories::new(names.clone(), false);
+        let counts = |codes: &[u32]| {
+            let mut counts = CategoryCounts::empty(&categories);
+            counts.update(&categories, codes, &[names.as_slice(), &["unseen".to_owned()]].concat(), None);
+            counts
+        };
+        // 0 and 1 have cells, 50 and 51 are OTHER, 52 is not among the categories.
+        let cells = categorical_cells(&categories, &counts(&[0, 0, 50]), &counts(&[1, 51, 51, 52, MISSING_CODE]));
+        let found: Vec<_> = cells.into_iter().map(|cell| (cell.label, cell.reference, cell.current)).collect();
+        let expected = [
+            (CellLabel::Category("c00".to_owned()), 2, 0),
+            (CellLabel::Category("c01".to_owned()), 0, 1),
+            (CellLabel::Other, 1, 2),
+            (CellLabel::New, 0, 1),
+            (CellLabel::Missing, 0, 1),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn dependent_rows_are_more_noise() {
+        // numpy: p = (ref + .5) / 201.5, q = (cur + .5) / 101.5, t = (q - p) * log(q / p); noise = 2/200 + 3/100;
+        // t.sum() - 2 * noise; scipy.stats.chi2.sf(t.sum() / noise, 2)
+        let cells =
+            [(120, 40), (60, 35), (20, 25)].map(|(reference, current)| Cell { label: CellLabel::Other, reference, current });
+        let psi = Psi::compute(cells.to_vec(), DesignEffect { reference: 2.0, current: 3.0 }).unwrap();
+        let close = |found: f64, expected: f64| (found / expected - 1.0).abs() < 1e-9;
+        assert!(close(psi.value, 0.223_215_107_676_855_9) && close(psi.adjusted, 0.143_215_107_676_855_9), "{psi:?}");
+        assert!(close(psi.p_value, 0.061_409_615_862_008_29), "{psi:?}");
+        let terms = [0.080_518_866_499_637_65, 0.007_555_533_659_076_061, 0.135_140_707_518_142_2];
+        assert!(psi.contributions().iter().zip(terms).all(|(found, term)| close(*found, term)), "{:?}", psi.contributions());
+        assert_eq!(psi.contributions().len(), 3);
     }
 
     #[test]
@@ -227,5 +293,6 @@ mod tests {
     #[test]
     fn without_rows_there_is_no_index() {
         assert_eq!(Psi::compute(cells(&[1.0, 2.0], &[]), DesignEffect::INDEPENDENT), None);
+        assert_eq!(Psi::compute(cells(&[], &[1.0, 2.0]), DesignEffect::INDEPENDENT), None);
     }
 }

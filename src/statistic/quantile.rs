@@ -91,7 +91,8 @@ impl Distribution {
         let position = self.cells.partition_point(is_before);
         let Some(cell) = self.cells.get(position) else { return 1.0 };
         let (width, part) = (cell.upper - cell.lower, x - cell.lower);
-        let share = if part > 0.0 && width > 0.0 {
+        // Above its lower end, and not above its upper one: the cell has a width.
+        let share = if part > 0.0 {
             // In halves, where the whole is beyond the range of doubles.
             if width.is_finite() { part / width } else { (x / 2.0 - cell.lower / 2.0) / (cell.upper / 2.0 - cell.lower / 2.0) }
         } else {
@@ -127,6 +128,66 @@ mod tests {
         // One value, 10 above the last knot: known to a sixteenth.
         assert!((distribution.quantile(1.0) - 20.0).abs() < 10.0 / 16.0);
         assert!((distribution.fraction_up_to(20.0) - 1.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn between_two_knots_the_values_are_evenly_spread() {
+        let grid = Grid::from_values(&mut [0.0, 10.0]);
+        let distribution = Distribution::new(&grid, &NumericCounts::of(&grid, &[0.0, 4.0, 5.0, 6.0, 10.0, 10.0])).unwrap();
+        // The ranks 1 to 6: the first and the last two are knots, the others the quarters of the way between.
+        let ranks: Vec<f64> = (1..=6).map(|rank| distribution.quantile((f64::from(rank) - 0.5) / 6.0)).collect();
+        assert_eq!(ranks, [0.0, 2.5, 5.0, 7.5, 10.0, 10.0]);
+        let sixths = |fraction: f64, count: f64| (fraction - count / 6.0).abs() < 1e-15;
+        for (x, below, up_to) in
+            [(-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (2.0, 1.6, 1.6), (5.0, 2.5, 2.5), (10.0, 4.0, 6.0), (11.0, 6.0, 6.0)]
+        {
+            let found = (distribution.fraction_below(x), distribution.fraction_up_to(x));
+            assert!(sixths(found.0, below) && sixths(found.1, up_to), "{x}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn values_below_the_reference_are_in_ascending_order() {
+        let grid = Grid::from_values(&mut [0.0, 10.0]);
+        let distribution = Distribution::new(&grid, &NumericCounts::of(&grid, &[3.0, -8.25, -1.0, 18.25])).unwrap();
+        // Known to a sixteenth of their distance.
+        for (p, value, precision) in [(0.25, -8.25, 0.5), (0.5, -1.0, 0.0625), (1.0, 18.25, 0.5)] {
+            assert!((distribution.quantile(p) - value).abs() <= precision, "{p}: {}", distribution.quantile(p));
+        }
+        for (x, fraction) in
+            [(-9.0, 0.0), (-7.0, 0.25), (-2.0, 0.25), (-0.5, 0.5), (0.0, 0.5), (10.0, 0.75), (17.0, 0.75), (19.0, 1.0)]
+        {
+            assert!((distribution.fraction_below(x) - fraction).abs() < 1e-15, "{x}: {}", distribution.fraction_below(x));
+        }
+    }
+
+    #[test]
+    fn a_cell_as_wide_as_the_doubles_is_divided_in_halves() {
+        let grid = Grid::from_values(&mut [-1e308, 1e308]);
+        let distribution = Distribution::new(&grid, &NumericCounts::of(&grid, &[-0.9e308, 0.0, 0.9e308])).unwrap();
+        let quarters: Vec<f64> = [0.1, 0.5, 0.9].iter().map(|&p| distribution.quantile(p) / 1e308).collect();
+        assert!(quarters.iter().zip([-0.5, 0.0, 0.5]).all(|(found, quarter)| (found - quarter).abs() < 1e-12), "{quarters:?}");
+        for (x, fraction) in [(-0.5e308, 0.25), (0.0, 0.5), (0.5e308, 0.75)] {
+            assert!((distribution.fraction_below(x) - fraction).abs() < 1e-12, "{x}: {}", distribution.fraction_below(x));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_doubles_are_values_too() {
+        for (knot, value) in [(f64::MIN, f64::MAX), (f64::MAX, f64::MIN), (0.0, f64::MAX), (0.0, f64::MIN)] {
+            let grid = Grid::from_values(&mut [knot]);
+            let distribution = Distribution::new(&grid, &NumericCounts::of(&grid, &[value])).unwrap();
+            assert_eq!(distribution.quantile(0.5).to_bits(), value.to_bits(), "{knot} {value}");
+            let below = if value > 0.0 { 0.0 } else { 1.0 };
+            assert!(
+                (distribution.fraction_below(1.0) - below).abs() < 1e-15,
+                "{knot} {value}: {}",
+                distribution.fraction_below(1.0)
+            );
+        }
+        assert!(
+            Distribution::new(&Grid::from_values(&mut [1.0]), &NumericCounts::of(&Grid::from_values(&mut [1.0]), &[])).is_none()
+        );
     }
 
     #[test]

@@ -67,9 +67,31 @@ mod tests {
             (3.841, 1, 7.849, 0.800_039_737_827_008),
             (16.919, 9, 15.65, 0.800_005_406_581_479_3),
             (5.0, 3, 1e-12, 0.171_797_144_296_856_55),
+            (60.0, 5, 40.0, 0.128_125_874_713_664_77),
+            (100.0, 3, 120.0, 0.853_166_557_499_143_5),
+            (150.0, 3, 120.0, 0.113_792_362_122_149_26),
+            // More terms than are taken.
+            (3.0, 2, 1e6, 1.0),
         ] {
             let found = noncentral_chi_squared(x, degrees_of_freedom, noncentrality);
             assert!((found - expected).abs() < 1e-9, "{x} {degrees_of_freedom} {noncentrality}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_normal_tail_is_on_both_sides() {
+        // 2 * scipy.stats.norm.sf(abs(z))
+        for (z, expected) in [(0.0, 1.0), (0.5, 0.617_075_077_451_973_8), (-1.96, 0.049_995_790_296_440_87)] {
+            assert!((normal_two_sided(z) - expected).abs() < 1e-9, "{z}: {}", normal_two_sided(z));
+        }
+        assert_eq!(normal_two_sided(f64::NAN).to_bits(), 1.0_f64.to_bits());
+    }
+
+    #[test]
+    fn binomial_coefficients_are_those_of_pascals_triangle() {
+        for (n, k, expected) in [(5.0, 0.0, 1.0), (5.0, 2.0, 10.0), (10.0, 3.0, 120.0), (50.0, 25.0, 126_410_606_437_752.0)] {
+            let found = ln_binomial(n, k).exp();
+            assert!((found / expected - 1.0).abs() < 1e-12, "{n} {k}: {found}");
         }
     }
 
