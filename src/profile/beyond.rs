@@ -148,7 +148,7 @@ mod tests {
         let beyond = of(&[1.0, 1.07, 1.95, 2.0]);
         let found: Vec<(f64, f64, u64)> = beyond.ranges().collect();
         assert_eq!(found, [(1.0, 1.0625, 1), (1.0625, 1.125, 1), (1.9375, 2.0, 1), (2.0, 2.125, 1)]);
-        assert_eq!(beyond.ranges().rev().next(), Some((2.0, 2.125, 1)));
+        assert_eq!(beyond.ranges().next_back(), Some((2.0, 2.125, 1)));
     }
 
     #[test]

@@ -545,7 +545,7 @@ mod tests {
         for index in 0..3 {
             counts.cells.add(index, Total { at: 0, below: 2, places: 1 << 32 }).unwrap();
         }
-        assert_eq!([0, 1, 2].map(|index| counts.mean_place_below(index)), [0.0, 0.5, 0.0]);
+        assert_eq!((0..3).map(|index| counts.mean_place_below(index)).collect::<Vec<_>>(), [0.0, 0.5, 0.0]);
     }
 
     #[test]

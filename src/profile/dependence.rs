@@ -482,7 +482,9 @@ mod tests {
         let is_read = |ranks: u64| {
             let mut packer = Packer::default();
             // Rows in clusters and in blocks; no level; one hour, the fifth, of three rows.
-            [0, 3, 0, 1, 10, 3, ranks].into_iter().for_each(|number| packer.count(number));
+            for number in [0, 3, 0, 1, 10, 3, ranks] {
+                packer.count(number);
+            }
             Dependence::unpack(1, &mut Unpacker::new(&packer.into_bytes())).is_some()
         };
         assert!(is_read(3 << 16) && !is_read((3 << 16) + 1));

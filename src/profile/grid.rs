@@ -144,7 +144,8 @@ mod tests {
         let mut values: Vec<f64> = (0..200_000).map(f64::from).collect();
         values[0] = -0.0;
         let grid = grid(&values);
-        assert!(grid.knots().iter().zip(0..).all(|(knot, number)| *knot as usize == number * 199_999 / 65_535));
+        let expected: Vec<f64> = (0..65_536_u64).map(|number| (number * 199_999 / 65_535) as f64).collect();
+        assert_eq!(grid.knots(), expected);
         assert!(grid.knots()[0].is_sign_positive());
         // As many values as there may be knots stay as they are.
         let most: Vec<f64> = (0..65_536).map(f64::from).collect();
@@ -167,7 +168,7 @@ mod tests {
     #[test]
     fn an_interval_is_as_wide_as_its_knots_are_apart_and_the_ends_have_no_width() {
         let grid = grid(&[1.0, 3.0, 7.0]);
-        assert_eq!([0, 1, 2, 3].map(|index| grid.width_below(index)), [0.0, 2.0, 4.0, 0.0]);
+        assert_eq!((0..4).map(|index| grid.width_below(index)).collect::<Vec<_>>(), [0.0, 2.0, 4.0, 0.0]);
     }
 
     #[test]

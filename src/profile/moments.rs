@@ -331,7 +331,7 @@ mod tests {
             let found = (moments.mean().unwrap(), moments.std().unwrap());
             assert!((found.0 - mean).abs() <= 1e-10 * mean.abs() && (found.1 - std).abs() <= 1e-10 * std, "{found:?}");
         };
-        is(&of(&[0.1, 0.7, -0.4, 3.25, 2.5]), 1.23, 1.573_848_785_620_777_8);
+        is(&of(&[0.1, 0.7, -0.4, 3.25, 2.5]), 1.23, 1.573_848_785_620_778);
         is(&of(&[-1_500.0, 900.0, 1_000.5, -700.25, 3.0, 2_048.0]), 291.875, 1_283.317_358_937_375_3);
         is(&of(&[-999_999.0, 1.0, 2.0, 3.0]), -249_998.25, 500_000.500_000_666_65);
         // In other units; near and far in different parts.
@@ -347,6 +347,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mean_between_two_steps_loses_nothing() {
+        let step = 2.0_f64.powi(-36);
+        let moments = of(&[0.0, 0.0, 1.0, 6.0].map(|steps| steps * step));
+        // By hand: 37 − 7²/4 = 24.75, over three.
+        assert!((moments.std().unwrap() / step - 8.25_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
     fn neighbours_far_away_deviate_by_nothing_where_their_squares_round() {
         let moments = of(&[134_365_975.383_913, 134_365_975.383_913_04]);
         assert_eq!(moments.std(), Some(0.0));
@@ -354,7 +362,7 @@ mod tests {
 
     #[test]
     fn both_zeros_are_one_extreme() {
-        for values in [[-0.0, 0.0], [0.0, -0.0]] {
+        for values in [[-0.0, 0.0], [0.0, -0.0], [-0.0, -0.0]] {
             let moments = of(&values);
             assert!(moments.min().unwrap().is_sign_positive() && moments.max().unwrap().is_sign_positive());
         }
@@ -390,8 +398,10 @@ mod tests {
     #[test]
     fn steps_are_small_against_the_spread_and_the_centre_stands_in_for_none() {
         let step = |center: f64, spread: f64| Scale::new(center, spread).step;
+        assert_eq!(Moments::new(Scale::new(3.0, 1.5)).scale(), Scale::new(3.0, 1.5));
         // The power of two from the spread's 2^−36 on.
-        assert_eq!([step(3.0, 1.0), step(3.0, 1.5), step(3.0, 2.0)].map(f64::log2), [-36.0, -35.0, -35.0]);
-        assert_eq!([step(-8.0, 0.0), step(0.0, 0.0), step(0.0, 1e-300)].map(f64::log2), [-33.0, -36.0, -36.0]);
+        let exponents = |steps: [f64; 3]| steps.into_iter().map(f64::log2).collect::<Vec<_>>();
+        assert_eq!(exponents([step(3.0, 1.0), step(3.0, 1.5), step(3.0, 2.0)]), [-36.0, -35.0, -35.0]);
+        assert_eq!(exponents([step(-8.0, 0.0), step(0.0, 0.0), step(0.0, 1e-300)]), [-33.0, -36.0, -36.0]);
     }
 }

@@ -250,9 +250,9 @@ mod tests {
     #[test]
     fn parts_are_unpacked_for_themselves() {
         let mut part = Packer::default();
-        assert!(part.is_empty() && part.len() == 0);
+        assert_eq!((part.is_empty(), part.len()), (true, 0));
         part.count(300);
-        assert!(!part.is_empty() && part.len() == 2);
+        assert_eq!((part.is_empty(), part.len()), (false, 2));
         let bytes = packed(|packer| {
             packer.part(&part);
             packer.count(7);

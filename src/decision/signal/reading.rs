@@ -459,6 +459,8 @@ mod tests {
 
     #[test]
     fn predictions_drift_when_one_of_their_columns_does() {
+        use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
+
         let (class, confidence) = (FeatureName::new("class"), FeatureName::new("confidence"));
         let read = |class_is: Verdict, confidence_is: Verdict| {
             let judged = [(&class, class_is, Some(0.02)), (&confidence, confidence_is, Some(0.25))];
@@ -466,7 +468,6 @@ mod tests {
             assert_eq!((reading.value, reading.threshold, reading.n), (Some(0.25), Some(0.1), 2));
             (reading.state, reason)
         };
-        use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
         assert_eq!(
             read(Stable, Drift),
             (SignalState::Firing, "class is stable (PSI 0.02); confidence drifted (PSI 0.25).".to_owned())

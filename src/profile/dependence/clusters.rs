@@ -338,7 +338,9 @@ mod tests {
         let hashes: Vec<Option<u64>> = hashes.iter().copied().map(Some).collect();
         let slots = index.slots_of(&hashes, &mut features);
         for (slot, rank) in slots.iter().zip(0..) {
-            slot.iter().for_each(|slot| features[0].add(*slot, rank));
+            if let Some(slot) = slot {
+                features[0].add(*slot, rank);
+            }
         }
         (index, features, slots)
     }
@@ -427,7 +429,9 @@ mod tests {
             packer.count(bits);
             packer.length(hashes.len());
             for hash in hashes {
-                [*hash, 1, ranks, squares].into_iter().for_each(|number| packer.count(number));
+                for number in [*hash, 1, ranks, squares] {
+                    packer.count(number);
+                }
             }
             ClusterIndex::unpack(&mut [ClusterSums::default()], &mut Unpacker::new(&packer.into_bytes())).is_some()
         };
