@@ -129,4 +129,14 @@ mod tests {
         );
         assert_eq!(std::collections::HashMap::from([(name, 7)]).get("Latency µs"), Some(&7));
     }
+
+    #[test]
+    fn a_missing_value_is_that_of_r() {
+        // A quiet NaN with the payload 1954.
+        assert_eq!(MISSING.to_bits(), 0x7FF8_0000_0000_07A2);
+        assert!(is_missing(-MISSING));
+        // The same lowest bits of a number say nothing.
+        assert!(!is_missing(f64::from_bits(0x3FF0_0000_0000_07A2)));
+        assert!(!is_missing(f64::from_bits(0x7FF8_0000_0001_07A2)));
+    }
 }

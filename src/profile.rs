@@ -579,4 +579,62 @@ mod tests {
         }
         assert_eq!(profile.joint.unwrap().pairs.len(), 1);
     }
+
+    /// As [`counted`], with what is counted beside the features: rows in clusters of three.
+    fn related(profile: &ReferenceProfile, values: &[f64]) -> WindowCounts {
+        let mut counts = profile.empty_counts();
+        let columns = profile.features.iter().zip(&mut counts.features).map(|((_, feature), counts)| {
+            let mut ranks = Vec::new();
+            counts.update(feature, &FeatureTable::of(feature), ColumnBatch::Numeric(values), Some(&mut ranks));
+            ranks
+        });
+        let ranks: Vec<Vec<u16>> = columns.collect();
+        let clusters: Vec<Option<u64>> = (0..values.len() as u64).map(|row| Some(row / 3)).collect();
+        counts.dependence.add_clustered(&clusters, &ranks);
+        let positions = profile.joint_positions();
+        counts.joint.add(&joint::ScoreTable::new(), &positions.iter().map(|at| ranks[*at].as_slice()).collect::<Vec<_>>());
+        counts
+    }
+
+    #[test]
+    fn rows_are_ranked_where_they_have_values_of_the_kind() {
+        let profile = profile();
+        let ranks = |feature: usize, batch: ColumnBatch<'_>| {
+            let (_, feature) = &profile.features[feature];
+            let mut ranks = Vec::new();
+            FeatureCounts::empty(feature).update(feature, &FeatureTable::of(feature), batch, Some(&mut ranks));
+            ranks
+        };
+        let dictionary = ["b".to_owned()];
+        // Of 40 values: 1 + ⌊(5 + ½ + ½)/41 · 65,535⌋; of 30 and 10 labels: 1 + ⌊(30 + 10/2 + ½)/41 · 65,535⌋.
+        assert_eq!(ranks(0, ColumnBatch::Numeric(&[5.0, MISSING])), [9_591, 0]);
+        assert_eq!(ranks(2, ColumnBatch::Categorical { codes: &[0], dictionary: &dictionary }), [56_744]);
+        assert!(ranks(0, ColumnBatch::Categorical { codes: &[0], dictionary: &dictionary }).is_empty());
+    }
+
+    #[test]
+    fn what_is_counted_beside_the_features_merges_and_packs_with_them() {
+        let profile = profile().with_joint(9);
+        let values = [1.0, 9.0, 4.0, 30.0, 2.0, 17.0, 8.0];
+        let (mut sum, second) = (related(&profile, &values[..3]), related(&profile, &values[3..]));
+        let before = (sum.dependence.clone(), sum.joint.clone());
+        sum.merge(&second);
+        assert_ne!(before.0, sum.dependence);
+        let expected = related(&profile, &values);
+        assert_eq!(sum.joint, expected.joint);
+        let mut dependence = before.0;
+        dependence.merge(&second.dependence);
+        assert_eq!(sum.dependence, dependence);
+        let mut packer = Packer::default();
+        sum.pack(&mut packer);
+        let bytes = packer.into_bytes();
+        let mut unpacker = Unpacker::new(&bytes);
+        let read = WindowCounts::unpack(&profile, 7, &mut unpacker).unwrap();
+        assert!(unpacker.is_empty());
+        assert_eq!((&read.features, &read.joint), (&sum.features, &sum.joint));
+        assert_eq!(read.dependence.estimates(&[]), sum.dependence.estimates(&[]));
+        let mut learnt = profile;
+        learnt.learn(&read);
+        assert_eq!(learnt.joint.unwrap().pairs, sum.joint.pairs());
+    }
 }

@@ -71,4 +71,14 @@ mod tests {
         assert!(causes(&[a], [(a, b, 0.9)].into_iter()).is_empty());
         assert!(causes(&[], std::iter::empty()).is_empty());
     }
+
+    #[test]
+    fn ties_that_join_two_groups_make_them_one_with_the_weakest_of_all() {
+        let [a, b, c, d, e] = &names(["a", "b", "c", "d", "e"]);
+        let found = causes(&[e, d, c, b, a], [(a, b, 0.9), (c, d, 0.8), (b, c, 0.71), (a, e, 0.69)].into_iter());
+        assert_eq!(found, [Cause { features: vec![d, c, b, a], weakest: 0.71 }]);
+        // The weakest is that of the own group.
+        let found = causes(&[a, b, c, d], [(a, b, 0.9), (c, d, -0.8)].into_iter());
+        assert_eq!(found, [Cause { features: vec![a, b], weakest: 0.9 }, Cause { features: vec![c, d], weakest: 0.8 }]);
+    }
 }

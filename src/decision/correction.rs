@@ -69,4 +69,13 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn many_features_are_adjusted_as_scipy_does() {
+        // scipy.stats.false_discovery_control([0.01, 0.2, 0.03, 0.04, 0.5, 0.0002])
+        let adjusted = benjamini_hochberg(&[0.01, 0.2, 0.03, 0.04, 0.5, 0.0002]);
+        for (q, expected) in adjusted.iter().zip([0.03, 0.24, 0.06, 0.06, 0.5, 0.0012]) {
+            assert!((q - expected).abs() < 1e-15, "{adjusted:?}");
+        }
+    }
 }

@@ -73,4 +73,23 @@ mod tests {
         assert_eq!(decide(&features(0, 16, 0, 0), 0.30, 0).verdict, DatasetVerdict::NoData);
         assert_eq!(decide(&[], 0.30, 100).verdict, DatasetVerdict::Inconclusive);
     }
+
+    #[test]
+    fn every_verdict_is_counted_and_the_share_is_of_all_features() {
+        let decision = decide(&features(3, 2, 4, 11), 0.30, 100);
+        let expected = DatasetDecision {
+            verdict: DatasetVerdict::Inconclusive,
+            drifted: 3,
+            broken: 2,
+            inconclusive: 4,
+            configured: 20,
+            share: 0.25,
+            threshold: 0.30,
+        };
+        assert_eq!(decision, expected);
+        // The inconclusive ones would carry it to the threshold, and not above it.
+        assert_eq!(decide(&features(1, 1, 2, 4), 0.50, 100).verdict, DatasetVerdict::Stable);
+        assert_eq!(decide(&features(1, 1, 3, 3), 0.50, 100).verdict, DatasetVerdict::Inconclusive);
+        assert_eq!(decide(&[], 0.30, 100).share.to_bits(), 0);
+    }
 }

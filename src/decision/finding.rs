@@ -113,3 +113,29 @@ impl Finding {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_says_what_it_is_about() {
+        let finding = Finding::new(FindingCode::FeatureAllNull, Severity::Warning, "nothing there");
+        let plain = Finding {
+            code: FindingCode::FeatureAllNull,
+            severity: Severity::Warning,
+            feature: None,
+            object: None,
+            message: "nothing there".to_owned(),
+        };
+        assert_eq!(finding, plain);
+        let name = FeatureName::new("x");
+        assert_eq!(finding.clone().about_feature(&name), Finding { feature: Some(name), ..plain.clone() });
+        assert_eq!(finding.about_object("file:a"), Finding { object: Some("file:a".to_owned()), ..plain });
+    }
+
+    #[test]
+    fn a_code_reads_as_it_is_serialized() {
+        assert_eq!(FindingCode::FeatureAllNull.to_string(), "feature-all-null");
+    }
+}

@@ -86,4 +86,35 @@ mod tests {
         let pair = Pair { a: &names[0], b: &names[1], comparison: few };
         assert_eq!(judge_pairs([pair].into_iter(), |_| true, &Policy::default()), JointDrift::default());
     }
+
+    #[test]
+    fn pairs_are_told_by_their_change_and_every_limit_is_on_its_own_side() {
+        let names = ["a", "b", "c"].map(FeatureName::new);
+        let [a, b, c] = &names;
+        let sized = |reference, current| PairComparison { effective: Sizes { reference, current }, ..comparison(0.5, 0.0, 1e-9) };
+        let tested = |comparison| judge_pairs([Pair { a, b, comparison }].into_iter(), |_| true, &Policy::default());
+        assert_eq!(
+            (tested(sized(10.0, 10.0)).tested, tested(sized(9.9, 300.0)).tested, tested(sized(613.0, 9.9)).tested),
+            (1, 0, 0)
+        );
+        // A q-value of exactly α, and a change of exactly the smallest that matters.
+        assert!(tested(comparison(0.8, 0.1, ALPHA)).changed.is_empty());
+        assert_eq!(tested(comparison(0.2, 0.0, 1e-9)).changed.len(), 1);
+        assert!(tested(comparison(0.8, 0.7, 0.5)).changed.is_empty());
+        let unstable = |name: &str| {
+            judge_pairs(
+                [Pair { a, b, comparison: comparison(0.8, 0.1, 1e-9) }].into_iter(),
+                |known| known.as_str() != name,
+                &Policy::default(),
+            )
+        };
+        assert_eq!((unstable("a").tested, unstable("b").tested, unstable("c").tested), (0, 0, 1));
+        let pairs =
+            [Pair { a, b, comparison: comparison(0.5, 0.1, 1e-9) }, Pair { a, b: c, comparison: comparison(0.5, -0.4, 1e-8) }];
+        let found = judge_pairs(pairs.into_iter(), |_| true, &Policy::default());
+        // By Benjamini and Hochberg: 10⁻⁸, and 2·10⁻⁹.
+        let told: Vec<(&str, f64)> = found.changed.iter().map(|(pair, q_value)| (pair.b.as_str(), *q_value)).collect();
+        assert_eq!(told.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["c", "b"]);
+        assert!((told[0].1 / 1e-8 - 1.0).abs() < 1e-12 && (told[1].1 / 2e-9 - 1.0).abs() < 1e-12, "{told:?}");
+    }
 }

@@ -93,4 +93,33 @@ mod tests {
         let of = |feature: &str| is_drift_of(&known, &FeatureName::from(feature), hour(5), hour(12));
         assert!(of("b") && !of("a"));
     }
+
+    #[test]
+    fn a_feature_is_spared_where_somebody_says_so_of_all_of_the_drift_in_the_window() {
+        let is = |known: &[KnownInterval], from: i64, to: i64| is_drift_of(known, &FeatureName::from("a"), hour(from), hour(to));
+        let drift = interval(Truth::Drift, 10..20, None);
+        let spared = |hours, feature| vec![drift.clone(), interval(Truth::NoDrift, hours, feature)];
+        assert!(!is(&spared(10..20, Some("a")), 0, 30) && !is(&spared(5..12, Some("a")), 0, 12));
+        assert!(is(&spared(11..20, Some("a")), 0, 30) && is(&spared(10..19, Some("a")), 0, 30));
+        // Of the part that lies in the window it is enough.
+        assert!(!is(&spared(12..18, Some("a")), 12, 18));
+        assert!(is(&spared(0..30, Some("b")), 0, 30) && is(&spared(0..30, None), 0, 30));
+        // A second drift of the same feature is no reason to spare it.
+        assert!(is(&[drift.clone(), interval(Truth::Drift, 0..30, Some("a"))], 0, 30));
+        assert!(
+            !is(&[interval(Truth::Drift, 10..20, Some("b"))], 0, 30) && is(&[interval(Truth::Drift, 10..20, Some("a"))], 0, 30)
+        );
+        assert!(!is(&[interval(Truth::NoDrift, 10..20, None)], 0, 30) && !is(std::slice::from_ref(&drift), 20, 30));
+        assert!(!is_drift(&[interval(Truth::NoDrift, 10..20, None)], hour(0), hour(30)));
+    }
+
+    #[test]
+    fn an_interval_is_shown_as_it_is_configured() {
+        let mut shown = interval(Truth::Drift, 10..20, Some("a"));
+        shown.reason = "a new scanner".to_owned();
+        let expected = serde_json::json!({
+            "start": "2026-01-01T10:00:00Z", "end": "2026-01-01T20:00:00Z", "label": "drift", "feature": "a", "reason": "a new scanner",
+        });
+        assert_eq!(serde_json::to_value(shown).unwrap(), expected);
+    }
 }

@@ -105,4 +105,13 @@ mod tests {
             "no-drift from 2026-01-31T00:00:00Z to 2026-01-31T06:00:00Z of sphericity"
         );
     }
+
+    #[test]
+    fn a_label_is_of_a_feature_or_of_the_data_set() {
+        assert_eq!(label(Truth::Drift, 0, 6, Some("a")).subject(), "a");
+        assert_eq!(label(Truth::Drift, 0, 6, None).subject(), "");
+        assert_eq!(label(Truth::Drift, 0, 6, None).to_string(), "drift from 2026-01-31T00:00:00Z to 2026-01-31T06:00:00Z");
+        assert!(label(Truth::Drift, 0, 6, None).meets(&label(Truth::Drift, 5, 9, None)));
+        assert!(!label(Truth::Drift, 0, 6, None).meets(&label(Truth::Drift, 5, 9, Some("a"))));
+    }
 }

@@ -59,3 +59,23 @@ impl Policy {
         (own.psi_warning.unwrap_or(self.psi_warning.min(drift)), drift)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_thresholds_of_a_feature_come_first() {
+        let with = |psi_drift, psi_warning| {
+            let mut policy = Policy::default();
+            policy.overrides.insert(FeatureName::new("a"), Materiality { psi_drift, psi_warning });
+            policy
+        };
+        let of = |policy: &Policy, name: &str| policy.psi_thresholds(&FeatureName::new(name));
+        assert_eq!(of(&with(Some(0.5), Some(0.4)), "a"), (0.4, 0.5));
+        assert_eq!(of(&with(Some(0.5), Some(0.4)), "b"), (0.05, 0.10));
+        // A warning is not later than drift.
+        assert_eq!(of(&with(Some(0.02), None), "a"), (0.02, 0.02));
+        assert_eq!(of(&with(None, Some(0.07)), "a"), (0.07, 0.10));
+    }
+}

@@ -263,4 +263,16 @@ mod tests {
             prop_assert!(more == 0 || bound(alarms, windows + more - 1) >= TARGET);
         }
     }
+
+    #[test]
+    fn a_bound_of_exactly_the_target_is_not_below_it() {
+        let ready = of(&quiet_days(149));
+        assert!(ready.is_ready() && !Readiness { upper_bound: TARGET, ..ready }.is_ready());
+    }
+
+    #[test]
+    fn more_windows_than_any_job_has_are_not_asked_for() {
+        assert_eq!(needed(100_000, 100_000), None);
+        assert!(needed(10_000, 10_000).is_some_and(|more| (490_000..520_000).contains(&more)));
+    }
 }

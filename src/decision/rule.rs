@@ -245,8 +245,10 @@ fn p_value_of_test(measurement: &Measurement) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistic::chi_squared::ChiSquared;
     use crate::statistic::ks::Ks;
-    use crate::statistic::psi::Psi;
+    use crate::statistic::proportions::TwoProportions;
+    use crate::statistic::psi::{Cell, CellLabel, Psi};
 
     fn measured(p: f64, psi_adjusted: f64, rows: f64) -> Measurement {
         Measurement {
@@ -363,5 +365,201 @@ mod tests {
         let name = FeatureName::new("f");
         let judgements = judge(&[(&name, &tested), (&name, &untested)], &Policy::default());
         assert_eq!(judgements[0].verdict, Verdict::Drift);
+    }
+
+    fn judged(measurement: &Measurement, policy: &Policy) -> (Verdict, String) {
+        let judgement = judge(&[(&FeatureName::new("f"), measurement)], policy).remove(0);
+        (judgement.verdict, judgement.reason)
+    }
+
+    /// Ten cells with so many rows each.
+    fn deciles(reference: u64, current: u64) -> Vec<Cell> {
+        let edge = |number: u32| (1..10).contains(&number).then(|| f64::from(number));
+        let cell =
+            |number| Cell { label: CellLabel::Interval { lower: edge(number), upper: edge(number + 1) }, reference, current };
+        (0..10).map(cell).collect()
+    }
+
+    #[test]
+    fn every_limit_is_on_its_own_side() {
+        let policy = Policy::default();
+        assert_eq!(verdict(&measured(1e-6, 0.05, 300.0), &policy), Verdict::Warning);
+        assert_eq!(verdict(&measured(1e-6, 0.049, 300.0), &policy), Verdict::Stable);
+        assert_eq!(verdict(&measured(1e-6, 0.3, 10.0), &policy), Verdict::Drift);
+        assert_eq!(verdict(&measured(1e-6, 0.3, 9.99), &policy), Verdict::Inconclusive);
+        let few_of_reference = Measurement { effective: Sizes { reference: 9.99, current: 300.0 }, ..measured(1e-6, 0.3, 300.0) };
+        assert_eq!(verdict(&few_of_reference, &policy), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn a_verdict_is_told_with_its_limits() {
+        let policy = Policy::default();
+        let told = |measurement: &Measurement, reason: &str| assert_eq!(judged(measurement, &policy).1, reason);
+        told(&measured(1e-6, 0.25, 300.0), "significant (q below 0.05) and material (adjusted PSI 0.250, drift from 0.1)");
+        told(&measured(1e-6, 0.07, 300.0), "significant (q below 0.05), not yet material (adjusted PSI 0.070, drift from 0.1)");
+        told(
+            &measured(1e-6, 0.01, 300.0),
+            "significant (q below 0.05) but too small to matter (adjusted PSI 0.010, warning from 0.05)",
+        );
+        told(&measured(0.2, 0.01, 300.0), "no significant change (q 0.20)");
+        told(&measured(0.2, 0.1, 300.0), "no significant change (q 0.20), so its adjusted PSI of 0.100 does not count");
+        let untested = Measurement { psi: None, ..measured(0.2, 0.1, 300.0) };
+        assert_eq!(judged(&untested, &policy), (Verdict::Inconclusive, "no test could be computed for this feature".to_owned()));
+    }
+
+    #[test]
+    fn what_is_lacking_is_counted_up_to_a_whole_row() {
+        let told = |measurement: &Measurement, reason: &str| assert_eq!(judged(measurement, &Policy::default()).1, reason);
+        told(
+            &measured(0.2, 0.1, 7.0),
+            "too few rows: the window has 7 usable rows of the 10 required; needs 3 more independent rows",
+        );
+        told(
+            &measured(0.2, 0.1, 9.0),
+            "too few rows: the window has 9 usable rows of the 10 required; needs 1 more independent row",
+        );
+        let mut few = Measurement { effective: Sizes { reference: 4.5, current: 7.0 }, ..measured(0.2, 0.1, 7.0) };
+        told(&few, "too few rows: the reference has 4 usable rows of the 10 required; needs 6 more independent rows");
+        few.effective.reference = 613.0;
+        few.design_effect.current = 8.0;
+        told(
+            &few,
+            "too few rows: the 56 usable rows of the window are worth 7.0 independent ones of the 10 required; needs 3 more independent rows",
+        );
+        few.condition = Condition::NoRows;
+        told(&few, "the window holds no row");
+    }
+
+    #[test]
+    fn why_a_feature_is_broken_is_told() {
+        let mut measurement = measured(1.0, 0.0, 10.0);
+        let mut told = |condition, reason: Option<&str>| {
+            measurement.condition = condition;
+            assert_eq!(broken(&measurement, &Policy::default()).as_deref(), reason);
+        };
+        told(Condition::Absent, Some("missing: no object of the window has this column"));
+        told(Condition::AllNull, Some("every value in the window is missing"));
+        told(Condition::NonFinite, Some("every value in the window is NaN or infinite"));
+        told(Condition::WrongType, Some("the type changed: no value in the window is of the reference's type"));
+        told(Condition::NoReference, Some("the reference has no usable value of this feature"));
+        told(Condition::NoRows, None);
+        let constant = "constant: every value in the window is the same, although the reference varies";
+        let single = |ln_probability: f64| Condition::Comparable { single_value_ln_probability: Some(ln_probability) };
+        told(single(CONSTANT_PROBABILITY.ln()), Some(constant));
+        told(single(CONSTANT_PROBABILITY.ln() + 1e-9), None);
+        measurement.effective.current = 9.99;
+        measurement.condition = single(-100.0);
+        assert_eq!(broken(&measurement, &Policy::default()), None, "few rows are easily the same");
+    }
+
+    #[test]
+    fn values_that_are_gone_are_told_without_those_that_are_left() {
+        let gone = |reference: u64, current: u64, p_value: f64| {
+            let mut measurement = measured(0.9, 0.5, 2.0);
+            measurement.missing = Some(TwoProportions { reference_fraction: 0.0, current_fraction: 0.99, p_value });
+            measurement.psi.as_mut().unwrap().cells = deciles(reference, current);
+            judge(&[(&FeatureName::new("f"), &measurement)], &Policy::default()).remove(0)
+        };
+        let found = gone(60, 30, 1e-9);
+        assert_eq!((found.verdict, found.q_value), (Verdict::Drift, Some(1e-9)));
+        // Ten rows on either side are enough.
+        assert_eq!(gone(1, 1, 1e-9).verdict, Verdict::Drift);
+        let few = |reference, current| {
+            let mut measurement = measured(0.9, 0.5, 2.0);
+            measurement.missing = Some(TwoProportions { reference_fraction: 0.0, current_fraction: 0.99, p_value: 1e-9 });
+            let cells = [
+                Cell { label: CellLabel::Value(1.0), reference, current },
+                Cell { label: CellLabel::Missing, reference: 0, current: 0 },
+            ];
+            measurement.psi.as_mut().unwrap().cells = cells.to_vec();
+            judged(&measurement, &Policy::default()).0
+        };
+        assert_eq!((few(10, 10), few(9, 300), few(600, 9)), (Verdict::Drift, Verdict::Inconclusive, Verdict::Inconclusive));
+        // Nothing gone is no proof that nothing changed.
+        let unchanged = gone(60, 30, 0.4);
+        assert_eq!(unchanged.verdict, Verdict::Inconclusive);
+        assert!(
+            unchanged.reason.starts_with(
+                "too few rows: the window has 2 usable rows of the 10 required; needs 8 more independent rows; needs about "
+            ),
+            "{}",
+            unchanged.reason
+        );
+    }
+
+    #[test]
+    fn rows_that_only_look_like_evidence_are_told_on_either_side() {
+        let looks = |p: f64, reference: f64, current: f64| {
+            let design_effect = DesignEffect { reference, current };
+            looks_significant(&Measurement { design_effect, ..measured(p, 0.3, 50.0) }, 0.05)
+        };
+        assert_eq!(
+            looks(0.01, 2.0, 1.0).unwrap(),
+            "; counted as independent its rows would look significant (p below 0.05), but the 50 of the window are worth 50 and the 1226 of the \
+             reference 613"
+        );
+        assert!(looks(0.01, 1.0, 1.05).is_some() && looks(0.01, 1.0, 1.0).is_none() && looks(0.01, 1.04, 1.04).is_none());
+        assert!(looks(0.05, 2.0, 2.0).is_none());
+    }
+
+    #[test]
+    fn a_window_too_small_to_see_is_inconclusive_and_another_says_what_it_would_have_seen() {
+        let with = |rows: f64| {
+            let mut measurement = measured(0.5, 0.0, rows);
+            measurement.largest_tie = 0.001;
+            measurement.psi.as_mut().unwrap().cells = deciles(61, 3);
+            judge(&[(&FeatureName::new("f"), &measurement)], &Policy::default()).remove(0)
+        };
+        let (small, large) = (with(10.0), with(300.0));
+        assert_eq!((small.verdict, large.verdict), (Verdict::Inconclusive, Verdict::Stable));
+        assert!(small.reason.starts_with("too few rows to tell: needs about "), "{}", small.reason);
+        assert!(small.reason.ends_with("; no significant change (q 0.50)"), "{}", small.reason);
+        let seen = large.detectable.unwrap();
+        let claim = format!(
+            "no significant change (q 0.50); a shift from {:.2} sd on (PSI {:.2}) would have been seen",
+            seen.shift.unwrap(),
+            seen.psi
+        );
+        assert_eq!(large.reason, claim);
+        assert!(small.detectable.unwrap().psi > 1.0 && seen.psi < 0.2);
+    }
+
+    #[test]
+    fn the_textbook_rules_have_their_limits_too() {
+        let told = |rule, measurement: &Measurement| judged(measurement, &Policy { rule, ..Policy::default() });
+        let is = |rule, measurement: &Measurement, verdict, reason: &str| {
+            assert_eq!(told(rule, measurement), (verdict, reason.to_owned()));
+        };
+        let psi_of = |value: f64| {
+            let mut measurement = measured(0.05, 0.0, 300.0);
+            measurement.psi.as_mut().unwrap().value = value;
+            measurement
+        };
+        is(Rule::Ks, &psi_of(0.5), Verdict::Stable, "not p below 0.05 (rule ks)");
+        is(Rule::Ks, &measured(0.049, 0.0, 300.0), Verdict::Drift, "p below 0.05 (rule ks)");
+        is(Rule::Psi, &psi_of(0.1), Verdict::Drift, "PSI from 0.1 (rule psi)");
+        is(Rule::Psi, &psi_of(0.099), Verdict::Stable, "not PSI from 0.1 (rule psi)");
+        is(Rule::Either, &psi_of(0.1), Verdict::Drift, "p below 0.05 or PSI from 0.1 (rule either)");
+        is(Rule::Either, &measured(0.01, 0.0, 300.0), Verdict::Drift, "p below 0.05 or PSI from 0.1 (rule either)");
+        is(Rule::Either, &psi_of(0.099), Verdict::Stable, "not p below 0.05 or PSI from 0.1 (rule either)");
+        // Of labels it is the test of categories.
+        let chi_squared = Some(ChiSquared { statistic: 9.0, degrees_of_freedom: 2, p_value: 0.011, p_effective: 0.3 });
+        let labels = Measurement { ks: None, chi_squared, ..measured(0.3, 0.0, 300.0) };
+        is(Rule::Ks, &labels, Verdict::Drift, "p below 0.05 (rule ks)");
+    }
+
+    #[test]
+    fn what_is_just_not_significant_reaches_no_threshold() {
+        for rule in [Rule::SignificantAndMaterial, Rule::Ks] {
+            let policy = Policy { rule, ..Policy::default() };
+            let reach_of = |p| {
+                let measurement = measured(p, 0.3, 300.0);
+                let judgement = judge(&[(&FeatureName::new("f"), &measurement)], &policy).remove(0);
+                reach(&measurement, &judgement, &policy)
+            };
+            assert_eq!(reach_of(0.05), Reach::Never);
+            assert_eq!(reach_of(0.049), if rule == Rule::Ks { Reach::Always } else { Reach::UpTo(0.3) });
+        }
+        assert!(Reach::UpTo(0.1).is_drift_at(0.1) && !Reach::UpTo(0.1).is_drift_at(0.11));
     }
 }

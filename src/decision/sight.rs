@@ -111,6 +111,9 @@ fn rounded(rows: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistic::proportions::TwoProportions;
+    use crate::statistic::psi::{Cell, CellLabel, Psi};
+    use crate::statistic::{Condition, DesignEffect, Sizes};
 
     #[test]
     fn rows_are_told_to_two_digits() {
@@ -139,5 +142,88 @@ mod tests {
              window; only a shift from 1.20 sd on (PSI 1.40) would have been seen"
         );
         assert!(sight(None, &[(1.0, Lacking::Rows(20.0))]).blind().ends_with("; no drift would have been seen"));
+    }
+
+    /// A numeric feature with so many effective rows on either side.
+    fn measured(reference: f64, current: f64) -> Measurement {
+        let edge = |number: u32| (1..10).contains(&number).then(|| f64::from(number));
+        let label = |number| CellLabel::Interval { lower: edge(number), upper: edge(number + 1) };
+        let cells = (0..10).map(|number| Cell { label: label(number), reference: 60, current: 30 }).collect();
+        Measurement {
+            condition: Condition::Comparable { single_value_ln_probability: None },
+            design_effect: DesignEffect::INDEPENDENT,
+            effective: Sizes { reference, current },
+            ks: None,
+            chi_squared: None,
+            missing: None,
+            non_finite: None,
+            psi: Some(Psi { value: 0.0, adjusted: 0.0, p_value: 1.0, cells }),
+            wasserstein: None,
+            jensen_shannon: None,
+            total_variation: None,
+            p_value: None,
+            largest_tie: 0.001,
+        }
+    }
+
+    fn of(measurement: &Measurement, tested: usize, policy: &Policy) -> Option<Sight> {
+        Sight::of(&FeatureName::new("f"), measurement, tested, policy)
+    }
+
+    fn power(measurement: &Measurement) -> Power {
+        Power::of(&measurement.psi.as_ref().unwrap().cells, measurement.largest_tie).unwrap()
+    }
+
+    #[test]
+    fn the_level_is_shared_by_the_features_and_by_the_tests_of_each() {
+        let mut measurement = measured(600.0, 300.0);
+        let policy = Policy::default();
+        let smallest = |measurement: &Measurement, level: f64| power(measurement).smallest(measurement.effective, level);
+        let gone = Some(TwoProportions { reference_fraction: 0.0, current_fraction: 0.1, p_value: 0.2 });
+        for (missing, non_finite, own_tests) in [(None, None, 1.0), (gone, None, 2.0), (None, gone, 2.0), (gone, gone, 3.0)] {
+            (measurement.missing, measurement.non_finite) = (missing, non_finite);
+            let expected = smallest(&measurement, 0.05 / (16.0 * own_tests));
+            assert!(expected.is_some());
+            assert_eq!(of(&measurement, 16, &policy).unwrap().smallest, expected);
+        }
+        let ks = Policy { rule: Rule::Ks, ..policy.clone() };
+        assert_eq!(of(&measurement, 16, &ks).unwrap().smallest, smallest(&measurement, 0.05));
+        for rule in [Rule::Psi, Rule::Either] {
+            assert_eq!(of(&measurement, 16, &Policy { rule, ..policy.clone() }), None);
+        }
+        // Where none is tested, the level is that of one.
+        assert_eq!(of(&measurement, 0, &policy).unwrap().smallest, smallest(&measurement, 0.05 / 3.0));
+    }
+
+    #[test]
+    fn a_window_is_blind_where_the_drift_that_must_not_go_unseen_would() {
+        let policy = Policy::default();
+        let rows = |measurement: &Measurement, psi: f64| match power(measurement).needed(600.0, 0.05, psi) {
+            Needed::Rows(rows) => Lacking::Rows(rows - measurement.effective.current),
+            other => panic!("{other:?}"),
+        };
+        let small = measured(600.0, 10.0);
+        let blind = of(&small, 1, &policy).unwrap();
+        assert_eq!((blind.is_blind, blind.lacking), (true, vec![(1.0, rows(&small, 1.0)), (0.1, rows(&small, 0.1))]));
+        // One that sees the larger drift and not the smaller says nothing of rows, unless it has very few.
+        let enough = of(&measured(600.0, 60.0), 1, &policy).unwrap();
+        assert!(enough.smallest.unwrap().psi > 0.1 && !enough.is_blind && enough.lacking.is_empty(), "{enough:?}");
+        let far_off = Policy { psi_unseen: 100.0, ..policy.clone() };
+        let few = measured(600.0, 9.9);
+        assert_eq!(of(&few, 1, &far_off).unwrap().lacking, [(0.1, rows(&few, 0.1))]);
+        assert!(!of(&few, 1, &far_off).unwrap().is_blind && of(&small, 1, &far_off).unwrap().lacking.is_empty());
+        assert_eq!(of(&measured(9.9, 300.0), 1, &far_off).unwrap().lacking, [(0.1, Lacking::Reference)]);
+        assert!(of(&measured(10.0, 300.0), 1, &far_off).unwrap().lacking.is_empty());
+        // What is exactly the limit would have been seen.
+        let exact = Policy { psi_unseen: of(&small, 1, &policy).unwrap().smallest.unwrap().psi, ..policy.clone() };
+        assert!(!of(&small, 1, &exact).unwrap().is_blind);
+        // One limit is told once.
+        let same = Policy { psi_unseen: 0.1, ..policy };
+        assert_eq!(of(&small, 1, &same).unwrap().lacking, [(0.1, rows(&small, 0.1))]);
+    }
+
+    #[test]
+    fn one_row_more_is_the_least_that_is_lacking() {
+        assert_eq!([1.0, 9.0, 10.0, 11.0, 99.5, 101.0, 990.0].map(rounded), ["1", "9", "10", "11", "100", "110", "990"]);
     }
 }

@@ -162,3 +162,43 @@ pub enum DeliveryStatus {
     /// It could not be delivered, and is not tried again; the finding of that run says why.
     Abandoned,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_at_once_and_what_falls_is_a_matter_of_the_signal() {
+        use SignalName::{Accuracy, BrokenInput, DataDrift, LowConfidence, NoData};
+        let urgent: Vec<SignalName> = SignalName::ALL.into_iter().filter(|name| name.is_urgent()).collect();
+        assert_eq!(urgent, [DataDrift, LowConfidence, BrokenInput, NoData]);
+        let falling: Vec<SignalName> = SignalName::ALL.into_iter().filter(|name| name.lower_is_worse()).collect();
+        assert_eq!(falling, [LowConfidence, Accuracy]);
+    }
+
+    #[test]
+    fn a_past_signal_is_what_its_report_said() {
+        let report = SignalReport {
+            name: SignalName::DataDrift,
+            mode: SignalMode::Shadow,
+            state: SignalState::Firing,
+            reason: String::new(),
+            value: Some(0.4),
+            threshold: Some(0.3),
+            n: 16,
+            interval: None,
+            transition: Some(Transition::Worsened),
+            since: None,
+            silenced: None,
+            deliveries: Vec::new(),
+        };
+        let expected = PastSignal {
+            mode: SignalMode::Shadow,
+            state: SignalState::Firing,
+            value: Some(0.4),
+            threshold: Some(0.3),
+            transition: Some(Transition::Worsened),
+        };
+        assert_eq!(PastSignal::from(&report), expected);
+    }
+}

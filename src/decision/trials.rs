@@ -47,3 +47,33 @@ impl Trials {
         clopper_pearson(self.fired, self.independent, TWO_SIDED).map(|interval| interval.high)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Windows `(start, end, fired)` in hours.
+    fn of(windows: &[(i64, i64, bool)]) -> Trials {
+        let hour = |hour: i64| DateTime::from_timestamp(1_769_817_600 + hour * 3_600, 0).unwrap();
+        Trials::of(windows.iter().map(|(start, end, fired)| (hour(*start), hour(*end), *fired)))
+    }
+
+    #[test]
+    fn a_stretch_of_overlapping_windows_is_one_trial_that_fired_once_or_not() {
+        assert_eq!(of(&[]), Trials { independent: 0, fired: 0 });
+        assert_eq!(of(&[(0, 24, true), (6, 30, false), (12, 36, true), (23, 47, true)]), Trials { independent: 1, fired: 1 });
+        assert_eq!(of(&[(0, 24, false), (6, 30, false), (12, 36, true)]), Trials { independent: 1, fired: 1 });
+        // One that starts where the stretch ends begins the next, which is as long as itself.
+        assert_eq!(of(&[(0, 24, true), (24, 48, false), (40, 64, false), (48, 72, true)]), Trials { independent: 3, fired: 2 });
+    }
+
+    #[test]
+    fn without_a_window_there_is_no_rate() {
+        let none = Trials::default();
+        assert_eq!((none.rate(), none.upper_bound()), (None, None));
+        let some = Trials { independent: 8, fired: 2 };
+        assert_eq!(some.rate(), Some(0.25));
+        // scipy.stats.beta.ppf(0.95, 3, 6)
+        assert!((some.upper_bound().unwrap() - 0.599_689_4).abs() < 1e-6, "{some:?}");
+    }
+}

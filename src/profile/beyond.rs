@@ -142,4 +142,48 @@ mod tests {
         a.merge(&b);
         assert_eq!(a, of(&[1e-300, 2.6, 2.5, 1.0]));
     }
+
+    #[test]
+    fn every_bucket_begins_where_the_one_before_ends() {
+        let beyond = of(&[1.0, 1.07, 1.95, 2.0]);
+        let found: Vec<(f64, f64, u64)> = beyond.ranges().collect();
+        assert_eq!(found, [(1.0, 1.0625, 1), (1.0625, 1.125, 1), (1.9375, 2.0, 1), (2.0, 2.125, 1)]);
+        assert_eq!(beyond.ranges().next_back(), Some((2.0, 2.125, 1)));
+    }
+
+    #[test]
+    fn no_bucket_lies_beyond_the_largest_exponent() {
+        let mut beyond = Beyond::default();
+        beyond.add_bucket(40_005, Bucket { count: 2, rest: 7 });
+        assert_eq!(beyond.buckets().map(|(number, _)| number).collect::<Vec<_>>(), [(2_047 << 4) + 5]);
+        beyond.add_bucket((2_047 << 4) + 5, Bucket { count: 1, rest: 1 });
+        assert_eq!(beyond.buckets().map(|(_, bucket)| bucket).collect::<Vec<_>>(), [Bucket { count: 3, rest: 8 }]);
+    }
+
+    #[test]
+    fn packed_buckets_read_back_and_what_no_distances_come_to_is_refused() {
+        let read = |buckets: &[(usize, u64, u128)]| {
+            let mut packer = Packer::default();
+            packer.length(buckets.len());
+            for (number, count, rest) in buckets {
+                packer.length(*number);
+                packer.count(*count);
+                packer.unsigned(*rest);
+            }
+            let mut beyond = Beyond::default();
+            beyond.unpack_into(&mut Unpacker::new(&packer.into_bytes())).map(|()| beyond)
+        };
+        let beyond = of(&[0.3, 5.0, 5.1, 1e6, 1e-310]);
+        let buckets: Vec<(usize, u64, u128)> =
+            beyond.buckets().map(|(number, bucket)| (number, bucket.count, bucket.rest)).collect();
+        assert_eq!(read(&buckets), Some(beyond.clone()));
+        let mut packer = Packer::default();
+        beyond.pack(&mut packer);
+        let mut own = of(&[7.0]);
+        own.unpack_into(&mut Unpacker::new(&packer.into_bytes())).unwrap();
+        assert_eq!(own, of(&[0.3, 5.0, 5.1, 1e6, 1e-310, 7.0]));
+        assert!(read(&[(5, 1, MOST_REST - 1), (6, 1, 0)]).is_some());
+        assert!(read(&[(5, 1, MOST_REST)]).is_none());
+        assert!(read(&[(5, 1, 0), (5, 1, 0)]).is_none() && read(&[(5, 1, 0), (4, 1, 0)]).is_none());
+    }
 }

@@ -32,3 +32,26 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for AtMost<T, MOS
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<u8>, String> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        at_most::<_, u8, 3>(&mut deserializer).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn as_many_as_are_allowed_are_read_and_one_more_is_refused() {
+        assert_eq!((read("[]"), read("[4, 5]"), read("[4, 5, 6]")), (Ok(vec![]), Ok(vec![4, 5]), Ok(vec![4, 5, 6])));
+        let refused = read("[4, 5, 6, 7]").unwrap_err();
+        assert!(refused.contains("a list of more than 3"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_no_list_is_told_what_is_expected() {
+        let refused = read("\"x\"").unwrap_err();
+        assert!(refused.contains("a list of at most 3"), "{refused}");
+    }
+}

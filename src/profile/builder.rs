@@ -246,4 +246,22 @@ mod tests {
         let object = |rows| ProfileObject { uri: "file:a".to_owned(), generation: "1".to_owned(), size_bytes: 1, rows };
         assert_eq!(collected(FeatureKind::Numeric, &[]).finish(vec![object(3), object(4)]).rows, 7);
     }
+
+    #[test]
+    fn values_without_a_category_of_their_own_are_other() {
+        let dictionary: Vec<String> = (0..MAX_CATEGORIES + 2).map(|number| format!("{number:05}")).collect();
+        let codes: Vec<u32> = (0..).zip(&dictionary).map(|(code, _)| code).collect();
+        let labels = ColumnBatch::Categorical { codes: &codes, dictionary: &dictionary };
+        let (_, counts) = categories(collected(FeatureKind::Categorical, &[labels, ColumnBatch::WrongType { rows: 3 }]));
+        assert_eq!(counts.other, MAX_CATEGORIES as u64 + 2 - 50);
+        assert_eq!(counts.presence, Presence { rows: codes.len() as u64 + 3, wrong_type: 3, ..Presence::default() });
+    }
+
+    #[test]
+    fn rows_without_numbers_count_too() {
+        let numbers = ColumnBatch::Numeric(&[1.0, MISSING, f64::NAN]);
+        let profile = collected(FeatureKind::Numeric, &[numbers, ColumnBatch::Absent { rows: 2 }]).finish(Vec::new());
+        let expected = Presence { rows: 5, missing: 1, absent: 2, wrong_type: 0, non_finite: 1 };
+        assert_eq!(*profile.features[0].1.presence(), expected);
+    }
 }

@@ -281,4 +281,72 @@ mod tests {
             prop_assert_eq!(merged, whole);
         }
     }
+
+    #[test]
+    fn the_fiftieth_category_has_a_cell_and_the_fifty_first_has_none() {
+        let categories = Categories::new((0..60).map(|i| format!("c{i:02}")).collect(), false);
+        let mut counts = CategoryCounts::empty(&categories);
+        counts.update(&categories, &[0, 1, 1], &strings(&["c49", "c50"]), None);
+        assert_eq!((counts.cells().len(), counts.cells()[49], counts.other, counts.new), (50, 1, 2, 0));
+        assert!(counts.fits(&categories));
+    }
+
+    #[test]
+    fn every_row_has_the_rank_of_its_cell() {
+        let categories = Categories::new((0..51).map(|i| format!("c{i:02}")).collect(), false);
+        let table = RankTable::of_cells(&(1..=52).collect::<Vec<u64>>());
+        let (mut counts, mut ranks) = (CategoryCounts::empty(&categories), vec![9]);
+        let codes = [2, 0, 1, 3, MISSING_CODE, 77, 0];
+        counts.update(&categories, &codes, &strings(&["c03", "c50", "c00", "unseen"]), Some((&table, &mut ranks)));
+        let cell = |cell: u32| table.rank(cell, true);
+        assert_eq!(ranks, [9, cell(0), cell(3), cell(50), cell(51), RankTable::NONE, RankTable::NONE, cell(3)]);
+        // A code beyond its dictionary is no label.
+        assert_eq!(counts.presence, Presence { rows: 7, missing: 1, wrong_type: 1, ..Presence::default() });
+        assert!(counts.fits(&categories));
+    }
+
+    #[test]
+    fn the_reference_counts_as_other_what_has_no_cell() {
+        let presence = Presence { rows: 2_000, ..Presence::default() };
+        let counts = CategoryCounts::from_totals(presence, &(1..=53).rev().collect::<Vec<u64>>(), 7);
+        assert_eq!((counts.cells().len(), counts.cells()[0], counts.cells()[49]), (50, 53, 4));
+        assert_eq!((counts.other, counts.new), (3 + 2 + 1 + 7, 0));
+    }
+
+    #[test]
+    fn parts_add_cell_by_cell() {
+        let part = |cells: [u64; 2], other, new, missing| {
+            let presence = Presence { rows: cells[0] + cells[1] + other + new + missing, missing, ..Presence::default() };
+            CategoryCounts { presence, cells: cells.to_vec(), other, new }
+        };
+        let mut sum = part([1, 2], 3, 4, 5);
+        sum.merge(&part([10, 20], 30, 40, 50));
+        assert_eq!(sum, part([11, 22], 33, 44, 55));
+    }
+
+    #[test]
+    fn packed_counts_read_back_and_those_that_do_not_add_up_are_refused() {
+        let categories = Categories::new(strings(&["a", "b"]), false);
+        let counts = CategoryCounts {
+            presence: Presence { rows: 100, missing: 2, absent: 3, wrong_type: 5, non_finite: 0 },
+            cells: vec![40, 30],
+            other: 11,
+            new: 9,
+        };
+        let read = |counts: &CategoryCounts| {
+            let mut packer = Packer::default();
+            counts.pack(&mut packer);
+            CategoryCounts::unpack(&categories, &mut Unpacker::new(&packer.into_bytes()))
+        };
+        assert_eq!(read(&counts), Some(counts.clone()));
+        let rows = Presence { rows: 101, ..counts.presence };
+        assert_eq!(read(&CategoryCounts { presence: rows, ..counts.clone() }), None);
+        assert_eq!(read(&CategoryCounts { new: 8, ..counts.clone() }), None);
+        assert_eq!(read(&CategoryCounts { cells: vec![40, 30, 0], ..counts.clone() }), None);
+        assert_eq!(read(&CategoryCounts { cells: vec![70], ..counts.clone() }), None);
+        // Of the right number of cells and the right sum, and yet of more rows than any log has.
+        let rows = Presence { rows: crate::profile::packed::MOST_ROWS, ..Presence::default() };
+        let full = CategoryCounts { presence: rows, cells: vec![rows.rows - 1, 1], other: 0, new: 0 };
+        assert!(!full.fits(&categories));
+    }
 }

@@ -168,3 +168,97 @@ impl Cells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(at: u64, below: u64, places: u128) -> Total {
+        Total { at, below, places }
+    }
+
+    /// Of a grid with so many cells, these occupied.
+    fn occupied(cells: usize, indices: std::ops::Range<usize>) -> Cells {
+        let mut all = Cells::new(cells);
+        for index in indices {
+            all.add(index, one(1, 2, 3)).unwrap();
+        }
+        all
+    }
+
+    #[test]
+    fn a_cell_holds_both_counts_and_the_places() {
+        let mut cells = Cells::new(3);
+        cells.add(1, one(5, 7, 11)).unwrap();
+        cells.add(1, one(1 << 31, 3, 1 << 40)).unwrap();
+        assert_eq!(cells.get(1).total(), one((1 << 31) + 5, 10, (1 << 40) + 11));
+        assert_eq!(cells.get(0).total(), Total::default());
+        assert_eq!(AT | BELOW, cells.get(2).counts + (1 << 32) + 1);
+    }
+
+    #[test]
+    fn nothing_is_added_that_is_too_much_for_a_cell() {
+        let most = u64::from(u32::MAX);
+        for cells in [Cells::new(3), Cells::new(3_000)] {
+            for (first, more) in
+                [(one(most, 0, 0), one(1, 0, 0)), (one(0, most, 0), one(0, 1, 0)), (one(0, 0, u128::from(u64::MAX)), one(0, 0, 1))]
+            {
+                let mut cells = cells.clone();
+                cells.add(2, first).unwrap();
+                assert_eq!((cells.add(2, more), cells.get(2).total()), (None, first));
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_no_cell_beyond_the_last() {
+        for cells in [Cells::new(3), Cells::new(3_000)] {
+            let (mut cells, length) = (cells.clone(), cells.len());
+            assert!(cells.add(length - 1, one(1, 0, 0)).is_some() && cells.add(length, one(1, 0, 0)).is_none());
+            assert_eq!(cells.get(length), Cell::default());
+        }
+        assert!(Cells::default().is_empty() && !Cells::new(1).is_empty() && !Cells::new(3_000).is_empty());
+    }
+
+    #[test]
+    fn occupied_cells_are_few_up_to_a_sixteenth_and_some() {
+        // 1,600/16 + 64.
+        for (more, is_few) in [(10, true), (64, true), (65, false), (500, false), (usize::MAX, false)] {
+            let mut cells = occupied(1_600, 0..100);
+            cells.make_room(more);
+            assert_eq!(matches!(cells, Cells::Few { .. }), is_few, "{more}");
+            assert_eq!((cells.len(), cells.get(99).total(), cells.get(100)), (1_600, one(1, 2, 3), Cell::default()));
+        }
+        // Fewer cells than that lie side by side at once.
+        assert!(matches!((Cells::new(68), Cells::new(69)), (Cells::All(_), Cells::Few { .. })));
+    }
+
+    #[test]
+    fn parts_merge_however_they_are_held() {
+        let sums = |cells: &Cells| (0..cells.len()).map(|index| cells.get(index).total()).collect::<Vec<_>>();
+        let held = |range: std::ops::Range<usize>| {
+            let few = occupied(1_600, range);
+            let mut all = few.clone();
+            all.spread();
+            assert_eq!(all.candidates().count(), 1_600);
+            [few, all]
+        };
+        let expected: Vec<Total> = (0..1_600_u64)
+            .map(|index| u64::from((3..9).contains(&index)) + u64::from((6..20).contains(&index)))
+            .map(|times| one(times, 2 * times, 3 * u128::from(times)))
+            .collect();
+        for one in held(3..9) {
+            for other in held(6..20) {
+                let mut merged = one.clone();
+                merged.merge(&other);
+                assert_eq!(sums(&merged), expected);
+                merged.clear();
+                assert!(merged.len() == 1_600 && sums(&merged).iter().all(|total| *total == Total::default()));
+            }
+        }
+        let mut many = occupied(1_600, 0..100);
+        many.merge(&occupied(1_600, 100..165));
+        assert!(matches!(many, Cells::All(_)));
+        assert_eq!(many.get(164).total(), one(1, 2, 3));
+    }
+}

@@ -506,4 +506,149 @@ mod tests {
         sum.merge(&NumericCounts::of(&grid, &[2.0, 3.0]));
         assert_eq!(sum.unspilled, 5);
     }
+
+    #[test]
+    fn whether_all_are_finite_is_told_at_every_place() {
+        let finite = [f64::MAX, f64::MIN, 5e-324, -0.0, 1.0, 2.0, 3.0, 4.0, f64::MAX, f64::MIN, 7.0];
+        assert!((0..=finite.len()).all(|length| is_all_finite(&finite[..length])) && is_all_finite(&[f64::MAX; 24]));
+        for place in 0..finite.len() {
+            for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = finite;
+                values[place] = value;
+                assert!(!is_all_finite(&values), "{value} at {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_is_known_by_its_distance() {
+        let counts = NumericCounts::of(&grid(&[1.0, 2.0]), &[-3.0, 0.5, 5.0, 2.25, 1.0, 2.0, 1.5]);
+        assert_eq!((counts.below_all().count(), counts.above_all().count()), (2, 2));
+        assert!((counts.below_all().sum() - 4.5).abs() < 1e-12 && (counts.above_all().sum() - 3.25).abs() < 1e-12);
+        // A grid without knots has no end: the values themselves.
+        let counts = NumericCounts::of(&grid(&[]), &[3.0, 4.5]);
+        assert!(counts.above_all().count() == 0 && (counts.below_all().sum() - 7.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn counts_without_a_value_have_no_tie_and_no_place() {
+        let counts = NumericCounts::of(&grid(&[1.0, 2.0, 3.0]), &[2.0]);
+        assert_eq!(counts.occupied().map(|(index, _)| index).collect::<Vec<_>>(), [1]);
+        assert!([0, 1, 2, 3].into_iter().all(|index| counts.mean_place_below(index).abs() < 1e-300));
+        assert!(NumericCounts::empty(&grid(&[1.0])).largest_tie().abs() < 1e-300);
+        assert_ne!(counts, NumericCounts::of(&grid(&[1.0, 2.0, 3.0]), &[2.5]));
+    }
+
+    #[test]
+    fn the_intervals_beyond_the_ends_have_no_places() {
+        let mut counts = NumericCounts::empty(&grid(&[1.0, 2.0]));
+        for index in 0..3 {
+            counts.cells.add(index, Total { at: 0, below: 2, places: 1 << 32 }).unwrap();
+        }
+        assert_eq!((0..3).map(|index| counts.mean_place_below(index)).collect::<Vec<_>>(), [0.0, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn what_has_spilled_and_what_has_not_are_one_count() {
+        let grid = grid(&[1.0, 2.0]);
+        let values = [1.0, 1.25, 3.0];
+        let spilled = || {
+            let mut counts = NumericCounts::of(&grid, &values);
+            counts.unspilled = SPILL_AFTER;
+            counts.update(&Locator::new(&grid), &[1.0, 1.75, 1.75, 3.0], None);
+            assert!(!counts.totals.is_empty() && counts.unspilled == 4);
+            counts
+        };
+        let is = |counts: &NumericCounts, times: u64| {
+            assert_eq!((counts.at(0), counts.below(1), counts.below(2)), (2 * times, 3 * times, 2 * times));
+            // 0.25 + 0.75 + 0.75.
+            assert!((counts.mean_place_below(1) - 1.75 / 3.0).abs() < 1e-15 && counts.fits(&grid));
+        };
+        is(&spilled(), 1);
+        let mut both = spilled();
+        both.merge(&spilled());
+        is(&both, 2);
+    }
+
+    #[test]
+    fn cells_spill_before_they_are_full_whatever_fills_them() {
+        let grid = grid(&[1.0, 2.0]);
+        let three = NumericCounts::of(&grid, &[1.0, 1.5, 2.0]);
+        let mut packer = Packer::default();
+        three.pack(&mut packer);
+        let bytes = packer.into_bytes();
+        for (before, spills) in [(SPILL_AFTER - 4, false), (SPILL_AFTER - 3, true)] {
+            let (mut merged, mut unpacked) = (NumericCounts::empty(&grid), NumericCounts::empty(&grid));
+            merged.unspilled = before;
+            merged.merge(&three);
+            unpacked.unspilled = before;
+            unpacked.unpack_into(&mut Unpacker::new(&bytes)).unwrap();
+            for counts in [merged, unpacked] {
+                assert_eq!(!counts.totals.is_empty(), spills);
+                assert_eq!(counts.unspilled, if spills { before } else { before + 3 });
+                assert_eq!(counts, three);
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_values_over_the_grid_come_to_is_not_unpacked() {
+        let grid = grid(&[1.0, 2.0]);
+        let is_read = |index: usize, below: u64, places: u128| {
+            let mut packer = Packer::default();
+            Presence::default().pack(&mut packer);
+            Moments::new(grid.scale()).pack(&mut packer);
+            packer.length(1);
+            packer.length(index);
+            packer.count(1);
+            packer.count(below);
+            packer.unsigned(places);
+            Beyond::default().pack(&mut packer);
+            Beyond::default().pack(&mut packer);
+            let bytes = packer.into_bytes();
+            NumericCounts::empty(&grid).unpack_into(&mut Unpacker::new(&bytes)).is_some()
+        };
+        // Three values have places of at most 2^32 each.
+        assert!(is_read(2, 3, 3 << 32) && !is_read(2, 3, (3 << 32) + 1));
+        // Two knots and what lies above.
+        assert!(!is_read(3, 3, 3 << 32) && !is_read(4, 3, 3 << 32));
+    }
+
+    #[test]
+    fn counts_that_do_not_add_up_do_not_fit() {
+        let grid = grid(&[1.0, 2.0]);
+        let counts = NumericCounts::of(&grid, &[0.5, 1.0, 1.5, 3.0, MISSING, f64::NAN]);
+        assert!(counts.fits(&grid));
+        let changed = |change: &dyn Fn(&mut NumericCounts)| {
+            let mut counts = counts.clone();
+            change(&mut counts);
+            counts.fits(&grid)
+        };
+        assert!(!changed(&|counts| counts.presence.rows += 1));
+        assert!(!changed(&|counts| counts.presence.missing += 1));
+        assert!(!changed(&|counts| counts.cells.add(0, Total { at: 1, ..Total::default() }).unwrap()));
+        assert!(!changed(&|counts| counts.below_all = Beyond::default()));
+        assert!(!changed(&|counts| counts.above_all = Beyond::default()));
+        assert!(!NumericCounts::empty(&grid).fits(&Grid::from_values(&mut [1.0])));
+        let mut few_rows = NumericCounts::empty(&grid);
+        few_rows.presence = Presence { rows: 3, missing: 1, non_finite: 3, ..Presence::default() };
+        assert!(!few_rows.fits(&grid));
+    }
+
+    #[test]
+    fn counts_are_laid_side_by_side_where_each_is_looked_at() {
+        let knots: Vec<f64> = (0..5_000).map(f64::from).collect();
+        let mut counts = NumericCounts::of(&grid(&knots), &[7.0]);
+        assert!(matches!(counts.cells, Cells::Few { .. }));
+        counts.spread();
+        assert!(matches!(counts.cells, Cells::All(_)));
+    }
+
+    #[test]
+    fn a_large_offset_does_not_cancel_the_deviation() {
+        let values = [4.0, 7.0, 13.0, 16.0].map(|value| value + 1e12);
+        // Sample variance of 4, 7, 13, 16 is 30.
+        let std = NumericCounts::of(&grid(&values), &values).moments.std().unwrap();
+        assert!((std - 30.0_f64.sqrt()).abs() < 1e-9, "{std}");
+    }
 }

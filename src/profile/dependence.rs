@@ -418,4 +418,85 @@ mod tests {
         assert_eq!((&dependence.clusters[..], &dependence.blocks[..]), (&read.clusters[1..], &read.blocks[1..]));
         assert!(dependence.hours.iter().all(|(hour, sums)| sums[..] == read.hours[hour][1..]));
     }
+
+    #[test]
+    fn neighbours_are_of_one_hour_or_of_one_object() {
+        let pairs = |parts: &[(Option<i64>, &[u16])]| {
+            let mut dependence = Dependence::new(1);
+            for (hour, ranks) in parts {
+                dependence.add_in_time_order(*hour, &Order::Standing(0..ranks.len()), &[ranks.to_vec()]);
+            }
+            let pairs = dependence.blocks[0].levels().nth(1).map_or(0, |level| level.blocks);
+            (pairs, dependence)
+        };
+        assert_eq!(pairs(&[(Some(1), &[5]), (Some(1), &[6])]).0, 1);
+        assert_eq!(pairs(&[(Some(1), &[5]), (Some(2), &[6])]).0, 0);
+        assert_eq!(pairs(&[(None, &[5]), (None, &[6])]).0, 1);
+        assert_eq!(pairs(&[(Some(1), &[5]), (None, &[6])]).0, 0);
+        let (_, mut dependence) = pairs(&[(Some(1), &[5, 0, 7]), (Some(1), &[9]), (Some(-3), &[4]), (None, &[8])]);
+        assert_eq!(
+            dependence.hours,
+            BTreeMap::from([(-3, vec![HourSum { rows: 1, ranks: 4 }]), (1, vec![HourSum { rows: 3, ranks: 21 }])])
+        );
+        assert_eq!((dependence.rows_in_blocks, dependence.rows_in_clusters, dependence.open), (6, 0, Some(Stretch::OfAnObject)));
+        dependence.close();
+        dependence.add_in_time_order(None, &Order::Standing(0..1), &[vec![3]]);
+        // Two neighbours are 5 and 7 alone.
+        assert_eq!(dependence.blocks[0].levels().map(|level| level.blocks).take(3).collect::<Vec<_>>(), [6, 1, 0]);
+    }
+
+    #[test]
+    fn a_part_that_follows_another_goes_on_where_that_was_closed() {
+        let hours = [(5, steps(20)[..700].to_vec()), (6, steps(7)[..500].to_vec()), (7, steps(3)[..333].to_vec())];
+        let add = |dependence: &mut Dependence, hour: i64, rows: &[Row]| {
+            dependence.add_in_time_order(Some(hour), &Order::Standing(0..rows.len()), &ranks(rows));
+        };
+        let mut whole = Dependence::new(FEATURES);
+        let (mut first, mut second) = (Dependence::new(FEATURES), Dependence::new(FEATURES));
+        for (hour, rows) in &hours {
+            add(&mut whole, *hour, rows);
+        }
+        add(&mut first, 5, &hours[0].1);
+        first.close();
+        add(&mut second, 6, &hours[1].1);
+        add(&mut second, 7, &hours[2].1[..100]);
+        first.follow(&second);
+        add(&mut first, 7, &hours[2].1[100..]);
+        assert_eq!(first, whole);
+    }
+
+    #[test]
+    fn rows_in_clusters_alone_and_rows_in_order_alone_read_back_too() {
+        let mut sparse = steps(20)[..50].to_vec();
+        // A cluster without a value of one feature.
+        sparse.push((Some(1 << 40), [RankTable::NONE, 7]));
+        for dependence in [Dependence::new(FEATURES), clustered(&sparse), in_time_order(&[vec![(-5, steps(20))]], 500)] {
+            let bytes = packed(&dependence);
+            let mut unpacker = Unpacker::new(&bytes);
+            let read = Dependence::unpack(FEATURES, &mut unpacker).unwrap();
+            assert!(unpacker.is_empty());
+            assert_eq!(packed(&read), bytes);
+            assert_eq!(read.estimates(&[]), dependence.estimates(&[]));
+        }
+        // Ranks have 16 bits.
+        let is_read = |ranks: u64| {
+            let mut packer = Packer::default();
+            // Rows in clusters and in blocks; no level; one hour, the fifth, of three rows.
+            for number in [0, 3, 0, 1, 10, 3, ranks] {
+                packer.count(number);
+            }
+            Dependence::unpack(1, &mut Unpacker::new(&packer.into_bytes())).is_some()
+        };
+        assert!(is_read(3 << 16) && !is_read((3 << 16) + 1));
+    }
+
+    #[test]
+    fn a_sample_of_clusters_is_told() {
+        let clusters: Vec<Option<u64>> = (0..=clusters::MAX_CLUSTERS as u64).map(Some).collect();
+        let mut dependence = Dependence::new(0);
+        dependence.add_clustered(&clusters[1..], &[]);
+        assert!(!dependence.is_sampled());
+        dependence.add_clustered(&clusters[..1], &[]);
+        assert!(dependence.is_sampled());
+    }
 }

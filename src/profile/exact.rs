@@ -107,4 +107,39 @@ mod tests {
         a.merge(&b);
         assert_eq!(a, of(&[7.0, 3e-7, -1e10, -4.0, 1e10]));
     }
+
+    #[test]
+    fn a_sum_is_empty_until_something_was_added() {
+        assert!(of(&[]).is_empty());
+        assert!(!of(&[1.0]).is_empty() && !of(&[f64::INFINITY]).is_empty() && !of(&[1.0, f64::NAN]).is_empty());
+    }
+
+    #[test]
+    fn one_infinite_part_makes_the_sum_so() {
+        for (a, b) in [(1.0, f64::INFINITY), (f64::INFINITY, 1.0)] {
+            let mut sum = of(&[a]);
+            sum.merge(&of(&[b]));
+            assert!(sum.value().is_infinite());
+        }
+        let mut sum = of(&[1.0]);
+        sum.merge(&of(&[2.0]));
+        assert!((sum.value() - 3.0).abs() < 1e-300);
+    }
+
+    #[test]
+    fn a_packed_sum_reads_back_and_one_of_too_many_terms_is_refused() {
+        let read = |sum: &ExactSum| {
+            let mut packer = Packer::default();
+            sum.pack(&mut packer);
+            ExactSum::unpack(&mut Unpacker::new(&packer.into_bytes()))
+        };
+        for sum in [of(&[]), of(&[1e300, -2.5, 5e-324]), of(&[f64::INFINITY, 3.0])] {
+            assert_eq!(read(&sum), Some(sum));
+        }
+        let most = i128::try_from(MOST).unwrap();
+        for (mantissa, fits) in [(most - 1, true), (1 - most, true), (most, false), (-most, false)] {
+            let sum = ExactSum { mantissas: BTreeMap::from([(1_000, mantissa)]), overflowed: false };
+            assert_eq!(read(&sum).is_some(), fits, "{mantissa}");
+        }
+    }
 }

@@ -138,4 +138,45 @@ mod tests {
             prop_assert_eq!(grid.cell(x), 2 * below + usize::from(on));
         }
     }
+
+    #[test]
+    fn a_thinned_grid_is_evenly_spaced_in_rank() {
+        let mut values: Vec<f64> = (0..200_000).map(f64::from).collect();
+        values[0] = -0.0;
+        let grid = grid(&values);
+        let expected: Vec<f64> = (0..65_536_u64).map(|number| (number * 199_999 / 65_535) as f64).collect();
+        assert_eq!(grid.knots(), expected);
+        assert!(grid.knots()[0].is_sign_positive());
+        // As many values as there may be knots stay as they are.
+        let most: Vec<f64> = (0..65_536).map(f64::from).collect();
+        assert_eq!(super::Grid::from_values(&mut most.clone()).knots(), most);
+        let halves = (0..100_000).map(|number| f64::from(number / 2)).collect::<Vec<_>>();
+        assert_eq!(super::Grid::from_values(&mut halves.clone()).knots().len(), 50_000);
+    }
+
+    #[test]
+    fn neither_zero_has_a_sign() {
+        assert!(grid(&[-0.0, 1.0]).knots()[0].is_sign_positive());
+    }
+
+    #[test]
+    fn there_are_no_more_knots_than_the_most() {
+        let knots: Vec<f64> = (0..=65_536).map(f64::from).collect();
+        assert!(Grid::from_knots(knots[1..].to_vec()).is_some() && Grid::from_knots(knots).is_none());
+    }
+
+    #[test]
+    fn an_interval_is_as_wide_as_its_knots_are_apart_and_the_ends_have_no_width() {
+        let grid = grid(&[1.0, 3.0, 7.0]);
+        assert_eq!((0..4).map(|index| grid.width_below(index)).collect::<Vec<_>>(), [0.0, 2.0, 4.0, 0.0]);
+    }
+
+    #[test]
+    fn values_are_summed_around_the_middle_in_steps_of_the_spread() {
+        let values: Vec<f64> = (0..9).map(|number| f64::from(number) * 3.0 + 1_000.0).collect();
+        // Quartiles 1,006, 1,012 and 1,018.
+        assert_eq!(grid(&values).scale(), Scale::new(1_012.0, 12.0));
+        assert_eq!(grid(&[5.0]).scale(), Scale::new(5.0, 0.0));
+        assert_eq!(grid(&[]).scale(), Scale::new(0.0, 0.0));
+    }
 }

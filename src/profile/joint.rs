@@ -487,4 +487,116 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn every_sum_is_over_the_rows_in_which_both_have_a_value() {
+        let table = ScoreTable::new();
+        let mut columns = [scrambled(3, 5_000), scrambled(11, 5_000), scrambled(5, 5_000), vec![]];
+        for (row, rank) in columns[0].iter_mut().enumerate().filter(|(row, _)| row % 7 == 3) {
+            *rank = if row % 2 == 0 { RankTable::NONE } else { 40_000 };
+        }
+        // Without a value at the end: a batch may say so by being shorter.
+        columns[1].truncate(4_100);
+        let sums = of(&columns.each_ref());
+        let score = |column: usize, row: usize| {
+            columns[column].get(row).filter(|rank| **rank != RankTable::NONE).map(|rank| i64::from(table.of(*rank)))
+        };
+        // Of 512 squared steps each, rounded.
+        let coarse = |score: i64| (score * score + 256) / 512;
+        for (a, b) in (0..4).flat_map(|a| (0..4).map(move |b| (a, b))) {
+            let both: Vec<(i64, i64)> = (0..5_000).filter_map(|row| Some((score(a, row)?, score(b, row)?))).collect();
+            let sum = |of: &dyn Fn(i64, i64) -> i64| both.iter().map(|(x, y)| of(*x, *y)).sum::<i64>();
+            assert_eq!(sums.rows[(a, b)], sum(&|_, _| 1), "{a} {b}");
+            assert_eq!(sums.sums[(a, b)], sum(&|x, _| x), "{a} {b}");
+            assert_eq!(sums.squares[(a, b)], sum(&|x, _| x * x), "{a} {b}");
+            assert_eq!(sums.products[(a, b)], sum(&|x, y| x * y), "{a} {b}");
+            assert_eq!(sums.squared_products[(a, b)], sum(&|x, y| coarse(x) * coarse(y)), "{a} {b}");
+        }
+        let pairs = sums.pairs();
+        assert_eq!(
+            pairs.iter().map(|pair| pair.rows).collect::<Vec<_>>(),
+            pairs_of(4).map(|at| sums.rows[at].unsigned_abs()).collect::<Vec<_>>()
+        );
+        assert_eq!(pairs[2], PairProfile::NONE);
+    }
+
+    #[test]
+    fn squared_scores_are_rounded_to_their_steps() {
+        assert_eq!([0, 15, 16, -20, 256, -1_107, LARGEST_SCORE].map(square), [0, 0, 1, 1, 128, 2_393, 2_813]);
+    }
+
+    #[test]
+    fn four_common_rows_and_a_variance_on_both_sides_make_a_correlation() {
+        let (a, b, one) = (vec![9_000, 30_000, 20_000, 50_000], vec![40_000, 10_000, 30_000, 20_000], vec![33_333; 4]);
+        let correlation = |a: &Vec<u16>, b: &Vec<u16>| of(&[a, b]).pairs()[0].correlation;
+        assert!(correlation(&a, &b).is_some());
+        assert_eq!(correlation(&a[..3].to_vec(), &b[..3].to_vec()), None);
+        assert_eq!((correlation(&one, &b), correlation(&a, &one)), (None, None));
+    }
+
+    /// `mean(x²y²)/mean(x²)/mean(y²)/(1 + 2ρ²)`, ρ by numpy.corrcoef.
+    #[test]
+    fn what_is_extreme_together_inflates_the_variance_of_the_correlation() {
+        let quiet = [(0.0, 0.0); 12];
+        let inflation = |rows: &[(f64, f64)]| {
+            let (a, b): (Vec<f64>, Vec<f64>) = rows.iter().copied().unzip();
+            let pair = of(&[&scored(&a), &scored(&b)]).pairs()[0];
+            (pair.inflation, pair.correlation.unwrap())
+        };
+        let is = |rows: &[(f64, f64)], inflation_of: f64, correlation_of: f64| {
+            let (found, correlation) = inflation(rows);
+            assert!(
+                (found / inflation_of - 1.0).abs() < 5e-3 && (correlation - correlation_of).abs() < 2e-3,
+                "{found} {correlation}"
+            );
+        };
+        is(&[[(2.0, 2.0), (-2.0, -2.0), (2.0, -2.0), (-2.0, 2.0)].as_slice(), &quiet].concat(), 4.0, 0.0);
+        is(&[[(3.0, 3.0), (-3.0, -3.0)].as_slice(), &quiet].concat(), 7.0 / 3.0, 1.0);
+        is(
+            &[[(2.0, 1.5), (-2.0, -1.5), (2.0, -1.5), (1.0, 0.5)].as_slice(), &quiet[..5]].concat(),
+            1.988_221_000_615_646_4,
+            0.421_610_455_686_390_7,
+        );
+        // Where it is less than that of normal values, it is taken as theirs.
+        assert!((inflation(&[(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)]).0 - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn packed_sums_read_back_and_those_too_large_are_refused() {
+        let (mut a, b, c) = (scrambled(3, 50), scrambled(11, 50), scrambled(7, 50));
+        a[3] = RankTable::NONE;
+        let sums = of(&[&a, &b, &c]);
+        let read = |sums: &CrossProducts| {
+            let mut packer = Packer::default();
+            sums.pack(&mut packer);
+            let bytes = packer.into_bytes();
+            let mut unpacker = Unpacker::new(&bytes);
+            let read = CrossProducts::unpack(sums.rows.nrows(), &mut unpacker)?;
+            assert!(unpacker.is_empty());
+            Some(read)
+        };
+        assert_eq!(read(&sums), Some(sums.clone()));
+        let most = i64::try_from(MOST).unwrap();
+        for (sum, fits) in [(most - 1, true), (1 - most, true), (most, false), (-most, false)] {
+            let mut of_products = sums.clone();
+            of_products.products[(0, 1)] = sum;
+            of_products.products[(1, 0)] = sum;
+            let mut of_squares = sums.clone();
+            of_squares.squares[(2, 2)] = sum;
+            assert_eq!((read(&of_products).is_some(), read(&of_squares).is_some()), (fits, fits));
+        }
+    }
+
+    #[test]
+    fn pairs_are_named_in_their_order_and_are_all_there_or_none() {
+        let pair = |rows| PairProfile { rows, ..PairProfile::NONE };
+        let mut profile = JointProfile::of(["a", "b", "c"].map(FeatureName::new).to_vec());
+        assert!(profile.fits() && profile.named_pairs().next().is_none());
+        profile.pairs = vec![pair(1), pair(2)];
+        assert!(!profile.fits());
+        profile.pairs.push(pair(3));
+        assert!(profile.fits());
+        let named: Vec<(&str, &str, u64)> = profile.named_pairs().map(|(a, b, pair)| (a.as_str(), b.as_str(), pair.rows)).collect();
+        assert_eq!(named, [("a", "b", 1), ("a", "c", 2), ("b", "c", 3)]);
+    }
 }

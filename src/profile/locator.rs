@@ -255,4 +255,81 @@ mod tests {
             agrees(&reference, &values)?;
         }
     }
+
+    /// So near to each other that no map tells them apart while it spans the others.
+    #[test]
+    fn values_among_many_knots_of_one_bucket_are_searched() {
+        let reference: Vec<f64> =
+            [-1e12, 0.0, 1e6, 1e12].into_iter().flat_map(|start| (0..100).map(move |number| start + f64::from(number))).collect();
+        let values: Vec<f64> =
+            reference.iter().flat_map(|knot| [knot - 0.5, *knot, knot + 0.25]).chain([f64::MIN, f64::MAX, 5e5]).collect();
+        agrees(&reference, &values).unwrap();
+        assert_eq!(Locator::new(&Grid::from_values(&mut reference.clone())).knots(), 400);
+        assert_eq!(Locator::new(&Grid::default()).knots(), 0);
+    }
+
+    #[test]
+    fn equal_buckets_lie_between_one_for_what_is_below_and_one_for_what_is_above() {
+        // 20 buckets for ten units, and the two.
+        let map = Map::linear(10.0, 20.0, 23).unwrap();
+        let buckets = [f64::MIN, 9.0, 9.3, 10.0, 10.4, 15.0, 20.0, 20.4, 21.0, f64::MAX].map(|value| map.bucket(value));
+        assert_eq!(buckets, [0, 0, 0, 1, 2, 11, 21, 22, 22, 22]);
+        for (low, high) in [(5.0, 5.0), (6.0, 5.0), (f64::MIN, f64::MAX)] {
+            assert!(Map::linear(low, high, 23).is_none());
+        }
+    }
+
+    #[test]
+    fn a_bucket_away_from_the_centre_is_as_wide_as_its_distance_is_long() {
+        // A doubling of |x| + 1 is 2^52 doubles, of which every second one counts.
+        assert_eq!([-3.0, -1.0, 0.0, 1.0, 3.0].map(|value| steps(value, 0.0, 1.0)), [-2, -1, 0, 1, 2].map(|number| number << 51));
+        assert_eq!([5.0, 9.0].map(|value| steps(value, 6.0, 1.0)), [-1 << 51, 2 << 51]);
+        // From −1 to 3 it is three doublings: four buckets each, where there is room for 14.
+        let map = Map::logarithmic(0.0, 1.0, -1.0, 3.0, 16).unwrap();
+        assert!(matches!(map, Map::Logarithmic { low, shift: 49, last: 15, .. } if low == -1 << 51), "{map:?}");
+        let buckets = [f64::MIN, -2.0, -1.0, 0.0, 1.0, 3.0, f64::MAX].map(|value| map.bucket(value));
+        assert_eq!(buckets, [0, 0, 0, 4, 8, 12, 15]);
+        // Twelve buckets do not fit into twelve.
+        assert!(matches!(Map::logarithmic(0.0, 1.0, -1.0, 3.0, 14).unwrap(), Map::Logarithmic { shift: 50, last: 13, .. }));
+        // What lies below the lowest value has a bucket of its own.
+        assert_eq!([-7.0, -1.0].map(|value| logarithmic_bucket(value, 0.0, 1.0, -1 << 51, 0, 99)), [0, 1]);
+        for softness in [0.0, -1.0, f64::NAN] {
+            assert!(Map::logarithmic(0.0, softness, -1.0, 3.0, 16).is_none());
+        }
+    }
+
+    #[test]
+    fn a_map_costs_as_many_comparisons_as_knots_share_a_bucket() {
+        // Three, one and two knots to a bucket: (9 + 1 + 4)/6.
+        let map = Map::Linear { low: 0.0, per_unit: 1.0, last: 10.0 };
+        assert!((map.comparisons(&[0.0, 0.1, 0.2, 1.0, 2.0, 2.1]) - 14.0 / 6.0).abs() < 1e-15);
+        assert!(map.comparisons(&[]).abs() < 1e-300);
+        // One, two and one: 6/4, and what such a map costs more.
+        let map = Map::logarithmic(0.0, 1.0, -1.0, 3.0, 16).unwrap();
+        assert!((map.comparisons(&[-1.0, 0.0, 0.01, 1.0]) - (1.5 + LINEAR_GAIN)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn few_values_far_away_do_not_spoil_the_map() {
+        let near: Vec<f64> = (0..1_000).map(f64::from).collect();
+        let with = |far: &[f64]| {
+            let mut knots: Vec<f64> = near.iter().chain(far).copied().collect();
+            knots.sort_unstable_by(f64::total_cmp);
+            knots
+        };
+        let is_linear = |knots: &[f64], from: f64, to: f64| match Map::best(knots, 1_024) {
+            Map::Linear { low, per_unit, last } => {
+                low.total_cmp(&from).is_eq() && (per_unit - 1_021.0 / (to - from)).abs() < 1e-12 && (last - 1_023.0).abs() < 1e-12
+            }
+            Map::Logarithmic { .. } => false,
+        };
+        assert!(is_linear(&near, 0.0, 999.0));
+        // All but the last 4,096th, and all but the first and last 256th.
+        assert!(is_linear(&with(&[1e9]), 0.0, 999.0));
+        assert!(is_linear(&with(&[-1e9, 1e9]), 2.0, 996.0));
+        // Where they are spread over many sizes, no equal buckets would do.
+        let sizes: Vec<f64> = (-500..500).map(|number| (f64::from(number) / 25.0).sinh()).collect();
+        let map = Map::best(&sizes, 1_024);
+        assert!(matches!(map, Map::Logarithmic { .. }) && map.comparisons(&sizes) < 5.0, "{map:?} {}", map.comparisons(&sizes));
+    }
 }

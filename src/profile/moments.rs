@@ -323,4 +323,85 @@ mod tests {
             prop_assert!(whole.std().is_none_or(|std| std >= 0.0 && std.is_finite()));
         }
     }
+
+    /// numpy.mean, numpy.std(ddof=1).
+    #[test]
+    fn what_is_near_and_what_is_far_away_make_one_mean_and_one_deviation() {
+        let is = |moments: &Moments, mean: f64, std: f64| {
+            let found = (moments.mean().unwrap(), moments.std().unwrap());
+            assert!((found.0 - mean).abs() <= 1e-10 * mean.abs() && (found.1 - std).abs() <= 1e-10 * std, "{found:?}");
+        };
+        is(&of(&[0.1, 0.7, -0.4, 3.25, 2.5]), 1.23, 1.573_848_785_620_778);
+        is(&of(&[-1_500.0, 900.0, 1_000.5, -700.25, 3.0, 2_048.0]), 291.875, 1_283.317_358_937_375_3);
+        is(&of(&[-999_999.0, 1.0, 2.0, 3.0]), -249_998.25, 500_000.500_000_666_65);
+        // In other units; near and far in different parts.
+        let part = |values: &[f64]| {
+            let mut moments = Moments::new(Scale::new(0.5, 0.25));
+            moments.add(values);
+            moments
+        };
+        let mut merged = part(&[-1_500.0, 900.0, 1_000.5]);
+        merged.merge(&part(&[-700.25, 3.0, 2_048.0]));
+        is(&merged, 291.875, 1_283.317_358_937_375_3);
+        assert_eq!((merged.n(), merged.min(), merged.max()), (6, Some(-1_500.0), Some(2_048.0)));
+    }
+
+    #[test]
+    fn a_mean_between_two_steps_loses_nothing() {
+        let step = 2.0_f64.powi(-36);
+        let moments = of(&[0.0, 0.0, 1.0, 6.0].map(|steps| steps * step));
+        // By hand: 37 − 7²/4 = 24.75, over three.
+        assert!((moments.std().unwrap() / step - 8.25_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn neighbours_far_away_deviate_by_nothing_where_their_squares_round() {
+        let moments = of(&[134_365_975.383_913, 134_365_975.383_913_04]);
+        assert_eq!(moments.std(), Some(0.0));
+    }
+
+    #[test]
+    fn both_zeros_are_one_extreme() {
+        for values in [[-0.0, 0.0], [0.0, -0.0], [-0.0, -0.0]] {
+            let moments = of(&values);
+            assert!(moments.min().unwrap().is_sign_positive() && moments.max().unwrap().is_sign_positive());
+        }
+    }
+
+    #[test]
+    fn packed_moments_read_back_and_those_that_no_values_have_are_refused() {
+        let scale = Scale::new(0.5, 0.25);
+        let read = |moments: &Moments| {
+            let mut packer = Packer::default();
+            moments.pack(&mut packer);
+            let bytes = packer.into_bytes();
+            let mut unpacker = Unpacker::new(&bytes);
+            let read = Moments::unpack(scale, &mut unpacker)?;
+            assert!(unpacker.is_empty());
+            Some(read)
+        };
+        let mut moments = Moments::new(scale);
+        assert_eq!(read(&moments), Some(moments.clone()));
+        moments.add(&[-7.5, 1e9, -3e200, 0.25]);
+        assert_eq!(read(&moments), Some(moments.clone()));
+        let with = |sum: i128, extremes: (f64, f64)| Moments { sum, extremes: Some(extremes), ..moments.clone() };
+        // Four values, none further away than 2^46 steps.
+        for (sum, fits) in [(1 << 48, true), (-(1 << 48), true), ((1 << 48) + 1, false), (-(1 << 48) - 1, false)] {
+            assert_eq!(read(&with(sum, (1.0, 2.0))).is_some(), fits, "{sum}");
+        }
+        assert!(read(&with(7, (2.0, 2.0))).is_some());
+        for extremes in [(2.0, 1.0), (f64::NEG_INFINITY, 1.0), (1.0, f64::INFINITY), (f64::NAN, 1.0)] {
+            assert!(read(&with(7, extremes)).is_none(), "{extremes:?}");
+        }
+    }
+
+    #[test]
+    fn steps_are_small_against_the_spread_and_the_centre_stands_in_for_none() {
+        let step = |center: f64, spread: f64| Scale::new(center, spread).step;
+        assert_eq!(Moments::new(Scale::new(3.0, 1.5)).scale(), Scale::new(3.0, 1.5));
+        // The power of two from the spread's 2^−36 on.
+        let exponents = |steps: [f64; 3]| steps.into_iter().map(f64::log2).collect::<Vec<_>>();
+        assert_eq!(exponents([step(3.0, 1.0), step(3.0, 1.5), step(3.0, 2.0)]), [-36.0, -35.0, -35.0]);
+        assert_eq!(exponents([step(-8.0, 0.0), step(0.0, 0.0), step(0.0, 1e-300)]), [-33.0, -36.0, -36.0]);
+    }
 }

@@ -192,4 +192,74 @@ mod tests {
             while unpacker.text().is_some() {}
         }
     }
+
+    fn packed(pack: impl FnOnce(&mut Packer)) -> Vec<u8> {
+        let mut packer = Packer::default();
+        pack(&mut packer);
+        packer.into_bytes()
+    }
+
+    #[test]
+    fn small_numbers_take_few_bytes() {
+        assert_eq!(
+            packed(|packer| [0, 1, 127, 128, 300].into_iter().for_each(|number| packer.unsigned(number))),
+            [0, 1, 127, 0x80, 1, 0xAC, 2]
+        );
+        // 0, −1, 1, −2, …
+        assert_eq!(
+            packed(|packer| [0, -1, 1, -2, 63, -64, 64].into_iter().for_each(|number| packer.signed(number))),
+            [0, 1, 2, 3, 126, 127, 0x80, 1]
+        );
+        assert_eq!(packed(|packer| packer.text("né")), [3, b'n', 0xC3, 0xA9]);
+    }
+
+    #[test]
+    fn every_count_reads_back_whatever_its_first_byte() {
+        for number in (0..1_000).chain([1 << 14, u64::MAX >> 1, u64::MAX]) {
+            let bytes = packed(|packer| packer.count(number));
+            assert_eq!(Unpacker::new(&bytes).count(), Some(number));
+        }
+        let large = packed(|packer| packer.unsigned(u128::from(u64::MAX) + 1));
+        assert_eq!(Unpacker::new(&large).count(), None);
+    }
+
+    #[test]
+    fn numbers_that_end_too_early_or_are_too_large_are_none() {
+        assert_eq!(Unpacker::new(&[]).unsigned(), None);
+        assert_eq!(Unpacker::new(&[0x80]).unsigned(), None);
+        let most = packed(|packer| packer.unsigned(u128::MAX));
+        assert_eq!((most.len(), Unpacker::new(&most).unsigned()), (19, Some(u128::MAX)));
+        let mut larger = most.clone();
+        *larger.last_mut().unwrap() += 1;
+        assert_eq!(Unpacker::new(&larger).unsigned(), None);
+        assert_eq!(Unpacker::new(&[0x80; 30]).unsigned(), None);
+    }
+
+    #[test]
+    fn a_length_is_no_longer_than_what_follows() {
+        assert_eq!((Unpacker::new(&[2, 0, 0]).length(), Unpacker::new(&[3, 0, 0]).length()), (Some(2), None));
+        assert_eq!((Unpacker::new(&[2, b'a', b'b']).text(), Unpacker::new(&[2, b'a']).text()), (Some("ab"), None));
+    }
+
+    #[test]
+    fn rows_are_fewer_than_any_log_has() {
+        let rows = |count: u64| Unpacker::new(&packed(|packer| packer.count(count))).rows();
+        assert_eq!((rows(MOST_ROWS - 1), rows(MOST_ROWS)), (Some(MOST_ROWS - 1), None));
+    }
+
+    #[test]
+    fn parts_are_unpacked_for_themselves() {
+        let mut part = Packer::default();
+        assert_eq!((part.is_empty(), part.len()), (true, 0));
+        part.count(300);
+        assert_eq!((part.is_empty(), part.len()), (false, 2));
+        let bytes = packed(|packer| {
+            packer.part(&part);
+            packer.count(7);
+        });
+        let mut unpacker = Unpacker::new(&bytes);
+        let mut inner = unpacker.part().unwrap();
+        assert_eq!((inner.count(), inner.is_empty(), unpacker.is_empty()), (Some(300), true, false));
+        assert_eq!((unpacker.count(), unpacker.is_empty()), (Some(7), true));
+    }
 }

@@ -56,6 +56,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::grid::Grid;
 
     #[test]
     fn ranks_are_the_shares_of_the_reference_below() {
@@ -64,5 +65,22 @@ mod tests {
         let ranks = [0, 1, 2].map(|cell| table.rank(cell, false));
         assert_eq!(ranks, [13_108, 32_768, 52_429]);
         assert_eq!(table.rank(3, false), RankTable::NONE);
+    }
+
+    #[test]
+    fn a_number_ranks_between_its_neighbours_of_the_reference() {
+        let reference = [1.0, 2.0, 2.0, 3.0];
+        let counts = NumericCounts::of(&Grid::from_values(&mut reference.to_vec()), &reference);
+        let table = RankTable::numeric(&counts, 3);
+        // 1 + ⌊(below + ½·equal + ½)/5 · 65,535⌋
+        let ranks = [0, 1, 2, 3].map(|below| (table.rank(below, false), table.rank(below, true)));
+        assert_eq!(ranks, [(6_554, 13_108), (19_661, 32_768), (45_875, 52_429), (58_982, 58_982)]);
+        assert_eq!((table.rank(4, false), table.rank(4, true)), (RankTable::NONE, RankTable::NONE));
+    }
+
+    #[test]
+    fn even_the_last_rank_of_many_is_one() {
+        assert_eq!(RankTable::of_cells(&[10_000_000, 0]).rank(1, true), u16::MAX);
+        assert_eq!(RankTable::of_cells(&[0, 10_000_000]).rank(0, true), 1);
     }
 }

@@ -160,4 +160,49 @@ mod tests {
             prop_assert_eq!(merged.newest_first(), whole);
         }
     }
+
+    fn of(moments: impl IntoIterator<Item = i64>, capacity: usize) -> Recent {
+        let mut recent = Recent::new(capacity);
+        for moment_us in moments {
+            recent.push(RecentRow { moment_us, value: 0.5, group: moment_us.unsigned_abs() + 1 });
+        }
+        recent
+    }
+
+    #[test]
+    fn rows_are_sorted_only_when_there_are_twice_as_many_as_are_kept() {
+        assert_eq!(of(0..10, 5).rows.len(), 10);
+        assert_eq!(of(0..11, 5).rows.len(), 6);
+        assert_eq!(of(0..1_000, 5).newest_first().iter().map(|row| row.moment_us).collect::<Vec<_>>(), [999, 998, 997, 996, 995]);
+        assert!(of(0..3, 0).is_empty());
+    }
+
+    #[test]
+    fn what_is_older_than_as_many_rows_as_are_kept_need_not_be_looked_at() {
+        let recent = of(0..11, 5);
+        assert!(recent.may_keep(5) && !recent.may_keep(4));
+        assert!(of(0..10, 5).may_keep(i64::MIN), "nothing was sorted yet");
+    }
+
+    #[test]
+    fn it_is_full_with_as_many_rows_as_asked_for() {
+        assert!(!of(0..4, 5).is_full() && of(0..5, 5).is_full());
+        assert!(of([], 5).is_empty() && !of([7], 5).is_empty());
+        assert_eq!(of(0..3, 5).capacity(), 5);
+    }
+
+    #[test]
+    fn packed_rows_read_back_and_more_than_are_kept_are_refused() {
+        let read = |recent: &Recent, capacity: usize| {
+            let mut packer = Packer::default();
+            recent.pack(&mut packer);
+            Recent::unpack(capacity, &mut Unpacker::new(&packer.into_bytes()))
+        };
+        let recent = of([-3, 9, 4], 3);
+        assert_eq!(read(&recent, 3).unwrap().newest_first(), recent.newest_first());
+        assert_eq!(read(&recent, 2), None);
+        let mut broken = recent.clone();
+        broken.rows[0].value = f64::NAN;
+        assert_eq!(read(&broken, 3), None);
+    }
 }

@@ -237,3 +237,143 @@ impl<'a> StoredFeature<'a> {
         (feature.dependence().design_effect >= 1.0).then_some(feature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::feature::{ColumnBatch, MISSING};
+    use crate::profile::builder::ProfileBuilder;
+    use crate::profile::dependence::Method;
+    use crate::profile::joint::PairProfile;
+
+    /// Two numbers and a label, and what is known of them.
+    fn profile() -> ReferenceProfile {
+        use FeatureKind::{Categorical, Numeric};
+        let kinds = [("x", Numeric), ("y", Numeric), ("label", Categorical)].map(|(name, kind)| (FeatureName::from(name), kind));
+        let mut builder = ProfileBuilder::new(&kinds);
+        let dictionary = ["b".to_owned(), "a".to_owned()];
+        builder.update([
+            ColumnBatch::Numeric(&[3.5, -1.0, MISSING, 1e300, 2.0, -0.25, 7.0, 8.0, 9.0]),
+            ColumnBatch::Numeric(&[1.0, 2.0, 3.0, f64::NAN, 5.0, 6.0, MISSING, MISSING, MISSING]),
+            ColumnBatch::Categorical { codes: &[0, 1, 1, 0, 0, u32::MAX, 0, 0, 0], dictionary: &dictionary },
+        ]);
+        let object = ProfileObject { uri: "file:a.csv".to_owned(), generation: "7".to_owned(), size_bytes: 80, rows: 9 };
+        let mut profile = builder.finish(vec![object]).with_joint(9);
+        for ((_, feature), design_effect) in profile.features.iter_mut().zip([1.5, 2.0, 1.0]) {
+            let of_clusters =
+                Estimate { method: Method::Clusters, design_effect, intraclass_correlation: Some(0.25), clusters: Some(3) };
+            *feature.dependence_mut() = of_clusters;
+        }
+        if let Some(joint) = &mut profile.joint {
+            joint.pairs = vec![PairProfile { rows: 4, correlation: Some(-0.5), inflation: 1.25 }];
+        }
+        profile.named().unwrap()
+    }
+
+    /// What is read after a change of the JSON.
+    fn changed(change: impl FnOnce(&mut Value)) -> Result<ReferenceProfile, ProfileError> {
+        let mut stored: Value = serde_json::from_slice(&profile().to_json().unwrap()).unwrap();
+        change(&mut stored);
+        ReferenceProfile::from_json(&serde_json::to_vec(&stored).unwrap())
+    }
+
+    fn damage(change: impl FnOnce(&mut Value)) -> String {
+        match changed(change) {
+            Err(ProfileError::Damaged(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_stored_profile_reads_back_and_is_the_same_bytes_again() {
+        let profile = profile();
+        let bytes = profile.to_json().unwrap();
+        let read = ReferenceProfile::from_json(&bytes).unwrap();
+        assert_eq!(read, profile);
+        assert_eq!(read.to_json().unwrap(), bytes);
+        // Also where the texts cannot be borrowed.
+        assert_eq!(
+            ReferenceProfile::from_json(&String::from_utf8(bytes).unwrap().replace("file:a", "file:\\u0061").into_bytes())
+                .unwrap()
+                .objects,
+            profile.objects
+        );
+    }
+
+    #[test]
+    fn another_version_is_told_apart_from_damage() {
+        let of_version = |version: u32| changed(|stored| stored["version"] = json!(version));
+        assert!(
+            matches!(of_version(PROFILE_VERSION - 1), Err(ProfileError::Older { found }) if found == u64::from(PROFILE_VERSION) - 1)
+        );
+        assert!(
+            matches!(of_version(PROFILE_VERSION + 1), Err(ProfileError::Newer { found }) if found == u64::from(PROFILE_VERSION) + 1)
+        );
+        let strange = changed(|stored| *stored = json!({ "version": 99, "whatever": [] }));
+        assert!(matches!(strange, Err(ProfileError::Newer { found: 99 })));
+        assert!(damage(|stored| stored["whatever"] = json!(1)).contains("whatever"));
+        assert!(matches!(ReferenceProfile::from_json(b"{"), Err(ProfileError::Damaged(_))));
+    }
+
+    #[test]
+    fn counts_that_do_not_fit_their_grid_are_damage() {
+        let refused = |change: &dyn Fn(&mut Value)| damage(|stored| change(stored));
+        let of_x = |part: &'static str, value: &str| refused(&|stored| stored["features"][0][1][part] = json!(value));
+        let does_not_fit = "the counts of `x` do not fit its grid";
+        assert_eq!(of_x("knots", ""), does_not_fit);
+        // Seven bytes are no double; nor is what is no base64.
+        assert_eq!(of_x("knots", "AAAAAAAAAA"), does_not_fit);
+        assert_eq!(of_x("knots", "?"), does_not_fit);
+        assert_eq!(of_x("counts", "AA"), does_not_fit);
+        let counts = |stored: &Value| stored["features"][0][1]["counts"].as_str().unwrap().to_owned();
+        assert_eq!(refused(&|stored| stored["features"][0][1]["counts"] = json!(counts(stored) + "AAAA")), does_not_fit);
+        // The counts of one feature over the grid of another.
+        assert_eq!(
+            refused(&|stored| stored["features"][1][1]["counts"] = stored["features"][0][1]["counts"].clone()),
+            "the counts of `y` do not fit its grid"
+        );
+        assert_eq!(refused(&|stored| stored["features"][0][1]["dependence"]["design_effect"] = json!(0.99)), does_not_fit);
+        let label = "the counts of `label` do not fit its grid";
+        assert_eq!(refused(&|stored| stored["features"][2][1]["counts"]["cells"] = json!([3, 1])), label);
+        assert!(changed(|stored| stored["features"][0][1]["dependence"]["design_effect"] = json!(1.0)).is_ok());
+    }
+
+    #[test]
+    fn more_knots_than_any_grid_has_are_not_read() {
+        let mut stored = StoredFeature::of(&profile().features[0].1).read().unwrap();
+        let FeatureProfile::Numeric { grid, reference, .. } = &mut stored else { panic!("x is numeric") };
+        let values: Vec<f64> = (0..65_536).map(f64::from).collect();
+        *grid = Grid::from_values(&mut values.clone());
+        *reference = NumericCounts::of(grid, &values);
+        let most = StoredFeature::of(&stored);
+        let StoredFeature::Numeric { knots, counts, dependence } = &most else { panic!("x is numeric") };
+        let (mut longer, counts, dependence) = (knots.clone().into_owned(), counts.clone(), *dependence);
+        assert_eq!(most.read().as_ref(), Some(&stored));
+        longer.push_str("AAAAAAAAAAA");
+        assert_eq!(StoredFeature::Numeric { knots: Cow::Owned(longer), counts, dependence }.read(), None);
+    }
+
+    #[test]
+    fn a_feature_has_the_parts_of_its_kind() {
+        let of_kind = |feature: usize, kind: &str| damage(|stored| stored["features"][feature][1]["kind"] = json!(kind));
+        assert!(of_kind(0, "categorical").contains("without the parts of a categorical one"));
+        assert!(of_kind(2, "numeric").contains("without the parts of a numeric one"));
+        let no_counts = damage(|stored| stored["features"][0][1]["counts"] = json!(5));
+        assert!(no_counts.contains("expected counts"), "{no_counts}");
+    }
+
+    #[test]
+    fn there_is_a_correlation_for_each_pair_of_features_or_none_at_all() {
+        let refused = "there is not one correlation for each pair of features";
+        let two = |stored: &mut Value| {
+            let first = stored["joint"]["pairs"][0].clone();
+            stored["joint"]["pairs"] = json!([first.clone(), first]);
+        };
+        assert_eq!(damage(two), refused);
+        assert_eq!(damage(|stored| stored["joint"]["features"] = json!(["x", "z"])), refused);
+        assert!(changed(|stored| stored["joint"]["pairs"] = json!([])).is_ok());
+        assert_eq!(changed(|stored| stored["joint"] = Value::Null).unwrap().joint, None);
+    }
+}

@@ -322,4 +322,57 @@ mod tests {
         let (moved, _) = advance(SignalName::DataDrift, memory, &reading(Firing, 0.4), hour(6), &RULES);
         assert_eq!(moved.tells, None);
     }
+
+    #[test]
+    fn what_was_told_in_shadow_alone_resolves_while_nothing_may_be_told() {
+        use Telling::{Hold, Shadow};
+        let steps = [(Firing, 0.4, Shadow, Transition::Opened, true), (Quiet, 0.0, Hold, Transition::Resolved, false)];
+        assert_eq!(play(RULES, &steps), None);
+    }
+
+    #[test]
+    fn a_run_about_the_same_window_tells_nothing_twice() {
+        let (first, memory) = advance(SignalName::DataDrift, None, &reading(Firing, 0.4), hour(6), &RULES);
+        let (again, memory) = advance(SignalName::DataDrift, memory, &reading(Firing, 0.4), hour(6), &RULES);
+        assert_eq!((first.tells, again.tells), (Some(Telling::Send), None));
+        // One about an earlier window says since when it really is, and tells it.
+        let (earlier, _) = advance(SignalName::DataDrift, memory, &reading(Firing, 0.4), hour(0), &RULES);
+        assert_eq!((earlier.since, earlier.tells), (Some(hour(0)), Some(Telling::Send)));
+    }
+
+    #[test]
+    fn a_memory_takes_over_what_people_were_told_meanwhile() {
+        let told = |at: i64, by| Some(Told { at: hour(at), by });
+        let open = |told| Memory { streak: 2, open: Some(Open { since: hour(0), worst: Some(0.4), told }) };
+        let after = |own, other| open(own).with_told_of(Some(&open(other))).open().unwrap().told.clone();
+        assert_eq!(after(None, told(6, Telling::Shadow)), told(6, Telling::Shadow));
+        assert_eq!(after(told(12, Telling::Shadow), told(6, Telling::Send)), told(12, Telling::Send));
+        assert_eq!(after(told(6, Telling::Send), told(12, Telling::Shadow)), told(12, Telling::Send));
+        assert_eq!(after(told(6, Telling::Send), None), told(6, Telling::Send));
+        assert_eq!(open(None).with_told_of(None), open(None));
+        let closed = Memory { streak: 1, open: None };
+        assert_eq!(closed.clone().with_told_of(Some(&open(told(6, Telling::Send)))), closed);
+        assert_eq!((closed.open(), open(None).open().unwrap().since), (None, hour(0)));
+    }
+
+    /// Of 4 it is 6; of a distance of 0.5 to the threshold 0.75.
+    #[test]
+    fn a_signal_has_worsened_by_more_than_half_of_its_size() {
+        let worsened = |name, worst: Option<f64>, value: Option<f64>, threshold: Option<f64>| {
+            has_worsened(name, worst, &Reading { value, threshold, ..reading(Firing, 0.0) })
+        };
+        let rises = |name, worst, value| worsened(name, Some(worst), Some(value), Some(0.3));
+        assert!(!rises(SignalName::DataDrift, 4.0, 6.0) && rises(SignalName::DataDrift, 4.0, 6.1));
+        assert!(!rises(SignalName::DataDrift, 4.0, 2.0));
+        assert!(!worsened(SignalName::DataDrift, Some(4.0), None, None) && !worsened(SignalName::DataDrift, None, Some(4.0), None));
+        let falls = |worst, value| worsened(SignalName::Accuracy, Some(worst), Some(value), Some(1.0));
+        assert!(!falls(0.5, 0.25) && falls(0.5, 0.2) && !falls(0.5, 0.6));
+        // From very near the threshold it is not enough that the distance is several times as large.
+        assert!(!falls(0.999, 0.97) && falls(0.999, 0.9));
+        assert!(worsened(SignalName::LowConfidence, Some(0.5), Some(0.4), None));
+        // Logs that cannot be used have no number.
+        assert!(worsened(SignalName::BrokenInput, Some(4.0), None, None) && !worsened(SignalName::BrokenInput, None, None, None));
+        assert!(!rises(SignalName::BrokenInput, 4.0, 6.0) && rises(SignalName::BrokenInput, 4.0, 7.0));
+        assert!(!rises(SignalName::NoData, 4.0, 600.0));
+    }
 }

@@ -311,4 +311,198 @@ mod tests {
         assert_eq!(state(5, 13), SignalState::Firing);
         assert_eq!(no_data(0, None, end, None).0.state, SignalState::Firing);
     }
+
+    fn decided(drift: usize, broken: usize, inconclusive: usize, stable: usize, rows: u64) -> DatasetDecision {
+        let groups =
+            [(Verdict::Drift, drift), (Verdict::Broken, broken), (Verdict::Inconclusive, inconclusive), (Verdict::Stable, stable)];
+        let verdicts: Vec<Verdict> = groups.into_iter().flat_map(|(verdict, count)| std::iter::repeat_n(verdict, count)).collect();
+        crate::decision::dataset::decide(&verdicts, 0.30, rows)
+    }
+
+    #[test]
+    fn percentages_are_told_without_needless_digits() {
+        assert_eq!([0.0, 0.3, 0.3125, 0.375, 1.0, 0.105].map(percent), ["0 %", "30 %", "31.2 %", "37.5 %", "100 %", "10.5 %"]);
+    }
+
+    #[test]
+    fn data_drift_tells_how_many_features_drifted_and_from_how_many_it_fires() {
+        let read = |decision: DatasetDecision| {
+            let (reading, reason) = data_drift(&decision);
+            assert_eq!((reading.value, reading.threshold, reading.interval), (Some(decision.share), Some(0.30), None));
+            assert_eq!(reading.n, u64::from(decision.configured));
+            (reading.state, reason)
+        };
+        let told = |state, reason: &str| (state, reason.to_owned());
+        assert_eq!(
+            read(decided(5, 1, 0, 10, 9)),
+            told(SignalState::Firing, "5 of 16 features drifted and 1 broke (37.5 %); it fires above 30 %.")
+        );
+        assert_eq!(
+            read(decided(2, 0, 0, 14, 9)),
+            told(SignalState::Quiet, "2 of 16 features drifted (12.5 %); it fires above 30 %.")
+        );
+        assert_eq!(
+            read(decided(4, 0, 1, 11, 9)),
+            told(
+                SignalState::Inconclusive,
+                "4 of 16 features drifted (25 %); it fires above 30 %. 1 more could not be judged, which could carry it past that."
+            )
+        );
+        assert_eq!(
+            read(decided(4, 0, 1, 11, 0)),
+            told(SignalState::Inconclusive, "The window holds no row, so nothing was compared.")
+        );
+    }
+
+    #[test]
+    fn one_broken_feature_is_broken_input_and_so_are_logs_that_cannot_be_used() {
+        let read = |decision: Option<&DatasetDecision>, rejected| {
+            let (reading, reason) = broken_input(decision, rejected);
+            (reading.state, reading.value, reading.threshold, reading.n, reason)
+        };
+        let (one, none, no_rows) = (decided(0, 1, 0, 15, 9), decided(3, 0, 0, 13, 9), decided(0, 1, 0, 15, 0));
+        let told = |state, value: f64, n, reason: &str| (state, Some(value), Some(0.0), n, reason.to_owned());
+        assert_eq!(read(Some(&one), None), told(SignalState::Firing, 1.0, 16, "1 of 16 features are broken."));
+        assert_eq!(read(Some(&none), None), told(SignalState::Quiet, 0.0, 16, "0 of 16 features are broken."));
+        assert_eq!(read(Some(&no_rows), None), told(SignalState::Inconclusive, 0.0, 16, "The window holds no row."));
+        assert_eq!(read(None, None), told(SignalState::Inconclusive, 0.0, 0, "Nothing was compared."));
+        let unusable = (SignalState::Firing, None, None, 0, "The logs cannot be used: too many rows".to_owned());
+        assert_eq!(read(Some(&none), Some("too many rows")), unusable);
+    }
+
+    #[test]
+    fn the_age_of_the_newest_row_is_told_in_hours() {
+        let end = DateTime::from_timestamp(1_769_817_600, 0).unwrap();
+        let read = |rows, minutes: Option<i64>, most: Option<i64>| {
+            let newest = minutes.map(|minutes| end - TimeDelta::minutes(minutes));
+            let (reading, reason) = no_data(rows, newest, end, most.map(TimeDelta::hours));
+            assert_eq!((reading.n, reading.threshold, reading.interval), (rows, most.map(|most| most as f64), None));
+            (reading.state, reading.value, reason)
+        };
+        let told = |state, value, reason: &str| (state, value, reason.to_owned());
+        assert_eq!(read(0, None, None), told(SignalState::Firing, None, "The window holds no row."));
+        assert_eq!(
+            read(0, Some(90), Some(12)),
+            told(
+                SignalState::Firing,
+                Some(1.5),
+                "The window holds no row; the newest one that was read is 1.5 hours older than its end."
+            )
+        );
+        assert_eq!(
+            read(7, Some(750), Some(12)),
+            told(
+                SignalState::Firing,
+                Some(12.5),
+                "The newest row is 12.5 hours older than the end of the window; at most 12.0 hours are allowed."
+            )
+        );
+        assert_eq!(read(7, Some(720), Some(12)), told(SignalState::Quiet, Some(12.0), "The window holds 7 rows."));
+        assert_eq!(read(7, Some(9_000), None), told(SignalState::Quiet, Some(150.0), "The window holds 7 rows."));
+        // A row from after the end is not of negative age.
+        assert_eq!(read(7, Some(-30), Some(12)), told(SignalState::Quiet, Some(0.0), "The window holds 7 rows."));
+    }
+
+    #[test]
+    fn the_mean_confidence_is_told_with_how_large_it_could_be() {
+        let settings = Predictions { threshold: 0.70, last: 10 };
+        let half = |count: usize, low: f64, high: f64| recent([low, high].into_iter().cycle().take(count), 10);
+        let (reading, reason) = low_confidence(&half(10, 0.6, 0.7), settings);
+        // 0.65 + 0.05/3·scipy.stats.t.ppf(0.95, 9)
+        let [low, high] = reading.interval.unwrap();
+        assert!(low.abs() < 1e-300 && (high - 0.680_551_9).abs() < 1e-6, "{high}");
+        assert!((reading.value.unwrap() - 0.65).abs() < 1e-12);
+        assert_eq!((reading.state, reading.threshold, reading.n), (SignalState::Firing, Some(0.70), 10));
+        assert_eq!(
+            reason,
+            "The mean confidence of the last 10 predictions is 0.650, below 0.7; with 95 % confidence it is at most 0.681."
+        );
+        let (reading, reason) = low_confidence(&half(10, 0.9, 1.0), settings);
+        assert_eq!(
+            reason,
+            "The mean confidence of the last 10 predictions is 0.950, not below 0.7; with 95 % confidence it is at most 0.981."
+        );
+        assert_eq!(reading.state, SignalState::Quiet);
+        let (reading, reason) = low_confidence(&half(9, 0.6, 0.6), settings);
+        assert_eq!(reason, "There are 9 predictions, their mean confidence 0.600; 10 are needed to judge it.");
+        assert!((reading.value.unwrap() - 0.6).abs() < 1e-12 && reading.state == SignalState::Inconclusive);
+        assert_eq!(
+            low_confidence(&recent([], 10), settings).1,
+            "There is no prediction with a confidence; 10 are needed to judge it."
+        );
+        let (reading, reason) = low_confidence(&half(10, 0.6, 60.0), settings);
+        assert_eq!(reason, "5 of the last 10 confidences are not between 0 and 1, so they cannot be judged.");
+        assert_eq!((reading.state, reading.value, reading.interval), (SignalState::Inconclusive, None, None));
+    }
+
+    #[test]
+    fn accuracy_is_told_with_its_interval() {
+        let read = |correct, labelled| accuracy(Feedback { labelled, correct }, 0.85, "7d");
+        let (reading, reason) = read(15, 20);
+        // statsmodels proportion_confint(15, 20, method="wilson")
+        let [low, high] = reading.interval.unwrap();
+        assert!((low - 0.531_299_0).abs() < 1e-6 && (high - 0.888_138_3).abs() < 1e-6, "{low} {high}");
+        assert_eq!((reading.value, reading.threshold, reading.n), (Some(0.75), Some(0.85), 20));
+        assert_eq!(
+            reason,
+            "15 of 20 labelled predictions of the last 7d were right (75 %, 95 % interval 53.1 % to 88.8 %); it fires below 85 %, but so few \
+             labels do not prove it (100 would)."
+        );
+        assert!(read(10, 20).1.ends_with("; it fires below 85 %."), "{}", read(10, 20).1);
+        let (reading, reason) = read(0, 0);
+        assert_eq!((reading.value, reading.interval, reading.n), (None, None, 0));
+        assert_eq!(reason, "Nobody labelled a prediction in the last 7d.");
+        assert_eq!(read(84, 99).0.state, SignalState::Inconclusive);
+        // Exactly the threshold is not below it.
+        assert_eq!(accuracy(Feedback { labelled: 4, correct: 1 }, 0.25, "7d").0.state, SignalState::Quiet);
+    }
+
+    #[test]
+    fn predictions_drift_when_one_of_their_columns_does() {
+        use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
+
+        let (class, confidence) = (FeatureName::new("class"), FeatureName::new("confidence"));
+        let read = |class_is: Verdict, confidence_is: Verdict| {
+            let judged = [(&class, class_is, Some(0.02)), (&confidence, confidence_is, Some(0.25))];
+            let (reading, reason) = prediction_drift(&judged, 0.1);
+            assert_eq!((reading.value, reading.threshold, reading.n), (Some(0.25), Some(0.1), 2));
+            (reading.state, reason)
+        };
+        assert_eq!(
+            read(Stable, Drift),
+            (SignalState::Firing, "class is stable (PSI 0.02); confidence drifted (PSI 0.25).".to_owned())
+        );
+        assert_eq!(
+            read(Inconclusive, Broken),
+            (SignalState::Firing, "class cannot be judged (PSI 0.02); confidence broke (PSI 0.25).".to_owned())
+        );
+        assert_eq!(
+            read(Warning, Stable),
+            (SignalState::Quiet, "class moved a little (PSI 0.02); confidence is stable (PSI 0.25).".to_owned())
+        );
+        assert_eq!(read(Inconclusive, Stable).0, SignalState::Inconclusive);
+        let (reading, reason) = prediction_drift(&[], 0.1);
+        assert_eq!((reading.state, reading.value, reading.n), (SignalState::Inconclusive, None, 0));
+        assert_eq!(reason, "The reference has none of the columns of [prediction], so there is nothing to compare with.");
+        assert_eq!(prediction_drift(&[(&class, Stable, None)], 0.1).1, "class is stable.");
+    }
+
+    #[test]
+    fn room_is_told_in_megabytes() {
+        let read = |feedback, logs| {
+            let (reading, reason) = storage(Sizes { logs, most_logs: 2_000_000, feedback, most_feedback: 1_000_000 });
+            (reading.state, reading.value, reading.threshold, reading.n, reason)
+        };
+        let told = |state, value: f64, threshold: f64, n, reason: &str| (state, Some(value), Some(threshold), n, reason.to_owned());
+        assert_eq!(read(None, 1_500_000), told(SignalState::Quiet, 1_500_000.0, 2_000_000.0, 1, "Logs take 1.5 MB of 2.0 MB."));
+        assert_eq!(
+            read(Some(1_200_000), 1_500_000),
+            told(SignalState::Firing, 1_200_000.0, 1_000_000.0, 2, "Logs take 1.5 MB of 2.0 MB, feedback takes 1.2 MB of 1.0 MB.")
+        );
+        // Both half full: the logs count.
+        assert_eq!(read(Some(500_000), 1_000_000).2, Some(2_000_000.0));
+        // Where nothing is allowed, everything is too much.
+        let nothing = storage(Sizes { logs: 1, most_logs: 0, feedback: Some(0), most_feedback: 0 }).0;
+        assert_eq!((nothing.state, nothing.value), (SignalState::Firing, Some(1.0)));
+    }
 }

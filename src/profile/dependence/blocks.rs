@@ -421,4 +421,165 @@ mod tests {
         let with = super::estimates(&[blocks], &[hours], &[])[0].design_effect;
         assert!((2.5..3.5).contains(&without) && (3.2..7.0).contains(&with), "{without} {with}");
     }
+
+    /// Means of so many neighbours in a scrambled sequence.
+    fn smooth(rows: u64, neighbours: u64, from: u64) -> Vec<u64> {
+        let all: Vec<u64> = (from..from + rows + neighbours).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48).collect();
+        (0..rows)
+            .zip(all.windows(usize::try_from(neighbours).unwrap()))
+            .map(|(_, near)| near.iter().sum::<u64>() / neighbours)
+            .collect()
+    }
+
+    /// What numpy 2.4 gives, with `var(sums of blocks of 2^d rows, ddof=1) / var(rows, ddof=1) / 2^d` and the rule of [`super::estimates`].
+    #[test]
+    fn design_effects_are_those_of_the_definition() {
+        let are = |found: &[Estimate], expected: &[f64]| {
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found.design_effect - expected).abs() < 1e-9 * expected, "{} {expected}", found.design_effect);
+                assert_eq!((found.method, found.intraclass_correlation, found.clusters), (Method::Blocks, None, None));
+            }
+        };
+        // The curve levels off at blocks of eight rows.
+        let levels_off = estimates(&[of(smooth(2_000, 8, 0)), of(smooth(2_000, 5, 10_000))], &[]);
+        are(&levels_off, &[3.069_368_867_984_287, 2.365_259_311_594_456]);
+        // It rises to the end: half as much again.
+        let rises = estimates(&[of(smooth(60, 16, 0)), of(smooth(60, 12, 10_000))], &[]);
+        are(&rises, &[5.448_726_056_980_03, 5.361_028_925_395_077]);
+        // A feature that does not vary is as dependent as the others, and changes nothing for them.
+        let constant = estimates(&[of([5; 500]), of(smooth(500, 8, 0))], &[]);
+        are(&constant, &[3.449_481_297_416_804, 3.449_481_297_416_804]);
+        are(&estimates(&[of(smooth(500, 8, 0))], &[]), &[3.449_481_297_416_804]);
+        are(&estimates(&[of([1, 4, 2, 8])], &[]), &[1.0]);
+    }
+
+    /// 32 hours of four rows in two stretches each; eight hours in a row are nearly alike.
+    fn in_hours(from: u64) -> (Blocks, Vec<(i64, HourSum)>) {
+        let scrambled = |number: u64| (from + number).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48;
+        let (mut blocks, mut hours) = (Blocks::default(), Vec::new());
+        for hour in 0..32 {
+            let rows: Vec<u64> = (0..4).map(|row| (7 * scrambled(hour / 8) + scrambled(1_000 * hour + row)) / 8).collect();
+            for stretch in rows.chunks(2) {
+                blocks.extend(&stretch.iter().map(|rank| u16::try_from(*rank).unwrap()).collect::<Vec<_>>());
+                blocks.close();
+            }
+            hours.push((i64::try_from(hour).unwrap(), HourSum { rows: 4, ranks: rows.iter().sum() }));
+        }
+        (blocks, hours)
+    }
+
+    /// As [`design_effects_are_those_of_the_definition`].
+    #[test]
+    fn blocks_of_hours_go_on_to_the_last_level_with_four_of_them() {
+        let ((one, hours_of_one), (other, hours_of_other)) = (in_hours(3), in_hours(500));
+        let found = super::estimates(std::slice::from_ref(&one), std::slice::from_ref(&hours_of_one), &[]);
+        assert!((found[0].design_effect - 62.328_192_137_750_72).abs() < 1e-9, "{found:?}");
+        let found = super::estimates(&[one, other], &[hours_of_one, hours_of_other], &[]);
+        assert!((found[0].design_effect - 62.383_446_537_689_3).abs() < 1e-9, "{found:?}");
+        assert!((found[1].design_effect - 62.493_955_337_566_46).abs() < 1e-9, "{found:?}");
+    }
+
+    /// As [`design_effects_are_those_of_the_definition`], with rows and ranks summed by `hour >> depth`.
+    #[test]
+    fn the_hours_of_a_block_are_neighbours_by_the_clock_and_those_without_rows_are_none() {
+        let sums = [(-5, 3, 30), (-4, 2, 55), (-3, 4, 100), (-1, 5, 40), (0, 0, 0), (2, 1, 70), (3, 2, 10), (4, 6, 600)];
+        let hours = sums.map(|(hour, rows, ranks)| (hour, HourSum { rows, ranks }));
+        let expected =
+            [(176.790_992_027_615_72, 3.285_714_285_714_285_6), (187.797_731_568_998_13, 4.6), (229.788_882_496_369_98, 5.75)];
+        for (depth, (inefficiency, rows)) in expected.into_iter().enumerate() {
+            let found = Hours(&hours).inefficiency(depth, 50.0).unwrap();
+            assert!((found.0 - inefficiency).abs() < 1e-9 && (found.1 - rows).abs() < 1e-12, "{found:?}");
+        }
+        // −5 to −1, and 0 to 4.
+        assert_eq!(Hours(&hours).inefficiency(3, 50.0), None);
+    }
+
+    #[test]
+    fn the_mean_curve_goes_on_with_hours_where_these_are_half_as_long_again() {
+        let curve = |by_rows: &[f64], by_hours: &[(f64, f64)]| Curve { by_rows: by_rows.to_vec(), by_hours: by_hours.to_vec() };
+        // The longest blocks of rows are of eight: hours of 10 rows say nothing new, those of 12 on do.
+        let curves = [
+            curve(&[1.0, 2.0, 3.0, 4.0], &[(5.0, 10.0), (6.0, 11.0), (8.0, 24.0)]),
+            curve(&[1.0, 4.0], &[(5.0, 10.0), (7.0, 13.0)]),
+            curve(&[], &[]),
+        ];
+        let found: Vec<(f64, bool)> =
+            steps(&curves).iter().map(|step| (step.inefficiency, matches!(step.level, Length::Hours(_)))).collect();
+        assert_eq!(found, [(1.0, false), (3.0, false), (3.0, false), (4.0, false), (6.5, true), (8.0, true)]);
+        assert!(steps(&[curve(&[], &[])]).is_empty());
+    }
+
+    #[test]
+    fn a_window_of_as_many_stretches_as_tell_speaks_for_itself() {
+        let known = Estimate { method: Method::Blocks, design_effect: 8.0, ..Estimate::INDEPENDENT };
+        let of_rows = |rows: u64| estimates(&[of(scrambled(rows))], &[known])[0].design_effect;
+        // 50 stretches of 8 rows.
+        assert!((of_rows(399) - 8.0).abs() < 1e-12 && of_rows(400) < 4.0, "{} {}", of_rows(399), of_rows(400));
+    }
+
+    #[test]
+    fn every_level_counts_the_blocks_from_the_first_row_on() {
+        let ranks = scrambled(40_001);
+        let narrow: Vec<u16> = ranks.iter().map(|rank| u16::try_from(*rank).unwrap()).collect();
+        let (mut at_once, mut in_pieces) = (Blocks::default(), Blocks::default());
+        at_once.extend(&narrow);
+        for piece in narrow.chunks(5_003) {
+            in_pieces.extend(piece);
+        }
+        assert_eq!(at_once, in_pieces);
+        // 2^15 rows are the longest block.
+        assert_eq!(at_once.levels().filter(|level| level.blocks > 0).count(), 16);
+        for (depth, level) in (0..16).zip(at_once.levels()) {
+            let sums: Vec<u128> =
+                ranks.chunks_exact(1 << depth).map(|block| block.iter().map(|rank| u128::from(*rank)).sum()).collect();
+            let squares = sums.iter().map(|sum| sum * sum).sum();
+            assert_eq!(level, LevelSums { blocks: sums.len() as u64, sum: sums.iter().sum(), squares });
+        }
+    }
+
+    #[test]
+    fn what_follows_goes_on_with_the_stretch_that_was_not_closed() {
+        let of = |stretches: &[&[u16]]| {
+            let mut blocks = Blocks::default();
+            for (number, stretch) in stretches.iter().enumerate() {
+                if number > 0 {
+                    blocks.close();
+                }
+                blocks.extend(stretch);
+            }
+            blocks
+        };
+        let mut first = of(&[&[3, 1, 4, 1, 5]]);
+        first.close();
+        first.follow(&of(&[&[9, 2, 6, 5, 3, 5, 8], &[7, 7, 4]]));
+        first.extend(&[6, 2]);
+        assert_eq!(first, of(&[&[3, 1, 4, 1, 5], &[9, 2, 6, 5, 3, 5, 8], &[7, 7, 4, 6, 2]]));
+    }
+
+    #[test]
+    fn packed_blocks_read_back_and_what_no_ranks_come_to_is_refused() {
+        let read = |levels: &[LevelSums]| {
+            let (mut blocks, mut packer) = (Blocks::default(), Packer::default());
+            blocks.add(levels.iter().copied());
+            blocks.pack(&mut packer);
+            let bytes = packer.into_bytes();
+            let mut unpacker = Unpacker::new(&bytes);
+            let read = Blocks::unpack(&mut unpacker)?;
+            assert!(unpacker.is_empty() && read == blocks);
+            Some(read)
+        };
+        assert!(read(&[]).is_some());
+        assert!(
+            read(&[LevelSums { blocks: 7, sum: 8, squares: 9 }, LevelSums { blocks: 3, sum: MOST - 1, squares: MOST - 1 }])
+                .is_some()
+        );
+        assert!(read(&[LevelSums { blocks: 7, sum: MOST, squares: 9 }]).is_none());
+        assert!(read(&[LevelSums { blocks: 7, sum: 8, squares: MOST }]).is_none());
+        assert!(read(&[LevelSums::default(); LEVELS]).is_some());
+        let mut longer = Packer::default();
+        longer.length(LEVELS + 1);
+        (0..3 * (LEVELS + 1)).for_each(|_| longer.count(0));
+        assert_eq!(Blocks::unpack(&mut Unpacker::new(&longer.into_bytes())), None);
+    }
 }

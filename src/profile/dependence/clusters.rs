@@ -298,4 +298,149 @@ mod tests {
         assert!((merged.design_effect - single.design_effect).abs() < 1e-9);
         assert_eq!(merged.clusters, single.clusters);
     }
+
+    /// (F − 1)/(F + n₀ − 1) with F of scipy.stats.f_oneway (1.17), and n₀ and Kish's effect by hand.
+    #[test]
+    fn the_correlation_of_clusters_of_any_size_is_that_of_the_analysis_of_variance() {
+        let cases: [(&[&[u64]], f64, f64); 3] = [
+            (&[&[3, 9, 7], &[12, 15], &[40, 38, 45, 41, 36], &[20]], 0.970_495_311_156_119, 3.470_351_701_124_666_3),
+            (&[&[1, 2, 3], &[4, 5, 6]], 0.806_451_612_903_225_8, 2.612_903_225_806_451_5),
+            (&[&[10, 30, 20, 25], &[28, 12], &[33, 21, 40]], 0.081_561_658_708_440_76, 1.181_248_130_463_201_7),
+        ];
+        for (groups, correlation, design_effect) in cases {
+            let estimate = sums(groups).estimate(None);
+            assert!((estimate.intraclass_correlation.unwrap() - correlation).abs() < 1e-12, "{estimate:?}");
+            assert!((estimate.design_effect - design_effect).abs() < 1e-12, "{estimate:?}");
+            assert_eq!((estimate.method, estimate.clusters), (Method::Clusters, Some(groups.len() as u64)));
+        }
+        // Rows that are less alike within a cluster than beyond it are no evidence of more than their number.
+        assert!((sums(&[&[1, 9], &[2, 8], &[3, 7]]).estimate(None).design_effect - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_larger_of_the_own_and_the_known_correlation_counts() {
+        let effect = |known| sums(&[&[10, 30, 20, 25], &[28, 12], &[33, 21, 40]]).estimate(Some(known)).design_effect;
+        // Σm²/n = 29/9.
+        assert!((effect(0.5) - (1.0 + 20.0 / 9.0 * 0.5)).abs() < 1e-12);
+        assert!((effect(0.05) - 1.181_248_130_463_201_7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_cluster_without_a_value_is_none() {
+        assert_eq!(sums(&[&[1, 2], &[], &[3, 4]]).estimate(None).clusters, Some(2));
+        let nothing = Estimate { method: Method::Clusters, clusters: Some(0), ..Estimate::INDEPENDENT };
+        assert_eq!((sums(&[]).estimate(Some(0.5)), sums(&[&[], &[]]).estimate(None)), (nothing, nothing));
+    }
+
+    /// Clusters of one row each, whose rank tells their number.
+    fn read(hashes: &[u64]) -> (ClusterIndex, Vec<ClusterSums>, Vec<Option<u32>>) {
+        let (mut index, mut features) = (ClusterIndex::default(), vec![ClusterSums::default()]);
+        let hashes: Vec<Option<u64>> = hashes.iter().copied().map(Some).collect();
+        let slots = index.slots_of(&hashes, &mut features);
+        for (slot, rank) in slots.iter().zip(0..) {
+            if let Some(slot) = slot {
+                features[0].add(*slot, rank);
+            }
+        }
+        (index, features, slots)
+    }
+
+    #[test]
+    fn as_many_clusters_as_are_kept_are_no_sample_and_one_more_is() {
+        let hashes: Vec<u64> = (1..=MAX_CLUSTERS as u64 + 1).collect();
+        let (index, ..) = read(&hashes[..MAX_CLUSTERS]);
+        assert!(!index.is_sampled() && index.slots.len() == MAX_CLUSTERS);
+        let (index, features, slots) = read(&hashes);
+        assert!(index.is_sampled() && index.slots.len() == MAX_CLUSTERS / 2);
+        assert!(hashes.iter().zip(&slots).all(|(hash, slot)| slot.is_some() == hash.is_multiple_of(2)));
+        assert_eq!(features[0].estimate(None).clusters, Some(MAX_CLUSTERS as u64 / 2));
+    }
+
+    #[test]
+    fn clusters_are_sampled_until_they_are_few_enough_and_what_is_kept_keeps_its_sums() {
+        // Halved twice: no hash ends in a one.
+        let hashes: Vec<u64> = (1..=MAX_CLUSTERS as u64 + 4).map(|number| 2 * number).collect();
+        let (mut index, mut features, _) = read(&hashes[..MAX_CLUSTERS]);
+        assert!(!index.is_sampled());
+        let rows: Vec<Option<u64>> = hashes[MAX_CLUSTERS..].iter().copied().map(Some).chain([None]).collect();
+        let slots = index.slots_of(&rows, &mut features);
+        assert_eq!(index.sampling_bits, 2);
+        assert_eq!(index.slots.len(), MAX_CLUSTERS / 2 + 2);
+        assert_eq!(slots.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true, false]);
+        assert_eq!(slots[3], index.slots.get(&hashes[MAX_CLUSTERS + 3]).copied());
+        for (hash, rank) in hashes[..MAX_CLUSTERS].iter().zip(0..) {
+            let slot = index.slots.get(hash);
+            assert_eq!(slot.is_some(), hash.is_multiple_of(4));
+            let expected = Cluster { rows: 1, ranks: rank, squares: rank * rank };
+            assert!(slot.is_none_or(|slot| features[0].clusters[*slot as usize] == expected));
+        }
+        // What was sampled and what was not merge to the same, whichever takes in the other.
+        let (mut all, mut others, _) = read(&hashes[..10]);
+        let (_, expected, _) = read(&hashes[..10]);
+        let moved = all.merge(&index, &mut others);
+        assert_eq!((all.sampling_bits, all.slots.len(), moved.len()), (2, index.slots.len(), index.slots.len()));
+        for (hash, slot) in &index.slots {
+            assert_eq!(moved[*slot as usize], all.slots.get(hash).copied());
+        }
+        for (hash, rank) in hashes[..10].iter().zip(0_usize..).filter(|(hash, _)| hash.is_multiple_of(4)) {
+            assert_eq!(others[0].clusters[all.slots[hash] as usize], expected[0].clusters[rank]);
+        }
+        let (few, ..) = read(&hashes[..10]);
+        let moved = index.merge(&few, &mut features);
+        assert_eq!(moved.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true].repeat(5));
+        assert_eq!(moved[3], index.slots.get(&hashes[3]).copied());
+    }
+
+    #[test]
+    fn an_index_that_grows_too_large_by_merging_is_sampled() {
+        let hashes: Vec<u64> = (1..=MAX_CLUSTERS as u64 + 2).collect();
+        let ((mut index, mut left, _), (other, right, _)) = (read(&hashes[..40_000]), read(&hashes[40_000..]));
+        let slots = index.merge(&other, &mut left);
+        left[0].merge(&right[0], &slots);
+        assert_eq!((index.sampling_bits, index.slots.len()), (1, MAX_CLUSTERS / 2 + 1));
+        assert_eq!(left[0].estimate(None).clusters, Some(MAX_CLUSTERS as u64 / 2 + 1));
+        assert_eq!(left[0].clusters[index.slots[&hashes[40_001]] as usize], Cluster { rows: 1, ranks: 1, squares: 1 });
+    }
+
+    #[test]
+    fn packed_clusters_read_back_and_what_no_ranks_come_to_is_refused() {
+        let mut index = ClusterIndex::default();
+        let mut features = vec![ClusterSums::default(), ClusterSums::default()];
+        let slots = index.slots_of(&[Some(7), Some(u64::MAX), Some(3)], &mut features);
+        features[0].add(slots[0].unwrap(), 65_535);
+        features[0].add(slots[2].unwrap(), 5);
+        features[0].add(slots[2].unwrap(), 9);
+        features[1].add(slots[1].unwrap(), 40_000);
+        let mut packer = Packer::default();
+        index.pack(&features, &mut packer);
+        let bytes = packer.into_bytes();
+        let (mut read, mut unpacker) = (vec![ClusterSums::default(); 2], Unpacker::new(&bytes));
+        let found = ClusterIndex::unpack(&mut read, &mut unpacker).unwrap();
+        assert!(unpacker.is_empty());
+        // In the order of the hashes.
+        assert_eq!(found.slots, HashMap::from([(3, 0), (7, 1), (u64::MAX, 2)]));
+        let none = Cluster::default();
+        let one = |rank: u64| Cluster { rows: 1, ranks: rank, squares: rank * rank };
+        assert_eq!(read[0].clusters, [Cluster { rows: 2, ranks: 14, squares: 106 }, one(65_535), none]);
+        assert_eq!(read[1].clusters, [none, none, one(40_000)]);
+
+        let is_read = |bits: u64, hashes: &[u64], ranks: u64, squares: u64| {
+            let mut packer = Packer::default();
+            packer.count(bits);
+            packer.length(hashes.len());
+            for hash in hashes {
+                for number in [*hash, 1, ranks, squares] {
+                    packer.count(number);
+                }
+            }
+            ClusterIndex::unpack(&mut [ClusterSums::default()], &mut Unpacker::new(&packer.into_bytes())).is_some()
+        };
+        assert!(is_read(64, &[5], 1 << 16, 1 << 32));
+        assert!(!is_read(65, &[5], 1 << 16, 1 << 32));
+        assert!(!is_read(0, &[5], (1 << 16) + 1, 1 << 32) && !is_read(0, &[5], 1 << 16, (1 << 32) + 1));
+        // The hashes are told by their differences.
+        assert!(is_read(0, &[u64::MAX - 1, 1], 1, 1) && !is_read(0, &[u64::MAX - 1, 2], 1, 1));
+        let many: Vec<u64> = vec![1; MAX_CLUSTERS + 1];
+        assert!(is_read(0, &many[1..], 1, 1) && !is_read(0, &many, 1, 1));
+    }
 }
