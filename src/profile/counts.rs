@@ -336,6 +336,8 @@ impl NumericCounts {
         let beyond = (self.below(0), self.below(grid.knots().len()));
         let beyond_fits = if grid.knots().is_empty() { true } else { beyond == (self.below_all.count(), self.above_all.count()) };
         self.cells.len() == grid.knots().len() + 1
+            // Above the last there is no knot.
+            && self.at(grid.knots().len()) == 0
             && beyond_fits
             && sum == Some(self.n())
             && self.presence.rows >= self.presence.without_value() + self.presence.non_finite
