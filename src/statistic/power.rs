@@ -197,8 +197,7 @@ fn smallest(low: f64, high: f64, rising: impl Fn(f64) -> f64) -> Option<f64> {
     if at_low >= 0.0 {
         return Some(low);
     }
-    // Nor where it is not a number.
-    if !(at_high >= 0.0) {
+    if at_high.is_nan() || at_high < 0.0 {
         return None;
     }
     let whole = high - low;
@@ -307,6 +306,9 @@ mod tests {
         Power::of(&counts.iter().enumerate().map(cell).collect::<Vec<_>>(), 1.0).unwrap()
     }
 
+    /// Both ends, a rising function, and its zero.
+    type Case<'a> = (f64, f64, &'a dyn Fn(f64) -> f64, f64);
+
     #[test]
     fn a_search_ends_within_its_precision_above_the_zero_and_asks_little() {
         let asked = std::cell::Cell::new(0);
@@ -318,7 +320,7 @@ mod tests {
             })
         };
         let normal = Normal::standard();
-        let cases: [(f64, f64, &dyn Fn(f64) -> f64, f64); 6] = [
+        let cases: [Case<'_>; 6] = [
             (0.0, 12.0, &|x| normal.cdf(4.0 * x - 9.0) - 0.8, (9.0 + normal.inverse_cdf(0.8)) / 4.0),
             (0.0, 1e6, &|x| 0.001 - (-x / 2.0).exp(), 2.0 * 1_000.0_f64.ln()),
             (0.0, 1.0, &|x| x.powi(9) - 0.5, 0.5_f64.powf(1.0 / 9.0)),
