@@ -59,14 +59,12 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     // Without timestamps the run's own moment names the report.
     let window_end = window.map_or(now, |window| window.end);
     let series = sections::series(config, window);
-    let profile_id = profile.id.clone();
-    let context = trend::Context { config, effective, invocation, series: &series, profile_id: &profile_id };
+    let context = trend::Context { config, effective, invocation, series: &series, profile: &profile };
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut failures = Failures::default();
     let store = failures.keep(needed_store(config, invocation, window).await).flatten();
-    let counting = if Arc::ptr_eq(counting.profile(), &profile) { counting } else { logs.counting(&profile) };
-    let history = past(&context, &logs, &counting, window, store.as_ref(), &mut found, &mut failures).await?;
+    let history = past(&context, &logs, counting, window, store.as_ref(), &mut found, &mut failures).await?;
     found.extend(findings::of_features(&judged));
     found.extend(findings::of_features(&predictions));
     let outcome = trend::remember(window, window_end, rows, &decision, &judged);
@@ -96,7 +94,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
         schema_version: SCHEMA_VERSION,
         run: sections::run(config, effective, invocation, window.map(|window| window.end), history, timings),
         window: sections::window(config, window),
-        reference: sections::reference(&profile, profile_id.clone(), &features),
+        reference: sections::reference(&profile, &features),
         current: sections::current(&current, &features),
         decision: assemble::decision(&decision, &config.policy, &features),
         features,
@@ -155,7 +153,7 @@ fn say(report: &Report, location: Option<&str>) {
 async fn past(
     context: &trend::Context<'_>,
     logs: &Logs<'_>,
-    counting: &Counting,
+    counting: Counting,
     window: Option<Window>,
     store: Option<&StateStore>,
     found: &mut Vec<Finding>,

@@ -75,7 +75,7 @@ pub fn quoted(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-pub fn reference(profile: &ReferenceProfile, profile_id: String, features: &[FeatureReport]) -> ReferenceSection {
+pub fn reference(profile: &ReferenceProfile, features: &[FeatureReport]) -> ReferenceSection {
     let objects = profile.objects.iter().map(|object| ObjectSection {
         uri: object.uri.clone(),
         generation: object.generation.clone(),
@@ -85,7 +85,7 @@ pub fn reference(profile: &ReferenceProfile, profile_id: String, features: &[Fea
     ReferenceSection {
         rows: profile.rows,
         effective_rows: effective_rows(profile.rows, features, |feature| feature.design_effect.reference),
-        profile_id,
+        profile_id: profile.id.clone(),
         objects: objects.collect(),
     }
 }

@@ -1,5 +1,7 @@
 //! Earlier windows: what the store remembers, and what is computed from the logs where it does not.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Invocation;
@@ -11,6 +13,7 @@ use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::signal::{PastSignal, SignalReport};
 use crate::error::{JobError, with_causes};
+use crate::profile::ReferenceProfile;
 use crate::report::assemble::JudgedFeature;
 use crate::report::{PastFeature, PastRun};
 use crate::store::{RunRecord, Series, StateStore, StoreError};
@@ -45,7 +48,7 @@ pub struct Context<'a> {
     pub effective: &'a Effective,
     pub invocation: &'a Invocation,
     pub series: &'a Series,
-    pub profile_id: &'a str,
+    pub profile: &'a Arc<ReferenceProfile>,
 }
 
 /// The earlier windows that the report shows, the oldest first.
@@ -89,12 +92,14 @@ impl Backfill {
 
 /// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write.
 ///
+/// `counting` is that of the run; features that were dropped since are not counted.
+///
 /// A window that cannot be computed (its logs are damaged) is left out, and a bucket that fails ends it: the trend must not keep the
 /// check from running.
 pub async fn backfill(
     context: &Context<'_>,
     logs: &Logs<'_>,
-    counting: &Counting,
+    mut counting: Counting,
     window: Window,
     store: Option<&StateStore>,
     known: &mut Vec<PastRun>,
@@ -107,7 +112,10 @@ pub async fn backfill(
         if known.iter().any(|run| (run.window_end - earlier.end).abs() < near) {
             continue;
         }
-        let current = match logs.count(counting, Some(earlier), None, &context.invocation.progress).await {
+        if !Arc::ptr_eq(counting.profile(), context.profile) {
+            counting = logs.counting(context.profile);
+        }
+        let current = match logs.count(&counting, Some(earlier), None, &context.invocation.progress).await {
             Ok(current) => current,
             Err(JobError::Input(reason) | JobError::Logs(reason)) => {
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
@@ -147,7 +155,7 @@ pub fn record(context: &Context<'_>, outcome: PastRun, trigger: &str, report_uri
         trigger: trigger.to_owned(),
         started_at: context.invocation.now,
         finished_at: (context.invocation.clock)(),
-        profile_id: context.profile_id.to_owned(),
+        profile_id: context.profile.id.clone(),
         config_digest: context.effective.digest(),
         report_uri,
         outcome,

@@ -9,7 +9,7 @@ mod relations;
 
 use chrono::{DateTime, Utc};
 
-pub use history::{dataset_since, feature_since};
+pub use history::{Since, dataset_since, feature_since};
 pub use moves::{Move, Story, tell, telling_cells};
 pub use relations::cause_sentence;
 

@@ -121,7 +121,7 @@ const SMALLEST_LN: f64 = -748.0;
 /// 2^900: probabilities are carried multiplied by it, so that none becomes subnormal, and inexact, on the way.
 const SCALE: f64 = 8.452_712_498_170_644e270;
 
-/// The share of the lattice paths from (0, 0) to (n, m) that touch `|x·m − y·n| ≥ distance`.
+/// The share of the lattice paths from (0, 0) to (n, m) that touch `|x·m − y·n| ≥ distance`, which is above 0.
 ///
 /// Hodges (1958), Arkiv för Matematik 3:469, in the form that carries the probability of having left the band, so that no small
 /// p-value is the difference of two large ones: all terms are positive. O(n·m·D) additions, O(min(n, m)) memory; along the diagonals
@@ -141,18 +141,19 @@ fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
     // before[y] is the probability that a random path to (step − 1 − y, y) has left the band, times SCALE.
     let mut before = vec![SCALE; short as usize + 1];
     let mut after = before.clone();
-    if distance > 0 {
-        before.iter_mut().take(1).for_each(|start| *start = 0.0);
+    if let Some(start) = before.first_mut() {
+        *start = 0.0;
     }
     for step in 1..=steps {
         let (low, high) = inside(step);
         let (step, reciprocal) = (step as f64, 1.0 / step as f64);
         // From the left, and from below; no path comes from below to y = 0.
-        if low == 0 && high > 0 {
-            let from_left = before.first().copied().unwrap_or(SCALE);
-            after.iter_mut().take(1).for_each(|cell| *cell = from_left * step * reciprocal);
+        if low == 0
+            && let (Some(cell), Some(from_left)) = (after.first_mut(), before.first())
+        {
+            *cell = from_left * step * reciprocal;
         }
-        let inner = low.max(1)..high.max(1);
+        let inner = low.max(1)..high;
         let from_below = before.get(inner.start - 1..).unwrap_or_default();
         let from_left = before.get(inner.start..).unwrap_or_default().iter().zip(heights.get(inner.start..).unwrap_or_default());
         let cells = after.get_mut(inner).unwrap_or_default();
@@ -161,7 +162,9 @@ fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
         }
         // The next diagonal looks one point to either side of its own.
         for outside in [low.checked_sub(1), Some(high)].into_iter().flatten() {
-            after.get_mut(outside).into_iter().for_each(|cell| *cell = SCALE);
+            if let Some(cell) = after.get_mut(outside) {
+                *cell = SCALE;
+            }
         }
         std::mem::swap(&mut before, &mut after);
     }

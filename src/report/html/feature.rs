@@ -3,7 +3,7 @@
 use super::picture::{Picture, description};
 use super::trend::{Spark, spark};
 use crate::decision::Verdict;
-use crate::report::story::{self, Move, Words};
+use crate::report::story::{self, Move, Since, Words};
 use crate::report::{
     FeatureReport, QuantilesSection, Report, SummarySection, format_count, format_p_value, format_percent, format_value,
 };
@@ -50,7 +50,7 @@ impl ChangedView {
             psi: psi_adjusted(feature),
             q_value: probability(feature.q_value),
             new: since.as_ref().is_some_and(|since| since.windows == 1),
-            since: since.map(|since| SinceView::new(&since.sentence())),
+            since: since.map(|since| SinceView::new(&since)),
         }
     }
 }
@@ -120,7 +120,7 @@ impl FeatureView {
             telling: telling(feature),
             arrow: told.direction.arrow(),
             direction: told.direction.word(),
-            since: story::feature_since(report, feature).map(|since| SinceView::new(&since.sentence())),
+            since: story::feature_since(report, feature).map(|since| SinceView::new(&since)),
             picture: Picture::new(feature),
             description: description(feature),
             reference_median: median(&feature.reference),
@@ -158,14 +158,14 @@ pub struct SinceView {
 }
 
 impl SinceView {
-    fn new(sentence: &str) -> Self {
+    fn new(since: &Since) -> Self {
         let whole = |text: &str| text.replace(' ', "\u{a0}");
-        let parts = sentence.split_once("window to ").and_then(|(lead, rest)| Some((lead, rest.split_once(" (")?)));
-        match parts {
-            Some((lead, (moment, windows))) => {
-                Self { lead: whole(lead) + "window to", moment: whole(moment), rest: format!(" ({}", whole(windows)) }
+        let (lead, rest) = since.parts();
+        match rest {
+            Some((moment, windows)) => {
+                Self { lead: whole(&lead) + " to", moment: whole(&moment), rest: format!(" {}", whole(&windows)) }
             }
-            None => Self { lead: whole(sentence), moment: String::new(), rest: String::new() },
+            None => Self { lead: whole(&lead), moment: String::new(), rest: String::new() },
         }
     }
 }

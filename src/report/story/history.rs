@@ -21,13 +21,22 @@ pub struct Since {
 impl Since {
     /// `new in this window`, or `since the window to 2026-01-30 18:00 UTC (3 windows)`.
     pub fn sentence(&self) -> String {
+        let (lead, rest) = self.parts();
+        rest.map_or_else(|| lead.clone(), |(moment, windows)| format!("{lead} to {moment} {windows}"))
+    }
+
+    /// The beginning of [`Self::sentence`], and the moment that it leads `to` and the number of windows, where it names a moment.
+    pub fn parts(&self) -> (String, Option<(String, String)>) {
         if self.windows <= 1 {
-            return "new in this window".to_owned();
+            return ("new in this window".to_owned(), None);
         }
         let at_least = if self.whole_history { "at least " } else { "" };
         match self.at {
-            Some(at) => format!("since {at_least}the window to {} UTC ({} windows)", moment(at), self.windows),
-            None => format!("for {at_least}{} windows", self.windows),
+            Some(at) => {
+                let rest = (format!("{} UTC", moment(at)), format!("({} windows)", self.windows));
+                (format!("since {at_least}the window"), Some(rest))
+            }
+            None => (format!("for {at_least}{} windows", self.windows), None),
         }
     }
 }
