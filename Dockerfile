@@ -8,6 +8,8 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
+# For the client of Spark Connect.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends protobuf-compiler && rm -rf /var/lib/apt/lists/*
 
 # The dependencies, in a layer of their own that lasts until Cargo.lock changes: every target that Cargo.toml names, left empty.
 COPY Cargo.toml Cargo.lock ./
@@ -15,14 +17,14 @@ COPY .cargo .cargo
 RUN mkdir -p src fixtures tests/simulation \
     && touch src/lib.rs tests/integration.rs \
     && for file in src/main.rs fixtures/generate.rs tests/simulation/calibrate.rs; do echo 'fn main() {}' >"$file"; done \
-    && cargo build --release --locked --bin drift-check
+    && cargo build --release --locked --features spark --bin drift-check
 
 # The program. COPY keeps the times of the files, which may be older than the empty build: without `touch` cargo would keep that one.
 COPY askama.toml ./
 COPY config config
 COPY src src
 RUN touch src/lib.rs src/main.rs \
-    && cargo build --release --locked --bin drift-check
+    && cargo build --release --locked --features spark --bin drift-check
 
 # libc, libm, libgcc and the certificates of the public authorities; `nonroot` is user 65532.
 FROM gcr.io/distroless/cc-debian12:nonroot

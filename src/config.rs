@@ -49,6 +49,7 @@ pub struct Config {
     pub bucket: BucketSettings,
     pub reference: Reference,
     pub logs: Logs,
+    pub engine: EngineSettings,
     pub window: WindowSettings,
     pub features: Features,
     pub prediction: Prediction,
@@ -89,6 +90,8 @@ pub struct Logs {
     pub prefix: String,
     /// Read instead of the bucket's prefix.
     pub path: Option<String>,
+    /// A table of a cluster, read instead.
+    pub table: Option<String>,
     /// None: every row is in the window.
     pub timestamp: Option<String>,
     pub naive_timestamps: NaiveTimestamps,
@@ -99,6 +102,22 @@ pub struct Logs {
     pub date_slack: TimeDelta,
     pub max_rejected_fraction: f64,
     pub max_row_bytes: usize,
+}
+
+/// Who reads the logs and counts their rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineSettings {
+    Local,
+    Spark(SparkSettings),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SparkSettings {
+    /// `sc://HOST[:PORT][/;KEY=VALUE;…]`, without a token.
+    pub remote: String,
+    pub token: Option<Secret>,
+    /// How long it may take to be let in.
+    pub timeout: Length,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

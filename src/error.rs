@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::bucket::BucketError;
 use crate::config::ConfigError;
+use crate::engine::EngineError;
 use crate::store::StoreError;
 
 /// What the process says by its exit code.
@@ -17,7 +18,7 @@ pub enum ExitCode {
     Config = 3,
     /// No reference, nothing readable, or too much rejected.
     InputUnusable = 4,
-    /// The bucket or the state store failed.
+    /// The bucket, the state store or the cluster failed.
     StorageFailed = 5,
     /// The report was written, but a message could not be delivered.
     Undelivered = 6,
@@ -47,6 +48,8 @@ pub enum JobError {
     Bucket(#[from] BucketError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Engine(EngineError),
     #[error(
         "{uri} is of schema version {found}, newer than this drift-check (version {supported}), and was left as it is: use the newer \
          program, or another job.name or report.prefix"
@@ -58,13 +61,23 @@ pub enum JobError {
     Encode { what: &'static str, source: serde_json::Error },
 }
 
+impl From<EngineError> for JobError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Logs(reason) => Self::Logs(reason),
+            error => Self::Engine(error),
+        }
+    }
+}
+
 impl JobError {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::ConfigFile { .. } | Self::Config(_) => ExitCode::Config,
             Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
-            Self::Input(_) | Self::Logs(_) => ExitCode::InputUnusable,
-            Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => ExitCode::StorageFailed,
+            Self::Engine(EngineError::Settings(_) | EngineError::NotBuilt) => ExitCode::Config,
+            Self::Input(_) | Self::Logs(_) | Self::Engine(EngineError::Logs(_)) => ExitCode::InputUnusable,
+            Self::Engine(_) | Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => ExitCode::StorageFailed,
             Self::Usage(_) => ExitCode::Usage,
             Self::Encode { .. } => ExitCode::Unexpected,
         }

@@ -7,6 +7,7 @@ mod backtest;
 mod cache;
 pub mod channels;
 mod check;
+mod cluster;
 mod current;
 mod deliver;
 mod doctor;

@@ -32,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod credentials;
 pub mod decision;
+pub mod engine;
 pub mod error;
 pub mod feature;
 pub mod ingest;

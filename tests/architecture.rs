@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("feature", &[]),
     ("window", &[]),
     ("profile", &["feature"]),
@@ -16,6 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("credentials", &[]),
     ("bucket", &["blocking", "causes", "credentials", "retry"]),
     ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
+    ("engine", &["blocking", "ingest", "profile", "feature"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
     ("notify", &["causes", "retry", "report", "decision", "statistic", "profile", "feature"]),
     ("metrics", &["blocking", "causes", "credentials", "notify", "report", "retry"]),
@@ -27,7 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("logging", &["report"]),
     ("platform", &[]),
     // Where every kind of error becomes an exit code.
-    ("error", &["bucket", "config", "store"]),
+    ("error", &["bucket", "config", "engine", "store"]),
     (
         "job",
         &[
@@ -38,6 +39,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
             // Who the job is.
             "credentials",
             "decision",
+            "engine",
             "error",
             "feature",
             "ingest",
@@ -77,7 +79,8 @@ const IMPURE: [&str; 14] = [
 ];
 
 /// Crates that stand in these files only.
-const ONE_PLACE: [(&str, &[&str]); 28] = [
+const ONE_PLACE: [(&str, &[&str]); 29] = [
+    ("spark_connect", &["src/engine/spark.rs"]),
     ("polars", &["src/ingest/decode/parquet"]),
     // Rows, and the file of known drifts.
     ("csv", &["src/ingest/decode", "src/config/known_drift.rs"]),

@@ -81,6 +81,11 @@ mod security;
 mod signals;
 mod simulation;
 mod soak;
+#[cfg(feature = "spark")]
+mod spark;
+#[cfg(feature = "spark")]
+#[path = "support/spark_server.rs"]
+mod spark_server;
 #[path = "support/storage_server.rs"]
 mod storage_server;
 mod store_contract;
@@ -90,6 +95,8 @@ mod thirty_days;
 mod upgrades;
 #[path = "support/victim.rs"]
 mod victim;
+#[path = "support/watched.rs"]
+mod watched;
 #[path = "support/workspace.rs"]
 mod workspace;
 mod wrong_clock;

@@ -1,7 +1,7 @@
 //! The verdict on data whose truth is known, through the whole pipeline: the short form of what `calibrate` does at length.
 
-mod encode;
-mod population;
+pub mod encode;
+pub mod population;
 mod run;
 mod scenario;
 mod table;

@@ -11,11 +11,11 @@ target=x86_64-unknown-linux-musl
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 [[ $TAG == "v$version" ]] || { echo "::error::the tag is $TAG, and Cargo.toml says $version" >&2; exit 1; }
 
-# musl-gcc, for SQLite and zstd.
+# musl-gcc, for SQLite and zstd; protoc, for the client of Spark Connect.
 sudo apt-get update -qq
-sudo apt-get install -y -qq --no-install-recommends musl-tools
+sudo apt-get install -y -qq --no-install-recommends musl-tools protobuf-compiler
 rustup target add "$target"
-cargo build --release --locked --bin drift-check --target "$target"
+cargo build --release --locked --features spark --bin drift-check --target "$target"
 
 binary=${CARGO_TARGET_DIR:-target}/$target/release/drift-check
 if ldd "$binary" 2>/dev/null | grep -q '=>'; then

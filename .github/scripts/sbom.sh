@@ -12,9 +12,9 @@ target=${TARGET:-x86_64-unknown-linux-musl}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cargo metadata --locked --format-version 1 --filter-platform "$target" >"$work/metadata.json"
+cargo metadata --locked --features spark --format-version 1 --filter-platform "$target" >"$work/metadata.json"
 # What is built with which features only this knows: the metadata count what tests need among it. `name version`, a line each.
-cargo tree --locked --edges normal --target "$target" --prefix none --no-dedupe --format '{p}' |
+cargo tree --locked --features spark --edges normal --target "$target" --prefix none --no-dedupe --format '{p}' |
     sed -nE 's/^([^ ]+) v([^ ]+).*$/\1 \2/p' | sort -u >"$work/linked"
 # The checksums of Cargo.lock: `name version sha256`, a line each.
 awk -F '"' '/^name = /{name=$2} /^version = /{version=$2} /^checksum = /{print name, version, $2}' Cargo.lock >"$work/checksums"

@@ -13,9 +13,9 @@ use serde::de::value::Error as DeserializeError;
 use super::layer::Layers;
 use super::value::Value;
 use super::{
-    Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, Features, Feedback, Include, Job, Logs,
+    Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, EngineSettings, Features, Feedback, Include, Job, Logs,
     MetricsSettings, NaiveTimestamps, OtlpAuth, OtlpSettings, PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings,
-    Secret, SignalSettings, Signals, SlackChannel, Store, WebhookChannel, WindowSettings,
+    Secret, SignalSettings, Signals, SlackChannel, SparkSettings, Store, WebhookChannel, WindowSettings,
 };
 use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};
@@ -37,6 +37,7 @@ pub(super) fn config(layers: &mut Layers) -> Config {
         },
         reference: Reference { path: read.text("reference.path") },
         logs: read.logs(),
+        engine: read.engine(),
         window: WindowSettings {
             length: read.parsed("window.length", Length::from_hours(24)),
             anchor: read.choice("window.anchor", Anchor::Now),
@@ -147,6 +148,7 @@ impl Reader<'_> {
         Logs {
             prefix: self.text("logs.prefix"),
             path: self.optional("logs.path"),
+            table: self.optional("logs.table"),
             timestamp: self.optional("logs.timestamp"),
             naive_timestamps: self.choice("logs.naive_timestamps", NaiveTimestamps::Reject),
             cluster: self.optional("logs.cluster"),
@@ -155,6 +157,17 @@ impl Reader<'_> {
             date_slack: self.text("logs.date_slack").parse().map_or(TimeDelta::zero(), Length::delta),
             max_rejected_fraction: self.number("logs.max_rejected_fraction"),
             max_row_bytes: self.integer("logs.max_row_bytes"),
+        }
+    }
+
+    fn engine(&mut self) -> EngineSettings {
+        match self.text("engine.kind").as_str() {
+            "spark" => EngineSettings::Spark(SparkSettings {
+                remote: self.text("engine.remote"),
+                token: self.secret("engine.token"),
+                timeout: self.parsed("engine.timeout", Length::from_hours(1)),
+            }),
+            _ => EngineSettings::Local,
         }
     }
 
@@ -314,6 +327,7 @@ mod tests {
                     "rule" => chosen::<Rule>(word).is_some(),
                     "anchor" => chosen::<Anchor>(word).is_some(),
                     "naive_timestamps" => chosen::<NaiveTimestamps>(word).is_some(),
+                    "kind" if key.path == "engine.kind" => matches!(*word, "local" | "spark"),
                     "kind" if key.path == "store.kind" => matches!(*word, "sqlite" | "firestore"),
                     "kind" => chosen::<FeatureKind>(word).is_some(),
                     _ => false,

@@ -3,6 +3,7 @@
 //! A check is left out where one of its keys was refused: the value that stands there is not what was meant.
 
 mod channels;
+mod engine;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,7 @@ pub(super) fn across_keys(layers: &mut Layers, config: &Config) {
     signals(layers);
     signals_need(layers, config);
     channels::check(layers, config);
+    engine::check(layers, config);
     report_copy(layers);
     metrics(layers, config);
     if config.window.anchor == Anchor::Latest

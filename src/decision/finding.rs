@@ -61,6 +61,8 @@ pub enum FindingCode {
     IndependenceAssumed,
     /// There are more clusters than are kept; a sample of them was used.
     ClustersSampled,
+    /// A cluster counted, which does not tell everything; the message says what.
+    EngineLimited,
     /// The profile was built from other reference objects than those beside it now.
     ProfileStale,
     /// A message could not be delivered, or nobody could be told at all.

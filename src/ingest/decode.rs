@@ -40,6 +40,21 @@ use super::timestamp::NaiveTimestamps;
 use intake::Intake;
 use lines::Pace;
 
+/// The label that a text is in every format; `None` where it says that there is none.
+pub fn label_of_text(text: &str) -> Option<String> {
+    batch::as_label(cell::Cell::Text(text.as_bytes()), &mut String::new()).ok().flatten().map(str::to_owned)
+}
+
+/// The label that a number with a fraction is; `None` for NaN.
+pub fn label_of_number(number: f64) -> Option<String> {
+    batch::as_label(cell::Cell::Number(number), &mut String::new()).ok().flatten().map(str::to_owned)
+}
+
+/// The hash of the label of a cluster.
+pub fn cluster_of_label(label: &str) -> u64 {
+    cell::cluster(label)
+}
+
 /// An object with more columns is not read: names and cells of all of them would have to be held.
 pub const MOST_COLUMNS: usize = 1 << 15;
 

@@ -104,6 +104,11 @@ impl Counter {
         &self.profile
     }
 
+    /// Which requested column's newest values are kept.
+    pub fn recent_column(&self) -> Option<usize> {
+        self.recent_column
+    }
+
     /// Takes the order of the rows in the objects for that of time.
     #[must_use]
     pub fn in_time_order(self) -> Self {

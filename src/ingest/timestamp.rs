@@ -35,6 +35,10 @@ const EARLIEST_S: i64 = 631_152_000;
 const LATEST_S: i64 = 4_102_444_800;
 const US_PER_S: i64 = 1_000_000;
 
+/// The moments that a log can hold, from the first on and before the second, in microseconds since the Unix epoch.
+pub const EARLIEST_US: i64 = EARLIEST_S * US_PER_S;
+pub const LATEST_US: i64 = LATEST_S * US_PER_S;
+
 /// The moment that `text` names, in microseconds since the Unix epoch (finer digits are cut off).
 ///
 /// Accepted: `YYYY-MM-DD`, then `T`, `t` or one space, then `HH:MM[:SS[.f…]]`, then an offset (`Z`, `z`, ` UTC`, `±HH`, `±HHMM`,
@@ -148,7 +152,7 @@ pub fn from_float(epoch: f64) -> Result<i64, TimestampError> {
 /// # Errors
 /// `OutOfRange` before 1990 or from 2100 on.
 pub fn in_range(microseconds: i64) -> Result<i64, TimestampError> {
-    let range = EARLIEST_S * US_PER_S..LATEST_S * US_PER_S;
+    let range = EARLIEST_US..LATEST_US;
     if range.contains(&microseconds) { Ok(microseconds) } else { Err(TimestampError::OutOfRange) }
 }
 

@@ -14,7 +14,7 @@ use super::current::{Current, Logs};
 use super::measure::{Measured, measure};
 use super::reference::{self, concurrency};
 use super::shared::shared;
-use super::{Invocation, Outcome, input, signals};
+use super::{Invocation, Outcome, cluster, input, signals};
 use crate::cli::{BacktestOptions, Format};
 use crate::config::{Config, Effective};
 use crate::decision::finding::Finding;
@@ -52,6 +52,7 @@ pub async fn backtest(
     let profile = reference.profile;
     let known = Known::read(config, options.known_drift.as_deref(), plan.range, &profile).await?;
     let (shift, injected) = inject::of(&options.inject, options.inject_at, &plan, &profile)?;
+    cluster::only_local(config, "backtest")?;
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
 
     let concurrency = concurrency(config, &logs.source().bucket);

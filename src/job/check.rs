@@ -36,7 +36,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let place = reference::place(config, effective, &bucket)?;
     let reference = reference::load(config, &place, &invocation.progress).await?;
     timings.reference_s = laps.lap();
-    let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
+    let logs = Logs::open(config, effective, &bucket, invocation).await?;
     timings.listing_s = laps.lap();
     let now = moment::of(config, &bucket, invocation).await?;
     let window = logs.window(invocation, now).await?;
@@ -53,7 +53,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let computing = invocation.progress.step("computing");
     let rows = current.account.rows_used;
     let Measured { features: judged, predictions, decision } = measure(&profile, &current.counts, rows, &config.policy);
-    let relations = relate(&profile, &current.counts, &judged, &config.policy);
+    let relations = relate(&profile, &current, &judged, &config.policy);
     drop(computing);
 
     // Without timestamps the run's own moment names the report.
@@ -86,6 +86,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     found.extend(relations::finding(relations.joint.as_ref()));
     found.extend(of_window(config, effective, window.is_some(), &current));
     found.extend(findings::of_dependence(config, &current));
+    found.extend(findings::of_engine(config, &current, profile.joint.is_some()));
     found.extend(of_signals);
     let timings = Timings { statistics_s: laps.lap(), ..timings };
 

@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
 use super::cache::{self, Cache, News};
+use super::cluster;
 use super::input::Place;
 use super::reference::concurrency;
 use super::{Invocation, findings};
 use crate::bucket::{Bucket, ObjectMeta};
-use crate::config::{Anchor, Config, Effective};
+use crate::config::{Anchor, Config, Effective, EngineSettings};
 use crate::decision::signal::SignalName;
+use crate::engine::{Database, Engine, Scan, Scanned, gather};
 use crate::error::JobError;
 use crate::feature::{FeatureKind, FeatureName};
 use crate::ingest::account::Account;
@@ -19,6 +21,7 @@ use crate::ingest::decode::{Request, TimestampColumn};
 use crate::ingest::select::Selection;
 use crate::ingest::sink::{Counter, Discard, Sink};
 use crate::ingest::{self, Source, batch_rows};
+use crate::profile::builder::ProfileBuilder;
 use crate::profile::recent::Recent;
 use crate::profile::{ReferenceProfile, WindowCounts};
 use crate::progress::Progress;
@@ -31,7 +34,11 @@ const OBJECTS_INSPECTED: usize = 100;
 #[derive(Debug)]
 pub struct Logs<'a> {
     config: &'a Config,
-    place: Place,
+    /// Who reads them.
+    engine: Engine,
+    /// Where they are.
+    uri: String,
+    /// What is read here; nothing where a cluster reads.
     source: Source,
     /// The columns, once they were asked for.
     columns: OnceCell<Vec<String>>,
@@ -69,10 +76,29 @@ pub struct Current {
     pub news: Option<News>,
     /// Objects that cannot hold rows of the window and were not read.
     pub objects_skipped: u64,
+    /// Whether a cluster counted, which does not tell everything.
+    pub by_cluster: bool,
 }
 
 impl<'a> Logs<'a> {
-    /// Lists the logs.
+    /// The logs, as whoever reads them finds them.
+    pub async fn open(
+        config: &'a Config,
+        effective: &Effective,
+        bucket: &Bucket,
+        invocation: &Invocation,
+    ) -> Result<Self, JobError> {
+        let EngineSettings::Spark(settings) = &config.engine else {
+            return Self::list(config, effective, bucket, &invocation.progress).await;
+        };
+        let _step = invocation.progress.step("connecting to the cluster");
+        let engine = cluster::connect(settings, config, effective, bucket, &invocation.environment).await?;
+        let uri = engine.database().map(Database::uri).unwrap_or_default();
+        let source = Source { bucket: bucket.clone(), objects: Vec::new() };
+        Ok(Self { config, engine, uri, source, columns: OnceCell::new() })
+    }
+
+    /// Lists the logs, which are to be read here.
     pub async fn list(config: &'a Config, effective: &Effective, bucket: &Bucket, progress: &Progress) -> Result<Self, JobError> {
         let _step = progress.step("listing the logs");
         let place = match &config.logs.path {
@@ -88,7 +114,22 @@ impl<'a> Logs<'a> {
         source.objects.retain(|object| config.logs.path.is_some() || !object.key.starts_with(&config.report.prefix));
         let cache = bucket.uri(&cache::folder(config));
         source.objects.retain(|object| !object.uri.starts_with(&cache));
-        Ok(Self { config, place, source, columns: OnceCell::new() })
+        Ok(Self { config, engine: Engine::Local, uri: place.uri(), source, columns: OnceCell::new() })
+    }
+
+    /// What a cluster is to count.
+    fn scan(&self, counting: &Counting, window: Option<Window>) -> Scan {
+        let recent = counting.empty.recent_column().zip(self.recent_wanted()).map(|(column, (_, capacity))| (column, capacity));
+        Scan { request: counting.request(window), profile: Arc::clone(counting.profile()), recent }
+    }
+
+    /// The newest moment before `before` that a cluster knows; `None` where the logs are read here.
+    async fn newest_of_cluster(&self, before: DateTime<Utc>) -> Option<Result<Option<DateTime<Utc>>, JobError>> {
+        let window = Window { start: DateTime::<Utc>::MIN_UTC, end: before };
+        let profile = Arc::new(ProfileBuilder::new(&[]).finish(Vec::new()));
+        let scan = Scan { request: self.request(Vec::new(), Some(window)), profile, recent: None };
+        let newest = self.engine.ask(move |database| gather::newest(database, &scan)).await?;
+        Some(newest.map(|newest| newest.and_then(DateTime::from_timestamp_micros)).map_err(JobError::from))
     }
 
     /// The window under test: `None` when the logs have no timestamp.
@@ -109,6 +150,10 @@ impl<'a> Logs<'a> {
     /// The first whole second after the newest row. Objects whose keys name the newest dates are read first, and no more than needed.
     async fn newest(&self, progress: &Progress) -> Result<Option<DateTime<Utc>>, JobError> {
         let _step = progress.step("looking for the newest row");
+        if let Some(newest) = self.newest_of_cluster(DateTime::<Utc>::MAX_UTC).await {
+            let second = newest?.and_then(|newest| newest.timestamp().checked_add(1));
+            return Ok(second.and_then(|second| DateTime::from_timestamp(second, 0)));
+        }
         let selection = self.selection();
         let mut dated: Vec<(Option<DateTime<Utc>>, &ObjectMeta)> =
             self.source.objects.iter().map(|object| (selection.span(&object.key).map(|(_, end)| end), object)).collect();
@@ -141,6 +186,9 @@ impl<'a> Logs<'a> {
         most_objects: usize,
         progress: &Progress,
     ) -> Result<Option<DateTime<Utc>>, JobError> {
+        if let Some(newest) = self.newest_of_cluster(before).await {
+            return newest;
+        }
         let selection = self.selection();
         let mut objects: Vec<&ObjectMeta> = self.source.objects.iter().collect();
         objects.sort_by_key(|object| std::cmp::Reverse((selection.span(&object.key).map(|(_, end)| end), object.updated)));
@@ -177,6 +225,15 @@ impl<'a> Logs<'a> {
         cache: Option<&Cache>,
         progress: &Progress,
     ) -> Result<Current, JobError> {
+        let scan = self.scan(counting, window);
+        let step = self.engine.database().map(|_| progress.step("counting on the cluster"));
+        if let Some(scanned) = self.engine.ask(move |database| gather::count(database, &scan)).await {
+            let Scanned { mut counts, recent, account } = scanned?;
+            self.check_usable(&account)?;
+            counts.spread();
+            return Ok(Current { counts, recent, account, news: None, objects_skipped: 0, by_cluster: true });
+        }
+        drop(step);
         let source = self.source_of(window);
         let objects_skipped = (self.source.objects.len() - source.objects.len()) as u64;
         let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
@@ -193,7 +250,7 @@ impl<'a> Logs<'a> {
         };
         self.check_usable(&account)?;
         counter.counts.spread();
-        Ok(Current { counts: counter.counts, recent: counter.recent, account, news, objects_skipped })
+        Ok(Current { counts: counter.counts, recent: counter.recent, account, news, objects_skipped, by_cluster: false })
     }
 
     /// Against this reference.
@@ -233,10 +290,17 @@ impl<'a> Logs<'a> {
     /// The newest confidences of a window, and how many rows were read for them.
     pub async fn recent_in(&self, earlier: Window) -> Result<(Recent, u64), JobError> {
         let Some((name, capacity)) = self.recent_wanted() else { return Ok((Recent::default(), 0)) };
-        let source = self.source_of(Some(earlier));
         let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
-        let (found, account) =
-            ingest::read(&source, request, Recent::new(capacity), concurrency(self.config, &source.bucket), &|_| ()).await?;
+        let profile = Arc::new(ProfileBuilder::new(&[]).finish(Vec::new()));
+        let scan = Scan { request: request.clone(), profile, recent: Some((0, capacity)) };
+        let (found, account) = match self.engine.ask(move |database| gather::recent(database, &scan)).await {
+            Some(found) => found?,
+            None => {
+                let source = self.source_of(Some(earlier));
+                let concurrency = concurrency(self.config, &source.bucket);
+                ingest::read(&source, request, Recent::new(capacity), concurrency, &|_| ()).await?
+            }
+        };
         // What could not be read may be newer than what is found before it.
         self.check_usable(&account)?;
         if account.rows_used > 0 && found.is_empty() {
@@ -258,13 +322,18 @@ impl<'a> Logs<'a> {
     }
 
     /// As people are told of the logs.
-    pub fn uri(&self) -> String {
-        self.place.uri()
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
-    /// How many bytes the logs take, in all.
-    pub fn size_bytes(&self) -> u64 {
-        self.source.objects.iter().map(|object| object.size_bytes).sum()
+    /// Who reads them.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// How many bytes the logs take, in all; `None` where a cluster has them.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.engine.database().is_none().then(|| self.source.objects.iter().map(|object| object.size_bytes).sum())
     }
 
     /// Reads some columns of the rows of a window into a sink. Fails as [`Self::count`] does.
@@ -289,7 +358,7 @@ impl<'a> Logs<'a> {
     pub fn check_usable(&self, account: &Account) -> Result<(), JobError> {
         if !account.objects.is_empty() && account.readable().next().is_none() {
             let why = findings::why_nothing_was_read(account);
-            return Err(JobError::Logs(format!("nothing in the logs at {} could be read: {why}", self.place.uri())));
+            return Err(JobError::Logs(format!("nothing in the logs at {} could be read: {why}", self.uri)));
         }
         findings::check_rejected_fraction(account, self.config.logs.max_rejected_fraction, "the window").map_err(JobError::Logs)
     }
@@ -300,6 +369,9 @@ impl<'a> Logs<'a> {
     }
 
     async fn find_columns(&self) -> Result<Vec<String>, JobError> {
+        if let Some(database) = self.engine.database() {
+            return Ok(database.columns().iter().map(|(name, _)| name.clone()).collect());
+        }
         let mut source = self.source.clone();
         source.objects.reverse();
         let columns = ingest::columns(&source, OBJECTS_INSPECTED).await?;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::check::open_for_reading;
 use super::current::Logs;
-use super::{Invocation, Outcome, input, publish, reference, sections};
+use super::{Invocation, Outcome, cluster, input, publish, reference, sections};
 use crate::bucket::{Bucket, BucketError};
 use crate::cli::Format;
 use crate::config::{Config, Effective, alike};
@@ -252,6 +252,7 @@ impl Rows<'_> {
 
     async fn split(&self, question: Question, profile: Option<FeatureProfile>) -> Result<(Groups, u64), JobError> {
         let Self { config, effective, invocation, bucket, report, feature } = self;
+        cluster::only_local(config, "explain")?;
         let logs = Logs::list(config, effective, bucket, &invocation.progress).await?;
         let mut columns = vec![(feature.name.clone(), feature.kind)];
         columns.extend(self.columns().into_iter().map(|(_, column)| (FeatureName::new(column), FeatureKind::Categorical)));

@@ -139,6 +139,22 @@ pub fn of_dependence(config: &Config, current: &Current) -> Vec<Finding> {
     findings
 }
 
+/// What a cluster does not tell.
+pub fn of_engine(config: &Config, current: &Current, has_relations: bool) -> Option<Finding> {
+    if !current.by_cluster || current.account.rows_used == 0 {
+        return None;
+    }
+    let in_time = config.logs.timestamp.is_some() && !current.account.cluster_seen;
+    let limits = [
+        has_relations.then_some("how features move together was not compared"),
+        in_time.then_some("rows that depend on each other were looked for by the hour only, because no logs.cluster tells them"),
+        Some("a column that some files do not have counts as missing there, and not as absent"),
+    ];
+    let limits = limits.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let message = format!("A cluster counted the rows, and does not tell everything: {limits} (docs/scale.md).");
+    Some(Finding::new(FindingCode::EngineLimited, Severity::Info, message))
+}
+
 /// What is remarkable about the features.
 pub fn of_features(judged: &[JudgedFeature<'_>]) -> Vec<Finding> {
     judged.iter().flat_map(of_feature).collect()

@@ -136,12 +136,12 @@ async fn storage(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
     };
     let signals = &found.config.signals;
     let of = |feedback| Sizes {
-        logs: found.logs.size_bytes(),
+        logs: found.logs.size_bytes().unwrap_or(0),
         most_logs: signals.max_logs_bytes,
         feedback,
         most_feedback: signals.max_feedback_bytes,
     };
-    match size.await {
+    let explained = match size.await {
         Ok(feedback) => signal::storage(of(feedback)),
         // What is not there takes no room.
         Err(FeedbackError::NoFile { .. }) => signal::storage(of(None)),
@@ -150,7 +150,11 @@ async fn storage(found: &Found<'_>, readings: &mut Readings<'_>) -> Explained {
             let unreadable = failed(error, readings);
             if of_logs.0.state == SignalState::Firing { of_logs } else { unreadable }
         }
+    };
+    if found.logs.size_bytes().is_none() && explained.0.state != SignalState::Firing {
+        return unknown("How large the logs are is not known, because a cluster reads them.");
     }
+    explained
 }
 
 /// Where the feedback is; `None` where there is none.

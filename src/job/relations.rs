@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::current::Current;
 use crate::decision::Verdict;
 use crate::decision::cause::{Cause, causes};
 use crate::decision::finding::{Finding, FindingCode, Severity};
 use crate::decision::joint::{JointDrift, Pair, judge_pairs};
 use crate::decision::policy::Policy;
 use crate::feature::FeatureName;
-use crate::profile::{ReferenceProfile, WindowCounts};
+use crate::profile::ReferenceProfile;
 use crate::report::assemble::JudgedFeature;
 use crate::report::printable;
 use crate::statistic::DesignEffect;
@@ -25,7 +26,7 @@ pub struct Relations<'a> {
 /// Compares the relations between features that are judged already.
 pub fn relate<'a>(
     profile: &'a ReferenceProfile,
-    counts: &WindowCounts,
+    current: &Current,
     judged: &[JudgedFeature<'a>],
     policy: &Policy,
 ) -> Relations<'a> {
@@ -40,12 +41,12 @@ pub fn relate<'a>(
         .named_pairs()
         .filter(|(.., pair)| pair.rows >= ROWS_THAT_TIE)
         .filter_map(|(a, b, pair)| Some((a, b, pair.correlation?)));
-    let pairs = reference.named_pairs().zip(counts.joint.pairs()).filter_map(|((a, b, before), now)| {
+    let pairs = reference.named_pairs().zip(current.counts.joint.pairs()).filter_map(|((a, b, before), now)| {
         let comparison = PairComparison::compute(before, &now, design_effect(by_name.get(a)?, by_name.get(b)?))?;
         Some(Pair { a, b, comparison })
     });
     let is_stable = |name: &FeatureName| by_name.get(name).is_some_and(|feature| feature.judgement.verdict == Verdict::Stable);
-    Relations { causes: causes(&drifted, known), joint: Some(judge_pairs(pairs, is_stable, policy)) }
+    Relations { causes: causes(&drifted, known), joint: (!current.by_cluster).then(|| judge_pairs(pairs, is_stable, policy)) }
 }
 
 /// Fewer common rows of the reference do not tie two features together: of 30 unrelated ones a correlation of 0.7 is one in 60,000.

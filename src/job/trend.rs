@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Invocation;
 use super::current::{Counting, Logs};
 use super::measure::{Measured, measure};
-use crate::bucket::BucketError;
 use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
@@ -78,14 +77,15 @@ const NEAR_PARTS: i32 = 8;
 #[derive(Debug, Default)]
 pub struct Backfill {
     pub store: Option<StoreError>,
-    pub bucket: Option<BucketError>,
+    /// Why logs could not be read.
+    pub unread: Option<String>,
 }
 
 impl Backfill {
     /// Why earlier windows are missing, for the report.
     pub fn finding(&self) -> Option<Finding> {
         let message =
-            format!("Earlier windows are missing from the trend, because their logs could not be read: {}.", self.bucket.as_ref()?);
+            format!("Earlier windows are missing from the trend, because their logs could not be read: {}.", self.unread.as_ref()?);
         Some(Finding::new(FindingCode::HistoryUnavailable, Severity::Warning, message))
     }
 }
@@ -121,9 +121,10 @@ pub async fn backfill(
                 tracing::warn!(window.end = %earlier.end, "An earlier window was left out of the trend: {reason}");
                 continue;
             }
-            Err(JobError::Bucket(error)) => {
-                tracing::warn!("The windows before {} were left out of the trend: {}", window.start, with_causes(&error));
-                failures.bucket = Some(error);
+            Err(error @ (JobError::Bucket(_) | JobError::Engine(_))) => {
+                let why = with_causes(&error);
+                tracing::warn!("The windows before {} were left out of the trend: {why}", window.start);
+                failures.unread = Some(error.to_string());
                 break;
             }
             Err(error) => return Err(error),

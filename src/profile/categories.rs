@@ -160,6 +160,23 @@ impl CategoryCounts {
         }
     }
 
+    /// Adds rows that were counted elsewhere, by their label; `None` is missing. The number of the label's cell, OTHER and NEW being the
+    /// last two.
+    pub fn add_counted(&mut self, categories: &Categories, label: Option<&str>, rows: u64) -> Option<usize> {
+        self.presence.rows += rows;
+        let Some(label) = label else {
+            self.presence.missing += rows;
+            return None;
+        };
+        let slot = categories.slot(label);
+        match slot {
+            Slot::Cell(cell) => self.cells.get_mut(cell).into_iter().for_each(|sum| *sum += rows),
+            Slot::Other => self.other += rows,
+            Slot::New => self.new += rows,
+        }
+        Some(slot.position(self.cells.len()))
+    }
+
     /// Adds the counts of other values over the same categories.
     pub fn merge(&mut self, other: &Self) {
         self.presence.merge(&other.presence);

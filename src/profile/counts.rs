@@ -4,7 +4,7 @@
 //! Wasserstein distance (STATISTICS.md, section 1).
 
 use super::Presence;
-use super::beyond::Beyond;
+use super::beyond::{Beyond, Bucket};
 use super::cells::{AT, BELOW, Cells, Total};
 use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
@@ -323,6 +323,33 @@ impl NumericCounts {
         }
         self.below_all.unpack_into(from)?;
         self.above_all.unpack_into(from)
+    }
+
+    /// Adds values that were counted elsewhere: those in the interval below knot `index` and those at it. `None` where the grid has no such
+    /// cell. Their [`Self::add_moments`] and, beyond an end of the grid, their [`Self::add_beyond`] are to be added too.
+    pub fn add_counted(&mut self, index: usize, more: Total) -> Option<()> {
+        (index < self.cells.len()).then_some(())?;
+        let n = more.at.checked_add(more.below)?;
+        self.cells.make_room(1);
+        // Cells are emptied into the totals where they could leave their bits.
+        if self.totals.is_empty() && self.unspilled.checked_add(n).is_some_and(|sum| sum < SPILL_AFTER) && self.cells.add(index, more).is_some()
+        {
+            self.unspilled += n;
+        } else {
+            self.add_total(index, more);
+        }
+        Some(())
+    }
+
+    /// Adds the distances of values that were counted elsewhere, and lie below the first knot or above the last.
+    pub fn add_beyond(&mut self, is_below: bool, number: usize, more: Bucket) {
+        let side = if is_below { &mut self.below_all } else { &mut self.above_all };
+        side.add_bucket(number, more);
+    }
+
+    /// Adds the moments of values that were counted elsewhere, in the units of the grid.
+    pub fn add_moments(&mut self, moments: &Moments) {
+        self.moments.merge(moments);
     }
 
     /// Makes looking at one cell after the other quick.

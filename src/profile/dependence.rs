@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
-use blocks::{Blocks, HourSum};
-use clusters::{ClusterIndex, ClusterSums};
+use blocks::{Blocks, HourSum, LevelSums};
+use clusters::{Cluster, ClusterIndex, ClusterSums};
 
 /// How the design effect was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,6 +141,37 @@ impl Dependence {
             hour.ranks += ranks.iter().map(|rank| u64::from(*rank)).sum::<u64>();
             blocks.extend(&ranks);
         });
+    }
+
+    /// Adds rows that were summed elsewhere: as many as there are, in clusters or in the order of time.
+    pub fn add_rows(&mut self, in_clusters: u64, in_time_order: u64) {
+        self.rows_in_clusters += in_clusters;
+        self.rows_in_blocks += in_time_order;
+    }
+
+    /// Adds the ranks of one feature's rows of a cluster, by its hash, that were summed elsewhere.
+    pub fn add_cluster_sums(&mut self, hash: u64, feature: usize, sums: Cluster) {
+        let slots = self.index.slots_of(&[Some(hash)], &mut self.clusters);
+        if let (Some(Some(slot)), Some(of_feature)) = (slots.first(), self.clusters.get_mut(feature)) {
+            of_feature.add_sums(*slot, sums);
+        }
+    }
+
+    /// Adds the ranks of one feature's rows of an hour since the epoch that were summed elsewhere.
+    pub fn add_hour_sums(&mut self, hour: i64, feature: usize, sums: HourSum) {
+        let features = self.blocks.len();
+        let hours = self.hours.entry(hour).or_insert_with(|| vec![HourSum::default(); features]);
+        if let Some(sum) = hours.get_mut(feature) {
+            sum.rows += sums.rows;
+            sum.ranks += sums.ranks;
+        }
+    }
+
+    /// Adds the ranks of one feature's rows, one by one, that were summed elsewhere: what blocks of many rows would add is not known.
+    pub fn add_single_rows(&mut self, feature: usize, sums: LevelSums) {
+        if let Some(blocks) = self.blocks.get_mut(feature) {
+            blocks.add([sums]);
+        }
     }
 
     /// Ends a stretch of rows: what comes next is of another object.

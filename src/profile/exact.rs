@@ -21,6 +21,11 @@ const EXPONENT: u64 = 0x7FF;
 impl ExactSum {
     /// Adds a number; one that is not finite makes the sum so.
     pub fn add(&mut self, value: f64) {
+        self.add_times(value, 1);
+    }
+
+    /// Adds a number so many times.
+    pub fn add_times(&mut self, value: f64, times: u64) {
         if !value.is_finite() {
             self.overflowed = true;
             return;
@@ -30,7 +35,7 @@ impl ExactSum {
         let exponent = i16::try_from(bits >> MANTISSA_BITS & EXPONENT).unwrap_or(0);
         // Numbers below the normal ones have no leading one.
         let (exponent, mantissa) = if exponent == 0 { (1, mantissa) } else { (exponent, mantissa | 1 << MANTISSA_BITS) };
-        *self.mantissas.entry(exponent).or_default() += if value < 0.0 { -mantissa } else { mantissa };
+        *self.mantissas.entry(exponent).or_default() += i128::from(times) * if value < 0.0 { -mantissa } else { mantissa };
     }
 
     pub fn merge(&mut self, other: &Self) {

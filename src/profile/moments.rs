@@ -43,6 +43,21 @@ impl Scale {
     }
 }
 
+impl Scale {
+    /// Where values are measured from.
+    pub fn center(self) -> f64 {
+        self.center
+    }
+
+    /// How many steps a difference of one is: a power of two.
+    pub fn per_step(self) -> f64 {
+        1.0 / self.step
+    }
+
+    /// Values from this many steps on are far away: they are not summed in steps.
+    pub const FAR: f64 = FAR;
+}
+
 /// Moments of the finite values seen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
@@ -134,6 +149,27 @@ impl Moments {
             (Some((low, high)), Some((lower, higher))) => Some((low.min(lower), high.max(higher))),
             (own, others) => own.or(others),
         };
+    }
+
+    /// Adds what was summed elsewhere: the extremes of `n` finite values, and of those that are not far away the sum in steps and that of
+    /// the squares. The others are to be given to [`Self::add_far_sums`].
+    pub fn add_sums(&mut self, n: u64, (low, high): (f64, f64), sum: i128, squares: u128) {
+        if n > 0 {
+            self.merge(&Self { n, sum, squares, extremes: Some((low + 0.0, high + 0.0)), ..Self::new(self.scale) });
+        }
+    }
+
+    /// Adds to the sums, and to nothing else, a value that is far away and occurs so many times.
+    pub fn add_far_sums(&mut self, value: f64, times: u64) {
+        let difference = value - self.scale.center;
+        self.far.0.add_times(difference, times);
+        self.far.1.add_times(difference * difference, times);
+    }
+
+    /// Gives up the sums, where values that are far away are not known one by one: there is no mean then and no deviation.
+    pub fn without_sums(&mut self) {
+        self.far.0.add(f64::NAN);
+        self.far.1.add(f64::NAN);
     }
 
     pub fn n(&self) -> u64 {

@@ -30,6 +30,11 @@ impl RankTable {
         Self { between: at.clone(), at }
     }
 
+    /// All ranks, for those who look them up elsewhere: at `2b` that of a value with `b` knots below it, at `2b + 1` that of the next knot.
+    pub fn interleaved(&self) -> Vec<u16> {
+        self.between.iter().zip(&self.at).flat_map(|(between, at)| [*between, *at]).collect()
+    }
+
     #[inline]
     pub fn rank(&self, below: u32, is_at: bool) -> u16 {
         let ranks = if is_at { &self.at } else { &self.between };

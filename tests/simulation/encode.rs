@@ -47,7 +47,8 @@ fn csv(rows: &Rows, prefix: &str) -> String {
     text
 }
 
-fn parquet(rows: &Rows, prefix: &str) -> Result<Vec<u8>> {
+/// The rows as a Parquet file.
+pub fn parquet(rows: &Rows, prefix: &str) -> Result<Vec<u8>> {
     let studies: Vec<String> = rows.studies.iter().map(|study| format!("{prefix}-{study}")).collect();
     let mut columns: Vec<FrameColumn> =
         vec![Series::new(MOMENT.into(), rows.moments_us.as_slice()).into(), Series::new(STUDY.into(), studies).into()];

@@ -1,32 +1,21 @@
 //! The official Firestore emulator: one for the whole integration binary, on a free port, started by the first test that needs it.
 //!
-//! It runs under a watchdog that reads from a pipe. The other end is in this process and nowhere else, so that the emulator is stopped
-//! when this process ends, however it ends: a failed test, a panic, a kill. Every test has a project of its own.
+//! Every test has a project of its own.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use drift_check::store::FirestoreSettings;
 
+use crate::watched;
+
 /// Java takes a while on a loaded machine; five seconds are usual.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// Stops its process group, which holds nothing but the emulator and itself.
-const WATCHDOG: &str = r#"
-"$@" </dev/null & emulator=$!
-cat >/dev/null
-trap '' TERM
-kill -TERM 0
-for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$emulator" 2>/dev/null || exit 0; sleep 0.5; done
-kill -KILL 0
-"#;
 
 struct Emulator {
     address: String,
@@ -74,20 +63,11 @@ fn program() -> Option<PathBuf> {
     on_path("cloud_firestore_emulator").or_else(beside_gcloud)
 }
 
-fn start(program: &PathBuf) -> Emulator {
+fn start(program: &Path) -> Emulator {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let log = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("firestore-emulator.log");
-    let output = File::create(&log).unwrap();
-    let watchdog = Command::new("sh")
-        .args(["-c", WATCHDOG, "sh"])
-        .arg(program)
-        .args(["start", "--host=127.0.0.1", &format!("--port={port}")])
-        .stdin(Stdio::piped())
-        .stdout(output.try_clone().unwrap())
-        .stderr(output)
-        .process_group(0)
-        .spawn()
-        .unwrap();
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firestore-emulator.log");
+    let arguments = ["start".to_owned(), "--host=127.0.0.1".to_owned(), format!("--port={port}")];
+    let watchdog = watched::start(program, &arguments, &[], &log);
     let address = format!("127.0.0.1:{port}");
     let started = Instant::now();
     while !is_up(&address) {

@@ -135,6 +135,13 @@ impl Rejections {
         self.by_reason.iter().map(|(reason, rejected)| (*reason, rejected))
     }
 
+    /// Rows rejected for one reason, of which nobody knows where they are.
+    pub fn add_somewhere(&mut self, reason: RejectionReason, rows: u64) {
+        if rows > 0 {
+            self.by_reason.entry(reason).or_default().rows += rows;
+        }
+    }
+
     /// Counts `rows` rows; `location` is only built while there is room for it.
     pub(super) fn add(&mut self, reason: RejectionReason, rows: u64, location: impl FnOnce() -> Location) {
         let rejected = self.by_reason.entry(reason).or_default();

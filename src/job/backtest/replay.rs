@@ -208,7 +208,7 @@ impl<'a> Replay<'a> {
     fn current(&self, mut counter: Counter, account: Account) -> Current {
         counter.counts.spread();
         let objects_skipped = (self.logs.source().objects.len() - account.objects.len()) as u64;
-        Current { counts: counter.counts, recent: counter.recent, account, news: None, objects_skipped }
+        Current { counts: counter.counts, recent: counter.recent, account, news: None, objects_skipped, by_cluster: false }
     }
 
     /// Takes account of what was read again.

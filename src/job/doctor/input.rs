@@ -33,7 +33,7 @@ pub async fn check(patient: &Patient<'_>, bucket: &Bucket) -> Vec<Check> {
         }
     };
     let of_logs = async {
-        match Logs::list(&patient.config, patient.effective, bucket, &patient.invocation.progress).await {
+        match Logs::open(&patient.config, patient.effective, bucket, patient.invocation).await {
             Ok(logs) => (newest(patient, &logs).await, Some(columns(&logs).await)),
             Err(error) => (Check::error("logs", &error), None),
         }
@@ -70,11 +70,14 @@ async fn loaded(patient: &Patient<'_>, bucket: &Bucket) -> Result<(Check, std::s
 
 async fn newest(patient: &Patient<'_>, logs: &Logs<'_>) -> Check {
     let (name, config, uri) = ("logs", &patient.config, logs.uri());
-    if logs.objects() == 0 {
+    if logs.engine().database().is_none() && logs.objects() == 0 {
         let remedy = "check that the service writes its logs there, and logs.prefix";
         return Check::fail(name, ExitCode::InputUnusable, format!("there is no object at {uri}"), remedy);
     }
-    let objects = format!("{} objects at {uri}", format_count(logs.objects() as u64));
+    let objects = match logs.engine().database() {
+        None => format!("{} objects at {uri}", format_count(logs.objects() as u64)),
+        Some(database) => format!("{} columns at {uri}, read by a cluster", format_count(database.columns().len() as u64)),
+    };
     if config.logs.timestamp.is_none() {
         return Check::ok(name, format!("{objects}; rows have no time (logs.timestamp is not set)"));
     }

@@ -143,37 +143,37 @@ pub struct ClusterSums {
     clusters: Vec<Cluster>,
 }
 
+/// The rows of one cluster, the sum of their ranks and that of the squares of these.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Cluster {
-    rows: u64,
-    ranks: u64,
-    squares: u64,
+pub struct Cluster {
+    pub rows: u64,
+    pub ranks: u64,
+    pub squares: u64,
 }
 
 impl ClusterSums {
     pub fn add(&mut self, slot: u32, rank: u64) {
+        self.add_sums(slot, Cluster { rows: 1, ranks: rank, squares: rank * rank });
+    }
+
+    /// Adds rows that were summed elsewhere.
+    pub fn add_sums(&mut self, slot: u32, more: Cluster) {
         let slot = slot as usize;
         if slot >= self.clusters.len() {
             self.clusters.resize(slot + 1, Cluster::default());
         }
         if let Some(cluster) = self.clusters.get_mut(slot) {
-            cluster.rows += 1;
-            cluster.ranks += rank;
-            cluster.squares += rank * rank;
+            cluster.rows += more.rows;
+            cluster.ranks += more.ranks;
+            cluster.squares += more.squares;
         }
     }
 
     /// Adds the sums of another part, whose slots are to be read through `slots`.
     pub fn merge(&mut self, other: &Self, slots: &[Option<u32>]) {
         for (cluster, slot) in other.clusters.iter().zip(slots) {
-            let Some(slot) = slot.map(|slot| slot as usize) else { continue };
-            if slot >= self.clusters.len() {
-                self.clusters.resize(slot + 1, Cluster::default());
-            }
-            if let Some(own) = self.clusters.get_mut(slot) {
-                own.rows += cluster.rows;
-                own.ranks += cluster.ranks;
-                own.squares += cluster.squares;
+            if let Some(slot) = slot {
+                self.add_sums(*slot, *cluster);
             }
         }
     }

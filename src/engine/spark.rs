@@ -1,0 +1,324 @@
+//! An Apache Spark cluster, over Spark Connect: the only place that names its client. The client blocks, with a runtime of its own, so all of
+//! it happens off ours.
+
+use std::sync::mpsc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use spark_connect::row::{Row, Value};
+use spark_connect::{DataType, SparkError, SparkSession, StructField};
+
+use super::columns::Shape;
+use super::dialect::Dialect;
+use super::statements::{LISTS, LOGS};
+use super::{Database, EngineError, Field, List, TakeRow};
+use crate::blocking;
+
+/// How to reach a cluster.
+#[derive(Clone)]
+pub struct Settings {
+    /// `sc://HOST[:PORT][/;KEY=VALUE;…]`, without a token.
+    pub remote: String,
+    pub token: Option<String>,
+    /// How long it may take to be let in.
+    pub timeout: Duration,
+}
+
+/// Which rows are the logs, as the cluster sees them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// A table or view of its catalogue.
+    Table(String),
+    /// A Parquet file, or a folder of such files, as a URI.
+    Path(String),
+}
+
+/// A session of a cluster, with the logs as a view of it.
+pub struct Spark {
+    session: SparkSession,
+    remote: String,
+    rows: Rows,
+    columns: Vec<(String, Shape)>,
+}
+
+impl std::fmt::Debug for Spark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spark").field("remote", &self.remote).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// The first version of Spark that is known to answer right.
+const NEEDED: (u32, u32) = (4, 0);
+const NEEDED_TEXT: &str = "4.0";
+
+/// What statements rely on: sums that overflow are errors, moments without a zone are UTC, and names are what they are.
+const SESSION: [(&str, &str); 3] =
+    [("spark.sql.ansi.enabled", "true"), ("spark.sql.session.timeZone", "UTC"), ("spark.sql.caseSensitive", "true")];
+
+/// What makes the same code of the same question about another feature, so that it is compiled once; a cluster may refuse it.
+const QUICKER: (&str, &str) = ("spark.sql.codegen.useIdInClassName", "false");
+
+/// How long an end that nobody waits for may take.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Spark {
+    /// Opens a session and finds the logs.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not let us in, is too old, or does not know the logs.
+    pub async fn connect(settings: Settings, rows: Rows) -> Result<Self, EngineError> {
+        let (remote, timeout) = (shown(&settings.remote), settings.timeout);
+        let opening = blocking::run({
+            let remote = remote.clone();
+            move || open(&settings, remote)
+        });
+        // The client itself goes on trying for an hour.
+        let late = EngineError::Unreachable { remote: remote.clone(), detail: format!("no answer within {} s", timeout.as_secs()) };
+        let session = tokio::time::timeout(timeout, opening).await.map_err(|_| late)??;
+        blocking::run(move || Self::with_logs(session, remote, rows)).await
+    }
+
+    fn with_logs(session: SparkSession, remote: String, rows: Rows) -> Result<Self, EngineError> {
+        let failed = |error: SparkError| of(&remote, &rows, &error);
+        let frame = match &rows {
+            Rows::Table(name) => session.table(name).map_err(failed)?,
+            Rows::Path(uri) => {
+                let reader = session.read().option("mergeSchema", "true").option("recursiveFileLookup", "true");
+                reader.option("pathGlobFilter", "*.parquet").parquet(uri)
+            }
+        };
+        frame.create_or_replace_temp_view(LOGS).map_err(failed)?;
+        let DataType::Struct { fields } = frame.schema().map_err(failed)? else {
+            return Err(EngineError::Failed { remote, detail: "its table has no columns".to_owned() });
+        };
+        let columns = fields.into_iter().map(|field| (field.name, shape(&field.data_type))).collect();
+        Ok(Self { session, remote, rows, columns })
+    }
+
+    /// Does work that asks the cluster. When nobody waits for it any more, what the cluster still does for it is interrupted.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
+        let spark = Arc::clone(self);
+        let result = blocking::run(move || work(spark.as_ref())).await;
+        waiting.is_done = result.is_ok();
+        result
+    }
+}
+
+/// Interrupts what is asked of a cluster when it is dropped before its answer is there.
+struct Waiting {
+    spark: Arc<Spark>,
+    is_done: bool,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.is_done {
+            let session = self.spark.session.clone();
+            aside(move || drop(session.interrupt_all()));
+        }
+    }
+}
+
+impl Drop for Spark {
+    fn drop(&mut self) {
+        let session = self.session.clone();
+        aside(move || drop(session.stop()));
+    }
+}
+
+/// Does something on a thread of its own, because the client must not block a runtime's, and waits for it a little.
+fn aside(work: impl FnOnce() + Send + 'static) {
+    let (done, waits) = mpsc::channel();
+    std::thread::spawn(move || {
+        work();
+        // Nobody may wait any more.
+        let _ = done.send(());
+    });
+    let _ = waits.recv_timeout(GRACE);
+}
+
+fn open(settings: &Settings, remote: String) -> Result<SparkSession, EngineError> {
+    let failed = |error: SparkError| of_connection(&remote, &error);
+    let mut address = settings.remote.clone();
+    if !address.contains(";") {
+        address = format!("{}/;", address.trim_end_matches('/'));
+    } else if !address.ends_with(';') {
+        address.push(';');
+    }
+    address.push_str("user_agent=");
+    address.push_str(&escaped(concat!("drift-check/", env!("CARGO_PKG_VERSION"))));
+    if let Some(token) = &settings.token {
+        address.push_str(";token=");
+        address.push_str(&escaped(token));
+    }
+    let session = SparkSession::builder().remote(&address).get_or_create().map_err(failed)?;
+    let version = session.version().map_err(failed)?;
+    if number(&version).is_none_or(|version| version < NEEDED) {
+        return Err(EngineError::Version { remote, found: version, needed: NEEDED_TEXT });
+    }
+    for (key, value) in SESSION {
+        session.conf().set(key, value).map_err(failed)?;
+    }
+    let _ = session.conf().set(QUICKER.0, QUICKER.1);
+    Ok(session)
+}
+
+/// Without what it may hold beside host and port.
+fn shown(remote: &str) -> String {
+    remote.split("/;").next().unwrap_or_default().to_owned()
+}
+
+/// A value of a connection string.
+fn escaped(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// Major and minor.
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn shape(data_type: &DataType) -> Shape {
+    match data_type {
+        DataType::Byte | DataType::Short | DataType::Integer | DataType::Long => Shape::Integer,
+        DataType::Float | DataType::Double => Shape::Number,
+        DataType::Boolean => Shape::Truth,
+        DataType::String { .. } | DataType::Char { .. } | DataType::Varchar { .. } => Shape::Text,
+        DataType::Timestamp => Shape::Moment { is_naive: false },
+        DataType::TimestampNtz => Shape::Moment { is_naive: true },
+        DataType::Null => Shape::Null,
+        other => Shape::Other(format!("{other:?}").to_lowercase().split([' ', '{', '(']).next().unwrap_or_default().to_owned()),
+    }
+}
+
+impl Database for Spark {
+    fn dialect(&self) -> Dialect {
+        Dialect::Spark
+    }
+
+    fn uri(&self) -> String {
+        match &self.rows {
+            Rows::Table(name) => format!("{} of {}", name, self.remote),
+            Rows::Path(uri) => uri.clone(),
+        }
+    }
+
+    fn columns(&self) -> &[(String, Shape)] {
+        &self.columns
+    }
+
+    fn put(&self, lists: &[List]) -> Result<(), EngineError> {
+        let failed = |error: SparkError| of(&self.remote, &self.rows, &error);
+        let names: Vec<String> = (0..lists.len()).map(|at| format!("l{at}")).collect();
+        let field = |(name, list): (&String, &List)| {
+            let element_type = match list {
+                List::Doubles(_) => DataType::Double,
+                List::Integers(_) => DataType::Integer,
+            };
+            let data_type = DataType::Array { element_type: Box::new(element_type), contains_null: false };
+            StructField { name: name.clone(), data_type, nullable: false, metadata: Default::default() }
+        };
+        let fields = names.iter().zip(lists).map(field).collect();
+        let value = |list: &List| {
+            Value::List(match list {
+                List::Doubles(numbers) => numbers.iter().map(|number| Value::Double(*number)).collect(),
+                List::Integers(numbers) => numbers.iter().map(|number| Value::Integer(i32::from(*number))).collect(),
+            })
+        };
+        let row = Row::new(names, lists.iter().map(value).collect());
+        let frame = self.session.create_dataframe(vec![row], DataType::Struct { fields }).map_err(failed)?;
+        frame.create_or_replace_temp_view(LISTS).map_err(failed)
+    }
+
+    fn ask(&self, statement: &str, take: TakeRow<'_>) -> Result<(), EngineError> {
+        let failed = |error: SparkError| of(&self.remote, &self.rows, &error);
+        let answer = self.session.sql(statement).and_then(|frame| frame.to_local_iterator(false)).map_err(failed)?;
+        let (began, mut rows) = (Instant::now(), 0_u64);
+        let mut fields = Vec::new();
+        for row in answer {
+            rows += 1;
+            let row = row.map_err(failed)?;
+            fields.clear();
+            fields.extend(row.values().iter().map(field));
+            take(&fields)?;
+        }
+        tracing::debug!(statement, "the cluster answered {rows} rows after {:.3} s", began.elapsed().as_secs_f64());
+        Ok(())
+    }
+}
+
+fn field(value: &Value) -> Field {
+    match value {
+        Value::Bool(truth) => Field::Truth(*truth),
+        Value::Byte(number) => Field::Integer((*number).into()),
+        Value::Short(number) => Field::Integer((*number).into()),
+        Value::Integer(number) => Field::Integer((*number).into()),
+        Value::Long(number) => Field::Integer(*number),
+        Value::Float(number) => Field::Number((*number).into()),
+        Value::Double(number) => Field::Number(*number),
+        Value::String(text) => Field::Text(text.clone()),
+        // No statement asks for anything else.
+        _ => Field::Null,
+    }
+}
+
+/// Codes of gRPC.
+const PERMISSION_DENIED: i32 = 7;
+const UNAVAILABLE: i32 = 14;
+const UNAUTHENTICATED: i32 = 16;
+
+/// What an error says before any row is asked for.
+fn of_connection(remote: &str, error: &SparkError) -> EngineError {
+    let (remote, detail) = (remote.to_owned(), said(error));
+    match error.grpc_code() {
+        Some(UNAVAILABLE) => EngineError::Unreachable { remote, detail },
+        Some(PERMISSION_DENIED | UNAUTHENTICATED) => EngineError::Denied { remote, detail },
+        // The client refuses to send a token in the open.
+        None if detail.contains("insecure") => EngineError::Denied { remote, detail },
+        _ => EngineError::Failed { remote, detail },
+    }
+}
+
+/// Conditions of Spark that are about the rows that are asked for.
+const ABOUT_THE_LOGS: [&str; 8] = [
+    "PATH_NOT_FOUND",
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "UNABLE_TO_INFER_SCHEMA",
+    "CANNOT_READ_FILE_FOOTER",
+    "CANNOT_MERGE_SCHEMAS",
+    "FAILED_READ_FILE",
+    "FAILED_MERGING_SCHEMA",
+    "PARSE_SYNTAX_ERROR",
+];
+
+fn of(remote: &str, rows: &Rows, error: &SparkError) -> EngineError {
+    let detail = said(error);
+    if !ABOUT_THE_LOGS.iter().any(|condition| detail.contains(condition)) {
+        return of_connection(remote, error);
+    }
+    let (what, key) = match rows {
+        Rows::Table(name) => (name, "logs.table"),
+        Rows::Path(uri) => (uri, "logs.path or bucket.uri and logs.prefix"),
+    };
+    EngineError::Logs(format!("the cluster at {remote} cannot read {what}, as it sees it: {detail}; check {key}"))
+}
+
+/// The first line, not too long.
+fn said(error: &SparkError) -> String {
+    const MOST: usize = 400;
+    let message = error.message();
+    let line = if error.message.is_empty() { message.as_str() } else { error.message.as_str() };
+    let line = line.lines().next().unwrap_or_default().trim_end_matches('.');
+    let end = line.floor_char_boundary(MOST);
+    format!("{}{}", line.get(..end).unwrap_or_default(), if end < line.len() { "…" } else { "" })
+}
