@@ -100,6 +100,8 @@ mod tests {
         assert_eq!(sentence(None, 2, false), "for 2 windows");
     }
 
+    use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
+
     const DRIFT: DatasetVerdict = DatasetVerdict::Drift;
     const STABLE: DatasetVerdict = DatasetVerdict::Stable;
 
@@ -132,7 +134,6 @@ mod tests {
             report.run.history.reverse();
             feature_since(&report, &feature("f", now)).map(|since| (since.windows, since.whole_history))
         };
-        use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
         // What is broken or drifts counts alike, and a warning counts what is worse.
         assert_eq!(since(Drift, &[Stable, Broken, Drift]), Some((3, false)));
         assert_eq!(since(Broken, &[Warning, Drift]), Some((2, false)));
