@@ -12,9 +12,6 @@ pub fn format_value(value: f64) -> String {
     if !(1e-3..1e7).contains(&magnitude) {
         return trim_exponent(&format!("{value:.3e}"));
     }
-    if magnitude >= 1_000.0 && value.fract() == 0.0 {
-        return format!("{value:.0}");
-    }
     let decimals = match magnitude {
         m if m >= 1_000.0 => 0,
         m if m >= 100.0 => 1,
