@@ -664,7 +664,7 @@ mod tests {
             said(&[out("a"), out("b"), out("c"), out("d")], 4),
             "Concentrated: a, b, c and 1 more have 50 % of the rows and carry 100 % of the shift."
         );
-        assert_eq!(said(&[quiet.clone()], 1), "Too few rows to tell one hour from the rest (1 hour).");
+        assert_eq!(said(std::slice::from_ref(&quiet), 1), "Too few rows to tell one hour from the rest (1 hour).");
         assert_eq!(said(&[quiet.clone(), quiet.clone()], 0), "Too few rows to tell one hour from the rest (2 hours).");
         assert_eq!(
             said(&[quiet.clone(), quiet], 2),

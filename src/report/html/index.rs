@@ -328,7 +328,7 @@ mod tests {
         let of = |runs: &[ListedRun]| chart(runs).map(|chart| (chart.line, chart.top, chart.first, chart.last));
         let [newer, older] = [run(6, DatasetVerdict::Drift, 0.9), run(0, DatasetVerdict::Stable, 0.25)];
         let other = ListedRun { length: Length::from_hours(6), ..older.clone() };
-        assert_eq!([of(&[]), of(&[newer.clone()]), of(&[newer.clone(), other])], [None, None, None]);
+        assert_eq!([of(&[]), of(std::slice::from_ref(&newer)), of(&[newer.clone(), other])], [None, None, None]);
         let text = |texts: [&str; 4]| {
             let [line, top, first, last] = texts.map(str::to_owned);
             Some((line, top, first, last))

@@ -171,7 +171,7 @@ mod tests {
             |peaks: &[(f64, f64)]| height(&columns_of(peaks)).map(|(top, spike)| ((top * 1e6).round() / 1e6, spike.is_some()));
         assert_eq!(top(&[(0.5, 0.25), (0.125, 0.0), (0.0, 0.1)]), Some((0.2125, true)));
         assert_eq!(top(&[(0.49, 0.25), (0.125, 0.0)]), Some((0.5194, false)));
-        assert_eq!(top(&[(0.2, 0.3), (0.25, 0.1)]), Some((0.318, false)));
+        assert_eq!(top(&[(0.2, 0.4), (0.25, 0.1)]), Some((0.424, false)));
         assert_eq!(top(&[(0.0, 0.5), (0.0, 0.0)]), Some((0.53, false)), "there is nothing to flatten");
         assert_eq!([top(&[(0.0, 0.0)]), top(&[(-1.0, f64::NAN)]), height(&[]).map(|_| (0.0, true))], [None, None, None]);
     }
