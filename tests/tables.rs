@@ -68,6 +68,7 @@ fn explained(name: &str) -> Explanation {
     let by_hour: Vec<(&str, u64, u64)> =
         hours.iter().zip(0..).map(|(hour, index)| (hour.as_str(), 80 + index, 56 + index)).collect();
     let by_study = [("s1", 4, 4), ("s2", 3, 0)];
+    let by_series = [("a_series_with_a_name_that_is_longer_than_a_quarter_of_any_line", 300, 270), ("short", 300, 150)];
     let gained = explanation::gained_fractions(&cells);
     let reference = gained.map_or(0.0, |sides| sides.reference);
     Explanation {
@@ -87,6 +88,7 @@ fn explained(name: &str) -> Explanation {
             explanation::dimension(By::Class, "class", counted(&by_class), reference, 1.5),
             explanation::dimension(By::Hour, "created_at", counted(&by_hour), reference, 1.5),
             explanation::dimension(By::Cluster, "study", counted(&by_study), reference, 2.0),
+            explanation::dimension(By::Cluster, "series", counted(&by_series), reference, 2.0),
         ],
         notes: vec!["The rows of 3 objects could not be read again.".to_owned()],
         feature,
@@ -120,6 +122,25 @@ fn a_feature_of_which_little_is_known_is_explained() {
     little.is_prediction = true;
     let shown = text::explanation::render(&little, false, 80) + "\n" + &markdown::explanation::render(&little);
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn a_feature_without_a_value_is_explained() {
+    let nothing = Explanation { concentration: Vec::new(), ..explained("eccentricity") };
+    insta::assert_snapshot!(text::explanation::render(&nothing, false, 80) + "\n" + &markdown::explanation::render(&nothing));
+}
+
+#[test]
+fn a_trend_takes_two_windows() {
+    let of = |windows: usize| {
+        let mut explained = explained("contrast");
+        explained.trend.drain(..explained.trend.len() - windows);
+        let shown = text::explanation::render(&explained, false, 80);
+        shown.lines().find(|line| line.contains("PSI over")).map(str::to_owned)
+    };
+    assert_eq!([of(0), of(1)], [None, None]);
+    // 0.35 of 0.412 are six of seven steps.
+    assert_eq!(of(2).as_deref(), Some("  PSI over 2 windows: ▇█ 0.412   verdicts: ◆◆"));
 }
 
 fn history() -> History {
