@@ -111,7 +111,8 @@ fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
 
 fn shift(reference: &SummarySection, current: &SummarySection) -> Option<ShiftSection> {
     let value = Some(current.mean? - reference.mean?).filter(|value| value.is_finite())?;
-    let scaled = reference.std.filter(|std| *std > 0.0).map(|std| value / std).filter(|scaled| scaled.is_finite());
+    // Without a spread it is no number.
+    let scaled = reference.std.map(|std| value / std).filter(|scaled| scaled.is_finite());
     Some(ShiftSection { value, scaled })
 }
 
@@ -429,6 +430,7 @@ mod tests {
         let of = |from, to, std| shift(&side(from, std), &side(to, Some(99.0)));
         assert_eq!(of(Some(3.0), Some(7.0), Some(8.0)), Some(ShiftSection { value: 4.0, scaled: Some(0.5) }));
         assert_eq!(of(Some(3.0), Some(7.0), Some(0.0)), Some(ShiftSection { value: 4.0, scaled: None }));
+        assert_eq!(of(Some(3.0), Some(3.0), Some(0.0)), Some(ShiftSection { value: 0.0, scaled: None }));
         assert_eq!(of(Some(3.0), Some(7.0), None), Some(ShiftSection { value: 4.0, scaled: None }));
         assert_eq!(
             [of(None, Some(7.0), None), of(Some(3.0), None, None), of(Some(f64::MIN), Some(f64::MAX), None)],
