@@ -11,8 +11,7 @@ use crate::sample_report as sample;
 
 /// The page without what is the same for every report.
 fn body(page: &str) -> String {
-    let page = without(&without(page, "<style>", "</style>"), "<svg width=\"0\"", "</svg>");
-    page.replace(&format!("drift-check {}.", env!("CARGO_PKG_VERSION")), "drift-check (version).")
+    without(&without(page, "<style>", "</style>"), "<svg width=\"0\"", "</svg>")
 }
 
 fn without(page: &str, begin: &str, end: &str) -> String {
@@ -54,7 +53,9 @@ fn the_page_of_the_runs() {
         run(6, DatasetVerdict::Stable, 0.125, 1_100),
         run(0, DatasetVerdict::Stable, 0.0, 1_000),
     ];
-    insta::assert_snapshot!(body(&index::render("ct-scan", "prod", &runs)));
+    // The program puts its own version into this one.
+    let page = body(&index::render("ct-scan", "prod", &runs)).replace(env!("CARGO_PKG_VERSION"), "(version)");
+    insta::assert_snapshot!(page);
 }
 
 #[test]
