@@ -131,6 +131,19 @@ fn a_feature_without_a_value_is_explained() {
 }
 
 #[test]
+fn a_long_label_takes_a_quarter_of_the_line() {
+    let mut explained = explained("extent");
+    explained.cells[0].label = "a_label_that_is_longer_than_a_quarter_of_any_line".to_owned();
+    let row = |width: u16| {
+        let shown = text::explanation::render(&explained, false, width);
+        shown.lines().find(|line| line.starts_with("a_label")).map(str::to_owned).unwrap()
+    };
+    // 20 of 80 columns for the label; a third of what is left of the others, 6, for each bar.
+    assert_eq!(row(80), "a_label_that_is_lon…     32 %  ██████    4.3 %  ▊          60.3 %  ███▋");
+    assert!(row(120).starts_with("a_label_that_is_longer_than_a…     32 %  ████████████████ "), "{}", row(120));
+}
+
+#[test]
 fn a_trend_takes_two_windows() {
     let of = |windows: usize| {
         let mut explained = explained("contrast");
