@@ -67,7 +67,8 @@ fn threshold(policy: &Policy, name: &FeatureName, psi_drift: f64) -> f64 {
 
 /// As the rule says it: drift strictly above the share, and nothing where the unclear features could carry it there.
 fn fires(drifted: u32, unclear: u32, configured: u32, share: f64) -> Option<bool> {
-    let is_above = |features: u32| configured > 0 && f64::from(features) / f64::from(configured) > share;
+    // A part of nothing is no number, which is above no share.
+    let is_above = |features: u32| f64::from(features) / f64::from(configured) > share;
     if is_above(drifted) {
         return Some(true);
     }
