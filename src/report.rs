@@ -413,3 +413,74 @@ impl Report {
         Ok(to_json(self)?.into_bytes())
     }
 }
+
+#[cfg(test)]
+pub(in crate::report) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A stable report of a window without features, to be filled.
+    pub fn report() -> Report {
+        let timings = json!({
+            "reference_s": 0.0, "listing_s": 0.0, "reading_s": 0.0, "download_s": 0.0, "decode_s": 0.0, "count_s": 0.0, "statistics_s": 0.0,
+        });
+        let report = json!({
+            "schema_version": SCHEMA_VERSION,
+            "run": {
+                "id": "1", "job": "ct-scan", "environment": "prod", "version": "0.1.0", "attempt": 1, "trigger": "manual",
+                "started_at": "2026-01-31T18:00:07Z", "finished_at": "2026-01-31T18:00:11Z", "timings": timings,
+                "config_digest": "c", "command": "drift-check", "history": [],
+            },
+            "window": { "start": "2026-01-30T18:00:00Z", "end": "2026-01-31T18:00:00Z", "length_s": 86_400 },
+            "reference": { "rows": 600, "effective_rows": 400.0, "profile_id": "p", "objects": [] },
+            "current": {
+                "rows": 200, "effective_rows": 150.0, "rows_read": 200, "rows_outside_window": 0, "rows_rejected": 0, "objects": [],
+                "objects_skipped": 0,
+            },
+            "decision": {
+                "verdict": "stable", "drifted": 0, "broken": 0, "inconclusive": 0, "configured": 0, "share": 0.0, "threshold": 0.3,
+                "rule": "significant-and-material", "alpha": 0.05, "psi_drift": 0.1, "psi_warning": 0.05, "conclusion": "Stable.",
+            },
+            "features": [], "predictions": [], "causes": [], "findings": [], "signals": [],
+        });
+        serde_json::from_value(report).unwrap()
+    }
+
+    /// A numeric feature of which nothing but the verdict is known.
+    pub fn feature(name: &str, verdict: Verdict) -> FeatureReport {
+        let nothing = json!({ "missing_fraction": 0.0, "non_finite_fraction": 0.0 });
+        let feature = json!({
+            "name": name, "kind": "numeric", "verdict": verdict, "reason": "as it is", "n_reference": 600, "n_current": 200,
+            "effective_reference": 400.0, "effective_current": 150.0, "design_effect": { "reference": 1.5, "current": 1.25 },
+            "reference": nothing, "current": nothing,
+        });
+        serde_json::from_value(feature).unwrap()
+    }
+
+    /// The window that ended so many times six hours before that of [`report`].
+    pub fn past(back: i64, verdict: DatasetVerdict, features: &[(&str, Verdict)]) -> PastRun {
+        let window_end = DateTime::from_timestamp(1_769_882_400 - back * 21_600, 0).unwrap();
+        let feature = |(name, verdict): &(&str, Verdict)| {
+            let psi_adjusted = u32::try_from(back).ok().map(|back| f64::from(back) / 100.0);
+            (FeatureName::from(*name), PastFeature { verdict: *verdict, psi_adjusted, ks_statistic: None })
+        };
+        PastRun {
+            window_start: None,
+            window_end,
+            verdict,
+            share: 0.25,
+            rows: 100,
+            features: features.iter().map(feature).collect(),
+        }
+    }
+
+    #[test]
+    fn the_json_of_a_report_reads_back_and_ends_in_a_line_break() {
+        let report = Report { features: vec![feature("a\u{1b}b", Verdict::Drift)], ..report() };
+        let bytes = report.to_json().unwrap();
+        assert!(bytes.ends_with(b"}\n") && bytes.starts_with(b"{\n  \"schema_version\": 1,"));
+        assert_eq!(serde_json::from_slice::<Report>(&bytes).unwrap(), report);
+        assert_eq!(to_json(&"a\u{202e}b").unwrap(), "\"a\\u202eb\"\n");
+    }
+}

@@ -66,11 +66,16 @@ mod notify_channels;
 mod notify_email;
 mod notify_http;
 mod notify_messages;
+mod pages;
 #[path = "support/parquet_bytes.rs"]
 mod parquet_bytes;
 mod power;
 mod properties;
 mod rendering;
+#[path = "support/sample_backtest.rs"]
+mod sample_backtest;
+#[path = "support/sample_full.rs"]
+mod sample_full;
 #[path = "support/sample_notification.rs"]
 mod sample_notification;
 #[path = "support/sample_report.rs"]
@@ -90,6 +95,7 @@ mod spark_server;
 mod storage_server;
 mod store_contract;
 mod supply_chain;
+mod tables;
 mod telling;
 mod thirty_days;
 mod upgrades;

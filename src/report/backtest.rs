@@ -243,3 +243,28 @@ pub fn fired(reading: &Reading) -> Option<bool> {
         SignalState::Inconclusive => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::summary::tests::{feature, window};
+    use super::*;
+
+    #[test]
+    fn only_what_is_told_counts() {
+        let of = |verdict| ReplayedFeature { verdict, ..feature(Reach::Never) }.fired();
+        assert_eq!(Verdict::ALL.map(of), [Some(true), Some(true), Some(false), None, Some(false)]);
+        let read = |state| fired(&Reading { state, value: None, threshold: None, n: 0, interval: None });
+        assert_eq!(SignalState::ALL.map(read), [Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn a_window_is_asked_by_name() {
+        let mut window = window(24, &[feature(Reach::Never), feature(Reach::Always)]);
+        assert_eq!(window.verdict(), Some(DatasetVerdict::Drift));
+        assert_eq!(window.feature(&"f1".into()).map(|feature| feature.verdict), Some(Verdict::Broken));
+        assert_eq!((window.feature(&"f2".into()), window.reading(SignalName::Storage)), (None, None));
+        assert_eq!(window.reading(SignalName::DataDrift).map(|reading| reading.state), Some(SignalState::Firing));
+        window.decision = None;
+        assert_eq!(window.verdict(), None);
+    }
+}

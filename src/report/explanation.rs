@@ -405,6 +405,8 @@ fn conclusion(by: By, shares: &[GroupShare], compared: usize, has_shift: bool) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::DatasetVerdict;
+    use crate::report::tests::{feature as a_feature, past as a_past, report};
 
     fn cell(label: &str, lower: Option<f64>, upper: Option<f64>, reference: u64, current: u64) -> PsiCellSection {
         PsiCellSection { label: label.to_owned(), lower, upper, reference, current, contribution: 1.0 }
@@ -485,5 +487,204 @@ mod tests {
         assert!(even.conclusion.starts_with("Not concentrated: no class"), "{}", even.conclusion);
         let few = dimension(By::Cluster, "study", vec![group("x", 4, 4), group("y", 4, 0)], 0.2, 3.0);
         assert_eq!(few.conclusion, "Too few rows to tell one cluster from the rest (2 clusters).");
+    }
+
+    use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
+
+    /// A report after windows in which the feature `f` had these verdicts, the oldest first.
+    fn after(past: &[Verdict]) -> Report {
+        let mut report = report();
+        report.run.history =
+            past.iter().rev().zip(1..).map(|(verdict, back)| a_past(back, DatasetVerdict::Stable, &[("f", *verdict)])).collect();
+        report.run.history.reverse();
+        report
+    }
+
+    #[test]
+    fn since_when_is_told_for_every_verdict() {
+        let told = |now: Verdict, past: &[Verdict]| since(&after(past), &a_feature("f", now));
+        assert_eq!(told(Drift, &[]), "No earlier window is known: since when cannot be told.");
+        assert_eq!(told(Drift, &[Drift, Warning]), "Drift is new in this window; warning in the window to 2026-01-31 12:00 UTC.");
+        assert_eq!(
+            told(Broken, &[Stable, Drift, Broken]),
+            "Broken since the window to 2026-01-31 06:00 UTC (3 windows); stable in the window to 2026-01-31 00:00 UTC."
+        );
+        assert_eq!(
+            told(Warning, &[Inconclusive, Warning, Drift]),
+            "Warning since the window to 2026-01-31 06:00 UTC (3 windows); inconclusive in the window to 2026-01-31 00:00 UTC."
+        );
+        assert_eq!(told(Drift, &[Drift]), "Drift since at least the window to 2026-01-31 12:00 UTC (2 windows).");
+        assert_eq!(
+            told(Stable, &[Drift, Warning, Inconclusive]),
+            "Stable in this window; warning last in the window to 2026-01-31 06:00 UTC."
+        );
+        assert_eq!(told(Stable, &[Inconclusive]), "Stable in this window, and nothing worse in 1 earlier window.");
+        assert_eq!(told(Inconclusive, &[Stable, Stable]), "Inconclusive in this window, and nothing worse in 2 earlier windows.");
+        assert_eq!(since(&after(&[Drift]), &a_feature("g", Drift)), "No earlier window is known: since when cannot be told.");
+    }
+
+    #[test]
+    fn a_stretch_is_of_what_is_as_bad() {
+        let counted = |now: Verdict| Verdict::ALL.into_iter().filter(|past| counts_as(now, *past)).collect::<Vec<_>>();
+        assert_eq!((counted(Broken), counted(Drift)), (vec![Broken, Drift], vec![Broken, Drift]));
+        assert_eq!(counted(Warning), [Broken, Drift, Warning]);
+        assert_eq!((counted(Inconclusive), counted(Stable)), (vec![Inconclusive], vec![Stable]));
+    }
+
+    #[test]
+    fn the_store_has_the_newer_word_on_a_window_that_both_know() {
+        let report = after(&[Drift, Drift, Drift]);
+        let stored = vec![a_past(2, DatasetVerdict::NoData, &[]), a_past(5, DatasetVerdict::Stable, &[])];
+        let told: Vec<_> = history(&report, stored.clone()).iter().map(|run| (run.window_end, run.features.len())).collect();
+        let [two, five] = [stored[0].window_end, stored[1].window_end];
+        let [three, _, one] = report.run.history.as_slice() else { panic!("three windows") };
+        assert_eq!(told, [(five, 0), (three.window_end, 1), (two, 0), (one.window_end, 1)]);
+    }
+
+    #[test]
+    fn the_trend_ends_with_this_window() {
+        let mut report = after(&[Drift, Stable]);
+        report.run.history[0].features.clear();
+        let mut feature = a_feature("f", Warning);
+        feature.psi = Some(super::super::PsiSection { value: 0.5, adjusted: 0.25, p_value: 0.0, cells: Vec::new() });
+        let point = |window_end, verdict, psi| TrendPoint { window_end, verdict, psi_adjusted: Some(psi) };
+        let last = report.run.history[1].window_end;
+        let expected = [point(last, Stable, 0.01), point(report.window.end.unwrap(), Warning, 0.25)];
+        assert_eq!(trend(&report, &feature), expected);
+        report.window.end = None;
+        assert_eq!(trend(&report, &feature)[1].window_end, report.run.started_at);
+    }
+
+    #[test]
+    fn a_cell_is_no_part_of_a_psi_of_nothing() {
+        let mut feature = feature(FeatureKind::Categorical, &[cell("a", None, None, 30, 20), cell("b", None, None, 10, 80)]);
+        let told = cells(&feature);
+        let expected = |label: &str, reference_fraction, current_fraction, share, gained, contribution| CellShare {
+            label: label.to_owned(),
+            reference_fraction,
+            current_fraction,
+            contribution,
+            share,
+            gained,
+        };
+        assert_eq!(told, [expected("a", 0.75, 0.2, 0.5, false, 1.0), expected("b", 0.25, 0.8, 0.5, true, 1.0)]);
+        feature.psi.as_mut().unwrap().cells.iter_mut().for_each(|cell| cell.contribution = 0.0);
+        assert_eq!(cells(&feature)[0], expected("a", 0.75, 0.2, 0.0, false, 0.0));
+        feature.psi.as_mut().unwrap().cells[0].contribution = -3.0;
+        assert_eq!(cells(&feature)[0].share.to_bits(), 0.0_f64.to_bits());
+        feature.psi = None;
+        assert_eq!((cells(&feature), gained_fractions(&[]), Gained::of(&feature, None).is_none()), (Vec::new(), None, true));
+    }
+
+    #[test]
+    fn a_value_on_a_bound_is_in_the_cell_below_it_and_a_cell_of_one_value_holds_that_alone() {
+        let numeric = feature(
+            FeatureKind::Numeric,
+            &[
+                cell("= 1", Some(1.0), Some(1.0), 10, 40),
+                cell("1 – 2", Some(1.0), Some(2.0), 40, 10),
+                cell("3 – 4", Some(3.0), Some(4.0), 10, 30),
+                cell("NEW", None, None, 20, 10),
+                cell("NON-FINITE", None, None, 10, 30),
+            ],
+        );
+        let gained = Gained::of(&numeric, None).unwrap();
+        assert_eq!([0.99, 1.0, 1.01, 2.0].map(|value| gained.number(value)), [false, true, false, false]);
+        // What is in no cell is new.
+        assert_eq!([3.0, 3.01, 4.0, 4.01].map(|value| gained.number(value)), [false, true, true, false]);
+        assert_eq!([gained.number(f64::INFINITY), gained.nothing()], [true, false]);
+    }
+
+    #[test]
+    fn a_label_that_is_not_known_is_new_or_one_of_the_others() {
+        let of = |cells: &[PsiCellSection], known: Option<&str>, label: &str| {
+            let known = known.map(|known| BTreeSet::from([known.to_owned()]));
+            Gained::of(&feature(FeatureKind::Categorical, cells), known).unwrap().label(label)
+        };
+        let both = [cell("x", None, None, 80, 20), cell("OTHER", None, None, 10, 40), cell("NEW", None, None, 10, 0)];
+        assert_eq!(
+            [of(&both, Some("rare"), "rare"), of(&both, Some("rare"), "unseen"), of(&both, None, "rare")],
+            [true, false, false]
+        );
+        // Without a cell for what is new, it is one of the others.
+        assert!(of(&both[..2], None, "rare"));
+        // Only where it has no bounds: a value may be named so.
+        let bounded = [cell("x", None, None, 80, 20), cell("NEW", Some(1.0), None, 10, 40)];
+        assert!(!of(&bounded, None, "unseen"));
+        let bounded = [cell("x", None, None, 80, 20), cell("NEW", None, Some(1.0), 10, 40)];
+        assert!(!of(&bounded, None, "unseen"));
+    }
+
+    #[test]
+    fn the_first_of_equal_gaps_is_told_and_none_where_both_sides_are_one() {
+        let sides = |reference, current| super::super::SidesSection { reference, current };
+        let of = |below, reference: [f64; 2], current: [f64; 2]| {
+            gap_of(&HistogramSection {
+                edges: vec![1.0, 2.0, 3.0],
+                reference: reference.to_vec(),
+                current: current.to_vec(),
+                below,
+                above: sides(0.0, 0.0),
+            })
+        };
+        let gap = |at, reference_fraction, current_fraction| {
+            Some(GapSection { at, is_below: false, reference_fraction, current_fraction, is_exact: false })
+        };
+        assert_eq!(of(sides(0.25, 0.25), [0.5, 0.25], [0.5, 0.25]), None);
+        assert_eq!(of(sides(0.0, 0.5), [0.5, 0.5], [0.5, 0.0]), gap(1.0, 0.0, 0.5));
+        assert_eq!(of(sides(0.0, 0.25), [0.25, 0.75], [0.5, 0.25]), gap(2.0, 0.25, 0.75));
+        assert_eq!(of(sides(0.0, 0.0), [0.25, 0.75], [0.25, 0.25]), gap(3.0, 1.0, 0.5));
+        let exact = GapSection::from(Gap { at: 4.0, is_below: true, reference: 0.1, current: 0.2 });
+        assert_eq!(exact, GapSection { at: 4.0, is_below: true, reference_fraction: 0.1, current_fraction: 0.2, is_exact: true });
+    }
+
+    #[test]
+    fn a_sentence_names_three_groups_that_stand_out() {
+        let part = |group: &str, stands_out, share_of_rows, share_of_shift| GroupShare {
+            group: group.to_owned(),
+            rows: 10,
+            effective_rows: 10.0,
+            mean: None,
+            gained_fraction: 0.5,
+            interval: None,
+            share_of_rows,
+            share_of_shift,
+            p_value: None,
+            stands_out,
+        };
+        let out = |group: &str| part(group, true, 0.125, Some(0.25));
+        let quiet = part("q", false, 0.5, Some(0.5));
+        let said = |shares: &[GroupShare], compared| conclusion(By::Hour, shares, compared, true);
+        assert_eq!(said(&[out("a"), quiet.clone()], 2), "Concentrated: a has 12.5 % of the rows and carries 25 % of the shift.");
+        assert_eq!(
+            said(&[out("a"), out("b"), out("c"), quiet.clone()], 4),
+            "Concentrated: a, b, c have 37.5 % of the rows and carry 75 % of the shift."
+        );
+        assert_eq!(
+            said(&[out("a"), out("b"), out("c"), out("d")], 4),
+            "Concentrated: a, b, c and 1 more have 50 % of the rows and carry 100 % of the shift."
+        );
+        assert_eq!(said(std::slice::from_ref(&quiet), 1), "Too few rows to tell one hour from the rest (1 hour).");
+        assert_eq!(said(&[quiet.clone(), quiet.clone()], 0), "Too few rows to tell one hour from the rest (2 hours).");
+        assert_eq!(
+            said(&[quiet.clone(), quiet], 2),
+            "Not concentrated: no hour moved more than the rest by more than chance (2 hours compared)."
+        );
+        assert_eq!(conclusion(By::Class, &[out("a")], 2, false), "There is no shift to be shared.");
+    }
+
+    #[test]
+    fn rows_of_a_cluster_depend_on_each_other_and_groups_without_a_row_are_none() {
+        let group = |name: &str, rows, moved| Counted { group: name.to_owned(), tally: Tally { rows, moved }, mean: Some(2.5) };
+        let counted = || vec![group("x", 100, 90), group("y", 200, 40), group("empty", 0, 0)];
+        let by = |by| dimension(by, "column", counted(), 0.2, 4.0);
+        let [class, cluster] = [by(By::Class), by(By::Cluster)];
+        assert_eq!((class.column.as_str(), class.by, class.groups), ("column", By::Class, 2));
+        let x = &class.shown[0];
+        assert_eq!((x.group.as_str(), x.rows, x.mean, x.stands_out), ("x", 100, Some(2.5), true));
+        assert!((x.effective_rows - 25.0).abs() < 1e-12 && (x.gained_fraction - 0.9).abs() < 1e-12);
+        assert!((x.share_of_rows - 1.0 / 3.0).abs() < 1e-12 && x.interval.is_some_and(|[low, high]| low < 0.9 && 0.9 < high));
+        // A cluster of 100 rows counts for less than the 25 that the mean design effect of 4 leaves it.
+        assert!(cluster.shown.iter().all(|share| share.effective_rows > 1.0) && cluster.shown.first() != Some(x), "{cluster:?}");
     }
 }

@@ -23,10 +23,8 @@ pub fn histogram(grid: &Grid, reference: &NumericCounts, current: &NumericCounts
     let width = high - low;
     let first = sides.1.quantile(LOW).min(low).max(low - MOST_STRETCH * width);
     let last = sides.1.quantile(HIGH).max(high).min(high + MOST_STRETCH * width);
-    if !(last - first).is_finite() || last <= first {
-        return None;
-    }
     let edges: Vec<f64> = (0..=BINS).map(|bin| first + (last - first) * f64::from(bin) / f64::from(BINS)).collect();
+    // Not where all values are one, and not where the width is no number.
     if !edges.windows(2).all(|pair| matches!(pair, [a, b] if a < b)) {
         return None;
     }
@@ -90,5 +88,53 @@ mod tests {
     fn one_single_value_has_no_histogram() {
         assert_eq!(pictured(&[3.0, 3.0], &[3.0]), None);
         assert_eq!(pictured(&[1.0, 2.0], &[]), None);
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-9
+    }
+
+    /// 0, 1, …, 1000, moved.
+    fn thousand(by: f64) -> Vec<f64> {
+        (0..=1000).map(|i| f64::from(i) + by).collect()
+    }
+
+    #[test]
+    fn the_bins_cover_the_middle_of_the_reference_evenly() {
+        let picture = pictured(&thousand(0.0), &thousand(0.0)[200..=700]).unwrap();
+        // The 6th and the 996th of 1001 values; 990 / 32 = 30.9375.
+        assert_eq!((picture.edges.len(), picture.reference.len(), picture.current.len()), (33, 32, 32));
+        for (edge, expected) in picture.edges.iter().zip((0..).map(|bin| 5.0 + 30.9375 * f64::from(bin))) {
+            assert!(close(*edge, expected), "{:?}", picture.edges);
+        }
+        // 5 to 35 with both ends, then 36 to 66; below are 0 to 4, above 996 to 1000.
+        assert!(close(picture.reference[0], 31.0 / 1001.0) && close(picture.reference[1], 31.0 / 1001.0), "{picture:?}");
+        assert!(close(picture.below.reference, 5.0 / 1001.0) && close(picture.above.reference, 5.0 / 1001.0), "{picture:?}");
+        // 222 to 252 of the window's 200 to 700.
+        assert!(close(picture.current[7], 31.0 / 501.0) && close(picture.current[0], 0.0), "{picture:?}");
+        assert!(close(picture.below.current, 0.0) && close(picture.above.current, 0.0), "{picture:?}");
+    }
+
+    #[test]
+    fn the_bins_follow_a_window_that_moved_by_one_and_a_half_widths_and_no_further() {
+        let ends = |by: f64| {
+            let picture = pictured(&thousand(0.0), &thousand(by)).unwrap();
+            (picture.edges[0], picture.edges[32])
+        };
+        let (low, high) = ends(-9_000.0);
+        assert!(close(low, 5.0 - 1.5 * 990.0) && close(high, 995.0), "{low} {high}");
+        let (low, high) = ends(9_000.0);
+        assert!(close(low, 5.0) && close(high, 995.0 + 1.5 * 990.0), "{low} {high}");
+        // Within reach: where the window's own middle ends.
+        let (low, high) = ends(500.0);
+        assert!(close(low, 5.0) && (1_400.0..=1_500.0).contains(&high), "{low} {high}");
+        let (low, high) = ends(-500.0);
+        assert!((-500.0..=-400.0).contains(&low) && close(high, 995.0), "{low} {high}");
+    }
+
+    #[test]
+    fn a_width_that_is_no_number_has_no_histogram() {
+        assert_eq!(pictured(&[f64::MIN, f64::MAX], &[f64::MIN, f64::MAX]), None);
+        assert_eq!(pictured(&[1.0, 1.0 + f64::EPSILON], &[1.0]), None, "32 edges do not fit between them");
     }
 }

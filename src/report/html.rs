@@ -94,3 +94,39 @@ fn nothing_changed(report: &Report) -> String {
         (_, some) => format!("No feature is known to have changed; {some} of them are inconclusive."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::tests::{feature, report};
+
+    #[test]
+    fn where_nothing_changed_the_page_says_what_is_known() {
+        let mut report = report();
+        let inconclusive = |name| feature(name, Verdict::Inconclusive);
+        assert_eq!(nothing_changed(&report), "The report holds no feature.");
+        report.features = vec![inconclusive("a"), inconclusive("b")];
+        assert_eq!(nothing_changed(&report), "Nothing can be said: every feature is inconclusive.");
+        report.features.push(feature("c", Verdict::Stable));
+        assert_eq!(nothing_changed(&report), "No feature is known to have changed; 2 of them are inconclusive.");
+        report.features.drain(..2);
+        assert_eq!(nothing_changed(&report), "No feature changed: every one is stable.");
+        let joint = |pairs_changed| Some(crate::report::JointSection { pairs_tested: 3, pairs_changed, changed: Vec::new() });
+        report.joint = joint(0);
+        assert_eq!(nothing_changed(&report), "No feature changed: every one is stable.");
+        report.joint = joint(1);
+        assert!(nothing_changed(&report).starts_with("No feature changed on its own, but how features move together did"));
+        report.decision.verdict = DatasetVerdict::NoData;
+        assert_eq!(nothing_changed(&report), "Nothing was compared: the window holds no row.");
+    }
+
+    #[test]
+    fn more_than_sixty_stable_features_open_on_demand() {
+        let page = |stable: usize| {
+            let features = (0..stable).map(|index| feature(&format!("f{index}"), Verdict::Stable)).collect();
+            render(&Report { features, ..report() })
+        };
+        assert!(!page(60).contains("<summary>60 stable or inconclusive features</summary>"));
+        assert!(page(61).contains("<summary>61 stable or inconclusive features</summary>"));
+    }
+}

@@ -169,4 +169,62 @@ mod tests {
         assert_eq!(code("a"), "` a `");
         assert_eq!(code("a``b"), "``` a``b ```");
     }
+
+    use crate::report::tests::{feature, report};
+
+    #[test]
+    fn a_hundred_features_are_listed_and_more_are_counted() {
+        let rows = |count: usize| {
+            let features: Vec<FeatureReport> = (0..count).map(|index| feature(&format!("f{index}"), Verdict::Drift)).collect();
+            let table = table(&report(), &features.iter().collect::<Vec<_>>());
+            (table.lines().count(), table.lines().last().unwrap().to_owned())
+        };
+        assert_eq!(rows(100), (102, "| f99 | ◆ drift | as it is | – | – | – |  |".to_owned()));
+        assert_eq!(rows(101), (103, "| … and 1 more | | | | | | |".to_owned()));
+    }
+
+    #[test]
+    fn a_signal_is_news_when_it_fires_or_has_just_changed() {
+        let of = |state, transition| {
+            let mut report = report();
+            report.signals = vec![SignalReport {
+                name: crate::decision::signal::SignalName::DataDrift,
+                mode: crate::decision::signal::SignalMode::Shadow,
+                state,
+                reason: "why".to_owned(),
+                value: None,
+                threshold: None,
+                n: 0,
+                interval: None,
+                transition,
+                since: None,
+                silenced: None,
+                deliveries: Vec::new(),
+            }];
+            signals(&report).lines().last().unwrap_or_default().to_owned()
+        };
+        assert_eq!(of(SignalState::Firing, None), "- **data-drift** (shadow): why");
+        assert_eq!(of(SignalState::Firing, Some(Transition::None)), "- **data-drift** (shadow): why");
+        assert_eq!(of(SignalState::Firing, Some(Transition::Ongoing)), "- **data-drift** (shadow, ongoing): why");
+        assert_eq!(of(SignalState::Quiet, Some(Transition::Resolved)), "- **data-drift** (shadow, resolved): why");
+        for nothing in [None, Some(Transition::None), Some(Transition::Ongoing)] {
+            assert_eq!(of(SignalState::Inconclusive, nothing), "");
+        }
+    }
+
+    #[test]
+    fn a_small_report_has_no_empty_sections() {
+        let mut report = report();
+        let stable = "## ✓ Stable: ct-scan (prod)\n\nStable.\n\n- Window 2026-01-30 18:00 to 2026-01-31 18:00 UTC (24h)\n\
+            - 200 rows (150 effective) against 600 of the reference\n\nReproduce with ` drift-check `\n";
+        assert_eq!(render(&report), stable);
+        report.features = vec![feature("a", Verdict::Warning)];
+        let shown = render(&report);
+        assert!(shown.contains("| a | ! warning | as it is |") && !shown.contains("<details>"), "{shown}");
+        report.features =
+            vec![feature("a", Verdict::Inconclusive), feature("b", Verdict::Inconclusive), feature("c", Verdict::Stable)];
+        let shown = render(&report);
+        assert!(shown.contains("<summary>1 stable and 2 inconclusive features</summary>"), "{shown}");
+        assert!(shown.contains("| a | ? inconclusive | as it is |") && shown.contains("| c | ✓ stable |  |"), "{shown}");
+    }
 }

@@ -12,9 +12,6 @@ pub fn format_value(value: f64) -> String {
     if !(1e-3..1e7).contains(&magnitude) {
         return trim_exponent(&format!("{value:.3e}"));
     }
-    if magnitude >= 1_000.0 && value.fract() == 0.0 {
-        return format!("{value:.0}");
-    }
     let decimals = match magnitude {
         m if m >= 1_000.0 => 0,
         m if m >= 100.0 => 1,
@@ -86,5 +83,28 @@ mod tests {
         assert_eq!([0.0, 1e-12, 0.0123, 0.5, 1.0].map(format_p_value), ["<1e-300", "1e-12", "0.012", "0.50", "1.00"]);
         assert_eq!([0.0, 0.0004, 0.0123, 0.375, 1.0].map(format_percent), ["0 %", "<0.1 %", "1.2 %", "37.5 %", "100 %"]);
         assert_eq!([0, 999, 1_000, 1_234_567].map(format_count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn each_magnitude_has_its_decimals() {
+        let shown = [1_234_567.4, 1_200.4, 123.456, 12.3456, 1.234_56, 0.123_456, 0.012_345_6, 0.001_234_56, 0.000_123_456];
+        let expected = ["1234567", "1200", "123.5", "12.35", "1.235", "0.1235", "0.01235", "0.001235", "1.235e-4"];
+        assert_eq!(shown.map(format_value), expected);
+        assert_eq!(shown.map(|value| format_value(-value)), expected.map(|text| format!("-{text}")));
+        assert_eq!(
+            [1_000.0, 100.0, 0.001, 9_999_999.0, 1e7, 2e10].map(format_value),
+            ["1000", "100", "0.001", "9999999", "1e7", "2e10"]
+        );
+        assert_eq!([f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0].map(format_value), ["n/a", "n/a", "n/a", "0"]);
+    }
+
+    #[test]
+    fn the_ends_of_what_is_written_out_are_exact() {
+        assert_eq!(
+            [9e-301, 1e-300, 0.000_99, 0.001, 0.099_9, 0.1].map(format_p_value),
+            ["<1e-300", "1e-300", "1e-3", "0.001", "0.100", "0.10"]
+        );
+        assert_eq!([0.000_999, 0.001, 0.2, -0.0004, -0.25].map(format_percent), ["<0.1 %", "0.1 %", "20 %", "-0 %", "-25 %"]);
+        assert_eq!([12, 123_456, 1_000_000].map(format_count), ["12", "123,456", "1,000,000"]);
     }
 }

@@ -206,4 +206,67 @@ mod tests {
     fn a_moment_shows_seconds_only_where_there_are_any() {
         assert_eq!(DateTime::from_timestamp(1_769_882_405, 0).map(moment).as_deref(), Some("2026-01-31 18:00:05"));
     }
+
+    #[test]
+    fn every_hidden_character_is_shown_and_its_neighbours_are_left() {
+        for hidden in
+            "\u{AD}\u{61C}\u{180E}\u{200B}\u{200F}\u{202A}\u{202E}\u{2060}\u{206F}\u{FEFF}\u{FFF9}\u{FFFB}\u{E0000}\u{E007F}"
+                .chars()
+        {
+            assert_eq!(visible(&format!("a{hidden}b")), "a\u{FFFD}b", "{hidden:?}");
+        }
+        for shown in ["\u{AC}\u{AE}", "\u{200A}\u{2010}", "\u{2027}\u{202F}", "\u{2070}\u{205F}", "\u{FFFC}"] {
+            assert_eq!(visible(&format!("a{shown}b")), format!("a{shown}b"));
+        }
+        assert_eq!(visible("a\u{2028}b\u{2029}c"), "a b c");
+        assert_eq!(visible("##[error]a"), "#\u{FFFD}[error]a");
+    }
+
+    #[test]
+    fn hidden_characters_in_json_are_escapes_and_line_breaks_stay() {
+        let json = |json: &str| escaped_json(json.to_owned());
+        assert_eq!(json("{\n  \"a\": \"größe\"\n}"), "{\n  \"a\": \"größe\"\n}");
+        assert_eq!(json("{\n\"a\u{202E}\u{E0001}b\"}"), "{\n\"a\\u202e\\udb40\\udc01b\"}");
+        assert_eq!(json("\"##[error]\""), "\"#\\u0023[error]\"", "no command to a log");
+    }
+
+    #[test]
+    fn a_window_may_have_a_beginning_only() {
+        let start = DateTime::from_timestamp(1_769_796_000, 0);
+        assert_eq!(window(&WindowSection { start, end: None, length_s: None }), "everything from 2026-01-30 18:00 UTC on");
+        assert_eq!(
+            [length(Some(86_400)), length(Some(-1)), length(None)].map(|length| length.map(|length| length.to_string())),
+            [Some("24h".to_owned()), None, None]
+        );
+    }
+
+    #[test]
+    fn parts_and_sums_of_rows() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        assert!(close(fraction(1, 4), 0.25) && close(fraction(0, 0), 0.0) && close(fraction(3, 0), 3.0));
+        assert_eq!([148.3, 1_234.5, -1.0, f64::INFINITY].map(effective), ["148", "1,235", "0", "1,000,000,000,000,000,000"]);
+        let cell = |reference, current| PsiCellSection {
+            label: String::new(),
+            lower: None,
+            upper: None,
+            reference,
+            current,
+            contribution: 0.0,
+        };
+        assert_eq!(cell_totals(&[cell(1, 20), cell(3, 40)]), (4, 60));
+    }
+
+    #[test]
+    fn a_change_is_told_in_one_line_and_what_cannot_be_compared_by_its_reason() {
+        let mut moved = crate::report::tests::feature("f", Verdict::Drift);
+        assert_eq!(change_in_words(&moved), "as it is", "nothing moved");
+        moved.shift = Some(super::super::ShiftSection { value: 2.5, scaled: Some(1.25) });
+        assert_eq!(change_in_words(&moved), "↑ mean 2.5 higher (1.25 reference sd)");
+        moved.psi = Some(super::super::PsiSection { value: 0.5, adjusted: 0.456, p_value: 0.0, cells: Vec::new() });
+        assert_eq!(change_in_words(&moved), "↑ mean 2.5 higher (1.25 reference sd), PSI 0.46");
+        for verdict in [Verdict::Broken, Verdict::Inconclusive] {
+            moved.verdict = verdict;
+            assert_eq!(change_in_words(&moved), "as it is");
+        }
+    }
 }

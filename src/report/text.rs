@@ -262,3 +262,113 @@ fn findings(report: &Report, options: &TextOptions, width: usize) -> Vec<String>
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::report::tests::{feature, report};
+    use crate::report::{ShiftSection, SummarySection};
+
+    fn text(report: &Report, width: u16, verbose: bool) -> Vec<String> {
+        let options = TextOptions { width, verbose, ..TextOptions::default() };
+        render(report, options).lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_long_job_is_cut_where_the_line_ends() {
+        let mut report = report();
+        report.run.job = "j".repeat(200);
+        for (width, columns) in [(0, 60), (60, 60), (100, 100), (160, 160), (500, 160)] {
+            let line = text(&report, width, false).remove(0);
+            assert!(columns_of(&line) == columns && line.starts_with("✓ STABLE  jjj") && line.ends_with("j…"), "{width}: {line}");
+        }
+        // Exactly as long as the line: 10 before it, 7 for the environment.
+        report.run.job = "j".repeat(60 - 17);
+        assert_eq!(text(&report, 60, false)[0], format!("✓ STABLE  {} (prod)", report.run.job));
+    }
+
+    #[test]
+    fn a_small_report_is_a_header_and_a_conclusion() {
+        let mut report = report();
+        let rows = "  200 rows (150 effective) against 600 of the reference (400 effective)";
+        let window = "  window 2026-01-30 18:00 to 2026-01-31 18:00 UTC (24h)";
+        let expected = ["✓ STABLE  ct-scan (prod)", window, rows, "", "Stable."];
+        assert_eq!(text(&report, 80, false), expected);
+        let accounting = "  200 read = 200 used + 0 outside the window + 0 rejected";
+        assert_eq!(text(&report, 80, true), [expected[0], window, rows, accounting, "", "Stable."]);
+        (report.current.rows_read, report.current.rows_rejected) = (201, 1);
+        assert_eq!(text(&report, 80, false)[3], "  201 read = 200 used + 0 outside the window + 1 rejected");
+    }
+
+    #[test]
+    fn stable_features_are_listed_up_to_twenty_rows() {
+        let of = |drifted: usize, stable: usize, verbose: bool| {
+            let verdicts = std::iter::repeat_n(Verdict::Drift, drifted).chain(std::iter::repeat_n(Verdict::Stable, stable));
+            let features: Vec<FeatureReport> =
+                verdicts.enumerate().map(|(index, verdict)| feature(&format!("f{index}"), verdict)).collect();
+            let lines = table(&features, &TextOptions { verbose, ..TextOptions::default() }, 80);
+            (lines.len(), lines.last().unwrap().trim_end().to_owned())
+        };
+        let last = |name: &str| format!("{name:<7}  ✓ stable        -        -");
+        assert_eq!(of(1, 19, false), (21, last("f19")));
+        assert_eq!(of(1, 20, false), (22, "… and 1 stable feature".to_owned()));
+        assert_eq!(of(1, 22, false), (22, "… and 3 stable features".to_owned()));
+        assert_eq!(of(1, 22, true), (24, last("f22")));
+        assert_eq!(of(25, 0, false).0, 26);
+        assert_eq!(of(25, 1, false), (27, "… and 1 stable feature".to_owned()));
+    }
+
+    #[test]
+    fn a_prediction_is_shown_where_it_changed_or_everything_is() {
+        let of = |verdict, verbose| {
+            let mut report = report();
+            report.predictions = vec![feature("class", verdict)];
+            let lines = text(&report, 80, verbose);
+            lines.iter().any(|line| line == "Predictions, not counted among the features:")
+                && lines.iter().any(|line| line.starts_with("class "))
+        };
+        assert_eq!(Verdict::ALL.map(|verdict| of(verdict, false)), [true, true, true, false, false]);
+        assert_eq!(Verdict::ALL.map(|verdict| of(verdict, true)), [true; 5]);
+    }
+
+    #[test]
+    fn there_are_as_many_columns_as_the_width_has_room_for() {
+        let features = [feature("a_long_name_of_24_letters", Verdict::Drift)];
+        let title = |width: usize| table(&features, &TextOptions::default(), width).remove(0);
+        let name = format!("{:<22}", "FEATURE");
+        assert_eq!(title(89), format!("{name}  VERDICT  PSI ADJ        Q  WHAT MOVED"));
+        assert_eq!(title(90), format!("{name}  VERDICT  PSI ADJ   KS D        Q  WHAT MOVED"));
+        assert_eq!(title(109), format!("{:<25}  VERDICT  PSI ADJ   KS D        Q  WHAT MOVED", "FEATURE"));
+        assert_eq!(title(110), format!("{:<25}  VERDICT  PSI ADJ   KS D        Q       ROWS / EFF  WHAT MOVED", "FEATURE"));
+    }
+
+    #[test]
+    fn what_moved_is_the_whole_sentence_where_it_fits() {
+        let mut moved = feature("f", Verdict::Drift);
+        let side = |median: f64, side: &SummarySection| SummarySection {
+            mean: Some(median),
+            quantiles: Some(crate::report::QuantilesSection {
+                p01: 0.0,
+                p05: 0.0,
+                p25: 0.0,
+                p50: median,
+                p75: 9.0,
+                p95: 9.0,
+                p99: 9.0,
+            }),
+            ..side.clone()
+        };
+        (moved.reference, moved.current) = (side(1.0, &moved.reference), side(2.0, &moved.current));
+        moved.shift = Some(ShiftSection { value: 1.0, scaled: Some(0.5) });
+        let sentence = "median 1 -> 2, mean 1 higher (0.50 reference sd)";
+        assert_eq!([what_moved(&moved, 48), what_moved(&moved, 47)], [sentence, "median 1 -> 2"]);
+        moved.verdict = Verdict::Stable;
+        assert_eq!(what_moved(&moved, 48), "");
+        moved.verdict = Verdict::Inconclusive;
+        assert_eq!([what_moved(&moved, 48), what_moved(&feature("f", Verdict::Drift), 48)], ["as it is", "as it is"]);
+        // The last column takes what is left: 7 + 7 + 7 + 7, and two spaces after each.
+        let row = table(&[feature("f", Verdict::Inconclusive)], &TextOptions::default(), 60).remove(1);
+        assert_eq!(columns_of(&row), 60);
+    }
+}

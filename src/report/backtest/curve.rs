@@ -67,7 +67,8 @@ fn threshold(policy: &Policy, name: &FeatureName, psi_drift: f64) -> f64 {
 
 /// As the rule says it: drift strictly above the share, and nothing where the unclear features could carry it there.
 fn fires(drifted: u32, unclear: u32, configured: u32, share: f64) -> Option<bool> {
-    let is_above = |features: u32| configured > 0 && f64::from(features) / f64::from(configured) > share;
+    // A part of nothing is no number, which is above no share.
+    let is_above = |features: u32| f64::from(features) / f64::from(configured) > share;
     if is_above(drifted) {
         return Some(true);
     }
@@ -160,5 +161,56 @@ mod tests {
         assert_eq!(fires(1, 1, 4, 0.3), None);
         assert_eq!(fires(1, 1, 4, 0.5), Some(false));
         assert_eq!(fires(0, 0, 0, 0.3), None);
+    }
+
+    fn close(values: &[f64], expected: &[f64]) -> bool {
+        values.len() == expected.len() && values.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12)
+    }
+
+    #[test]
+    fn shares_are_tried_in_steps_of_a_feature_and_forty_at_most() {
+        assert!(close(&shares(4, 0.3), &[0.0, 0.25, 0.3, 0.5, 0.75]), "{:?}", shares(4, 0.3));
+        assert!(close(&shares(0, 0.3), &[0.0, 0.3]), "{:?}", shares(0, 0.3));
+        // 0.5 is one of the steps already.
+        assert!(close(&shares(2, 0.5), &[0.0, 0.5]), "{:?}", shares(2, 0.5));
+        let many = shares(1_000, 0.99);
+        assert!(many.len() == 41 && close(&many[..3], &[0.0, 0.025, 0.05]), "{many:?}");
+        assert!(close(&with(vec![0.3, 0.1], 0.1 + 1e-13), &[0.1, 0.3]) && close(&with(vec![0.2], 0.1), &[0.1, 0.2]));
+    }
+
+    #[test]
+    fn exactly_the_share_does_not_fire_and_what_is_unclear_is_added() {
+        assert_eq!(
+            [fires(1, 0, 4, 0.25), fires(2, 0, 4, 0.25), fires(0, 2, 4, 0.25), fires(1, 1, 4, 0.5)],
+            [Some(false), Some(true), None, Some(false)]
+        );
+        assert_eq!([fires(2, 1, 4, 0.74), fires(2, 1, 4, 0.75), fires(1, 2, 4, 0.6)], [None, Some(false), None]);
+    }
+
+    #[test]
+    fn a_feature_with_a_threshold_of_its_own_keeps_it_and_windows_without_rows_do_not_count() {
+        let mut windows: Vec<ReplayedWindow> = (1..=3).map(|day| window(24 * day, &[feature(Reach::UpTo(0.3))])).collect();
+        windows[1].decision.as_mut().unwrap().verdict = DatasetVerdict::NoData;
+        windows[2].decision = None;
+        let fired = |policy: &Policy| {
+            let curves = curves(&windows, &[true; 3], policy);
+            [0.2, 0.5].map(|threshold| (at(&curves[1], threshold).drifted.fired, at(&curves[1], threshold).all.windows))
+        };
+        let mut policy = Policy::default();
+        assert_eq!(fired(&policy), [(1, 1), (0, 1)]);
+        let own = crate::decision::policy::Materiality { psi_drift: Some(0.3), psi_warning: None };
+        policy.overrides.insert("f0".into(), own);
+        assert_eq!(fired(&policy), [(1, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn an_inconclusive_feature_is_unclear_at_every_threshold_that_it_does_not_reach() {
+        let mut unclear = feature(Reach::UpTo(0.3));
+        unclear.verdict = Verdict::Inconclusive;
+        let windows = [window(24, &[unclear, feature(Reach::Never)])];
+        let psi = &curves(&windows, &[false], &Policy::default())[1];
+        let seen = |threshold: f64| (at(psi, threshold).clean.windows, at(psi, threshold).clean.fired);
+        // It is half of the features, more than 0.30 of them.
+        assert_eq!([seen(0.2), seen(0.5)], [(1, 1), (0, 0)]);
     }
 }

@@ -99,4 +99,38 @@ mod tests {
         let missed = delays(&windows[..3], String::new(), at(25), Some(at(29)), &by);
         assert_eq!(missed.found.iter().filter_map(|delay| delay.first).count(), 0);
     }
+
+    #[test]
+    fn a_window_counts_that_ends_after_the_onset_and_begins_before_the_end() {
+        let drift = feature(Reach::Always);
+        let windows = [24, 48, 72].map(|end| window(end, std::slice::from_ref(&drift)));
+        let found = |onset: i64, end: Option<i64>| {
+            let by = [By::Feature(FeatureName::from("f0"))];
+            let delays = delays(&windows, "moved".to_owned(), at(onset), end.map(at), &by);
+            assert_eq!((delays.what.as_str(), delays.onset, delays.end), ("moved", at(onset), end.map(at)));
+            let delay = &delays.found[0];
+            assert_eq!((delay.by.as_str(), delay.is_signal), ("f0", false));
+            (delay.first, delay.delay_h, delay.had_fired)
+        };
+        assert_eq!(found(24, None), (Some(at(48)), Some(24.0), true), "a window that ends at the onset is before it");
+        assert_eq!(found(23, None), (Some(at(24)), Some(1.0), false));
+        // The windows begin at 0, 24 and 48.
+        assert_eq!(found(30, Some(24)), (None, None, true), "it begins at the end, not before it");
+        assert_eq!(found(30, Some(25)), (Some(at(48)), Some(18.0), true));
+        assert_eq!(found(73, None), (None, None, true));
+    }
+
+    #[test]
+    fn who_does_not_tell_has_not_fired() {
+        let (stable, unclear) = (
+            feature(Reach::Never),
+            crate::report::backtest::ReplayedFeature { verdict: crate::decision::Verdict::Inconclusive, ..feature(Reach::Never) },
+        );
+        let windows = [window(24, &[unclear]), window(48, &[stable])];
+        let fired = |by: By| [by.fired(&windows[0]), by.fired(&windows[1])];
+        assert_eq!(fired(By::Feature(FeatureName::from("f0"))), [None, Some(false)]);
+        assert_eq!(fired(By::Feature(FeatureName::from("f1"))), [None, None]);
+        assert_eq!(fired(By::Signal(SignalName::DataDrift)), [None, Some(false)]);
+        assert_eq!(fired(By::Signal(SignalName::Storage)), [None, None]);
+    }
 }

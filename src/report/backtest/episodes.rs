@@ -147,4 +147,50 @@ mod tests {
         ];
         assert_eq!(found, expected);
     }
+
+    fn valued(name: SignalName, open_after: u32, read: &[(SignalState, Option<f64>)]) -> Vec<(u64, Option<f64>)> {
+        let rules = Rules { open_after, close_after: 1, repeat: None, telling: Telling::Send };
+        let readings = read.iter().zip(1_i64..).map(|((state, value), index)| {
+            (window(24 + 6 * index, 24), Reading { state: *state, value: *value, threshold: None, n: 1, interval: None })
+        });
+        live(name, &rules, readings).episodes.iter().map(|episode| (episode.fired, episode.worst)).collect()
+    }
+
+    #[test]
+    fn the_worst_value_is_the_largest_or_the_smallest_as_the_signal_has_it() {
+        let read = [(F, Some(0.4)), (F, Some(0.2)), (F, Some(0.7)), (F, Some(0.1)), (F, None), (F, Some(0.5))];
+        assert_eq!(valued(SignalName::DataDrift, 1, &read), [(6, Some(0.7))]);
+        assert_eq!(valued(SignalName::Accuracy, 1, &read), [(6, Some(0.1))]);
+        // In the row that opens it too.
+        assert_eq!(valued(SignalName::DataDrift, 4, &read), [(6, Some(0.7))]);
+        assert_eq!(valued(SignalName::Accuracy, 4, &read), [(6, Some(0.1))]);
+        assert_eq!(valued(SignalName::DataDrift, 1, &[(F, None), (F, Some(0.5))]), [(2, Some(0.5))]);
+    }
+
+    #[test]
+    fn a_quiet_window_ends_the_row_that_would_have_opened_it_and_one_that_does_not_tell_does_not() {
+        let value = Some(0.5);
+        assert_eq!(
+            valued(SignalName::DataDrift, 2, &[(F, Some(0.9)), (Q, value), (F, value), (I, value), (F, value), (I, value)]),
+            [(2, value)]
+        );
+        assert_eq!(
+            valued(SignalName::DataDrift, 1, &[(F, value), (Q, value), (F, Some(0.6)), (F, value), (Q, value)]),
+            [(1, value), (2, Some(0.6))]
+        );
+    }
+
+    #[test]
+    fn the_larger_of_two_values_is_the_known_one_where_one_is_not() {
+        assert_eq!(
+            [
+                larger(Some(1.0), Some(2.0)),
+                larger(Some(2.0), Some(1.0)),
+                larger(None, Some(3.0)),
+                larger(Some(4.0), None),
+                larger(None, None)
+            ],
+            [Some(2.0), Some(2.0), Some(3.0), Some(4.0), None]
+        );
+    }
 }

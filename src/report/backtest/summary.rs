@@ -331,4 +331,40 @@ pub(super) mod tests {
         let of = |values: &[f64]| median(values.iter().copied());
         assert_eq!((of(&[]), of(&[3.0]), of(&[5.0, 1.0]), of(&[9.0, 1.0, 2.0])), (None, Some(3.0), Some(3.0), Some(2.0)));
     }
+
+    #[test]
+    fn windows_without_rows_and_those_that_cannot_be_used_are_counted() {
+        let mut windows = twelve();
+        windows[0].decision.as_mut().unwrap().verdict = DatasetVerdict::NoData;
+        for window in &mut windows[1..3] {
+            (window.decision, window.unusable) = (None, Some("too many rejected rows".to_owned()));
+        }
+        let found = backtest(windows, Vec::new(), Vec::new());
+        assert_eq!((found.windows_total, found.windows_empty, found.windows_unusable), (12, 1, 2));
+        assert_eq!(found.windows[2].unusable.as_deref(), Some("too many rejected rows"));
+    }
+
+    #[test]
+    fn drifts_that_begin_and_end_together_are_one_and_times_without_drift_are_none() {
+        let mut quiet = interval(54, 62, None);
+        quiet.label.truth = Truth::NoDrift;
+        let unnamed = KnownInterval { reason: String::new(), ..interval(54, 70, None) };
+        let known = vec![interval(54, 62, Some("f1")), quiet, interval(54, 62, Some("f0")), unnamed];
+        let found = backtest(twelve(), known, Vec::new());
+        let told: Vec<(&str, Vec<&str>)> =
+            found.delays.iter().map(|of| (of.what.as_str(), of.found.iter().map(|delay| delay.by.as_str()).collect())).collect();
+        assert_eq!(told, [("new scanner; new scanner", vec!["data-drift", "f0", "f1"]), ("known drift", vec!["data-drift"])]);
+    }
+
+    #[test]
+    fn a_feature_that_was_not_tested_is_not_blind_and_one_that_could_find_nothing_is() {
+        let mut windows = twelve();
+        windows[0].features[0].q_value = None;
+        windows[1].features[0].detectable_psi = None;
+        windows[2].features[0].verdict = Verdict::Inconclusive;
+        windows[3].features[0].verdict = Verdict::Warning;
+        let found = backtest(windows, Vec::new(), Vec::new());
+        let feature = &found.features[0];
+        assert_eq!((feature.blind, feature.warning, feature.inconclusive, feature.broken, feature.all.windows), (1, 1, 1, 0, 11));
+    }
 }

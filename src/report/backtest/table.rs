@@ -280,3 +280,98 @@ pub fn notes(backtest: &Backtest) -> Vec<String> {
     let left_out = backtest.not_replayed.iter().map(|left_out| format!("{} was not replayed: {}.", left_out.name, left_out.reason));
     backtest.notes.iter().cloned().chain(left_out).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::tests::{backtest, feature, window};
+    use super::*;
+    use crate::decision::rule::Reach;
+
+    fn of_days(reaches: &[Reach]) -> Backtest {
+        let windows = reaches.iter().zip(1..).map(|(reach, day)| window(24 * day, &[feature(*reach)])).collect();
+        backtest(windows, Vec::new(), Vec::new())
+    }
+
+    #[test]
+    fn what_has_nothing_to_say_is_no_table() {
+        let titles = |backtest: &Backtest| tables(backtest).iter().map(|table| table.title).collect::<Vec<_>>();
+        let curves = ["Other values of policy.share", "Other values of policy.psi_drift"];
+        assert_eq!(titles(&of_days(&[Reach::Never; 3])), ["Signals", "Features", curves[0], curves[1]]);
+        assert_eq!(titles(&of_days(&[Reach::Never, Reach::Always])), ["Signals", "Features", "Episodes", curves[0], curves[1]]);
+    }
+
+    #[test]
+    fn a_hundred_episodes_are_shown_and_more_are_counted() {
+        let of = |episodes: usize| {
+            let days: Vec<Reach> = (0..2 * episodes).map(|day| if day % 2 == 0 { Reach::Always } else { Reach::Never }).collect();
+            let table = super::episodes(&of_days(&days));
+            (table.rows.len(), table.hint.split_once("resolved it.").unwrap().1.to_owned())
+        };
+        assert_eq!(of(100), (100, String::new()));
+        assert_eq!(of(101), (100, " The first 100 of 101; the JSON has all.".to_owned()));
+    }
+
+    #[test]
+    fn a_threshold_that_changes_nothing_is_left_out_unless_it_is_set() {
+        let mut backtest = of_days(&[Reach::Never, Reach::UpTo(0.3)]);
+        let shown = |backtest: &Backtest| {
+            super::curve(&backtest.curves[1]).rows.into_iter().map(|row| row[..2].join(" ") + " " + &row[4]).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&backtest), ["0.01 1/2 -", "0.1 (set) 1/2 -", "0.4 0/2 -"]);
+        backtest.curves[1].current = 0.3;
+        assert_eq!(shown(&backtest), ["0.01 1/2 -", "0.3 (set) 1/2 -", "0.4 0/2 -"]);
+    }
+
+    #[test]
+    fn a_drift_that_was_found_before_it_began_has_no_delay() {
+        let mut backtest = of_days(&[Reach::Never, Reach::Always]);
+        let onset = backtest.windows[0].end;
+        let delay = |first, delay_h, had_fired| Delay { by: "f0".to_owned(), is_signal: false, first, delay_h, had_fired };
+        let found = vec![delay(Some(onset), Some(7.5), false), delay(Some(onset), Some(7.5), true), delay(None, None, true)];
+        backtest.delays = vec![super::super::delay::Delays { what: "moved".to_owned(), onset, end: None, found }];
+        let rows: Vec<String> = delays(&backtest).rows.iter().map(|row| row.join(" | ")).collect();
+        let day = "2026-01-02 00:00";
+        assert_eq!(
+            rows,
+            [
+                format!("moved | {day} | f0 | {day} | 7.5 h"),
+                format!("moved | {day} | f0 | {day} | fired before"),
+                format!("moved | {day} | f0 | - | not found"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_conclusion_tells_what_was_replayed_as_far_as_it_is_known() {
+        let mut backtest = of_days(&[Reach::Never, Reach::Always]);
+        let signal =
+            "data-drift would have fired in 1 of 2; outside known drifts in 1 of 2 independent ones, so in at most 97.5 % (95 %).";
+        assert_eq!(conclusion(&backtest), format!("2 windows, 2 of them independent. {signal}"));
+        (backtest.windows_empty, backtest.windows_unusable) = (1, 3);
+        backtest.signals[0].clean.upper = None;
+        assert_eq!(
+            conclusion(&backtest),
+            "2 windows, 2 of them independent, 1 without a row, 3 with unusable logs. data-drift would have fired in 1 of 2."
+        );
+        backtest.signals.clear();
+        assert_eq!(conclusion(&backtest), "2 windows, 2 of them independent, 1 without a row, 3 with unusable logs.");
+    }
+
+    #[test]
+    fn the_facts_tell_what_was_read_and_why_some_of_it_twice() {
+        let mut backtest = of_days(&[Reach::Never]);
+        backtest.setting.every_s = -5;
+        backtest.reading = super::super::ReadingSection { objects: 12, rows_read: 5_000, ..Default::default() };
+        assert_eq!(
+            facts(&backtest),
+            ["from 2026-01-01 00:00 to 2026-01-02 00:00 UTC, windows of 24h every -5 s", "read 5,000 rows of 12 objects",]
+        );
+        let reading = &mut backtest.reading;
+        (reading.rows_read_before, reading.objects_read_again, reading.rows_read_again) = (1_000, 2, 300);
+        assert_eq!(
+            facts(&backtest)[1],
+            "read 4,000 rows of 12 objects, 300 of them in 2 further readings, and 1,000 before the range for low-confidence"
+        );
+        assert_eq!(notes(&backtest), ["storage was not replayed: no past."]);
+    }
+}

@@ -60,3 +60,23 @@ fn laid_out(table: &Table, color: bool) -> Vec<String> {
     lines.extend(cells.iter().map(|row| line(&mut row.iter().map(String::as_str))));
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::tests::{backtest, feature, window};
+    use super::*;
+    use crate::decision::rule::Reach;
+
+    #[test]
+    fn a_long_name_is_cut_and_the_numbers_stand_on_the_right() {
+        let mut backtest = backtest(vec![window(24, &[feature(Reach::Never)])], Vec::new(), Vec::new());
+        backtest.features[0].name = "n".repeat(50).as_str().into();
+        let text = render(&backtest, &Options { color: false, width: 20, location: None });
+        let row = text.lines().find(|line| line.starts_with("nn")).unwrap();
+        assert_eq!(
+            row,
+            format!("{}…    0/1       0        0         0    0/1     95 %      0.20     0.40        100", "n".repeat(39))
+        );
+        assert!(text.lines().any(|line| line == "FEATURE                                   FIRED  BROKEN  UNCLEAR  EPISODES  FALSE  AT MOST  SEES PSI  SEES SD  EFF. ROWS"), "{text}");
+    }
+}

@@ -143,4 +143,27 @@ mod tests {
         assert!(text.contains("(the newest 2 of 4)") && text.contains("PSI adjusted  ▂▅\n"), "{text}");
         assert_eq!(course(&[]).render("24h", 0, Medium::Text).lines().count(), 6);
     }
+
+    #[test]
+    fn a_block_is_an_eighth_of_the_highest_value() {
+        let drawn = [0.0, 0.124, 0.125, 0.25, 0.5, 0.874, 0.875, 1.0, 9.0, -1.0].map(|value| block(value, 1.0));
+        assert_eq!(drawn, ['▁', '▁', '▂', '▃', '▅', '▇', '█', '█', '█', '▁']);
+        assert_eq!([block(1.0, 4.0), block(3.0, 4.0), block(1.0, 0.0), block(0.0, 0.0)], ['▃', '▇', '▁', '▁']);
+        let top = highest(&[Some(0.25), None, Some(0.5), Some(f64::INFINITY), Some(f64::NAN)]);
+        assert!((top - 0.5).abs() < 1e-12 && highest(&[None]).abs() < 1e-12, "{top}");
+    }
+
+    #[test]
+    fn a_course_in_markdown_has_its_numbers_as_a_table() {
+        let mut course = course(&[Some(0.05), None]);
+        course.points.iter_mut().for_each(|point| point.ks_statistic = None);
+        let expected = "## sphericity over windows of 24h, the oldest first\n\n```text\n\
+            PSI adjusted  ▅·\n              0 to 0.100; drift from 0.1 (█) on\nverdict       ✓?\n              \
+            2026-01-31 00:00 to 2026-02-01 00:00 UTC\n```\n\n### By window\n\n\
+            | window to | verdict | PSI adjusted | KS statistic |\n| --- | --- | --- | --- |\n\
+            | 2026-01-31 00:00 UTC | ✓ stable | 0.050 | - |\n| 2026-02-01 00:00 UTC | ? inconclusive | - | - |\n";
+        assert_eq!(course.render("24h", 100, Medium::Markdown), expected);
+        let exactly = super::tests::course(&[Some(0.0); 3]).render("24h", MARGIN + 3, Medium::Text);
+        assert!(exactly.starts_with("sphericity over windows of 24h, the oldest first:\n"), "{exactly}");
+    }
 }

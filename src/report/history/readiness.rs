@@ -127,4 +127,26 @@ mod tests {
     fn a_bound_just_above_the_target_does_not_read_as_below_it() {
         assert_eq!([0.019_904_8, 0.020_000_1, 1.0].map(exact_percent), ["1.991 %", "2.001 %", "100.000 %"]);
     }
+
+    #[test]
+    fn a_refusal_says_what_is_needed_and_who_is_ready_has_none() {
+        let readiness = Readiness {
+            windows: 40,
+            left_out: crate::decision::readiness::LeftOut::default(),
+            independent: 31,
+            false_alarms: 1,
+            rate: Some(0.03),
+            upper_bound: 0.144_5,
+            needed: Some(204),
+            per_month: crate::decision::readiness::PerMonth { windows: 30.4, estimate: None, upper_bound: 4.4 },
+        };
+        let said = |readiness: Readiness| refusal(SignalName::DataDrift, &readiness);
+        let begin = "data-drift fired in 1 of 31 independent windows without drift, so its false-alarm rate may be as high as 14.450 % (95 %); it must be below 2 %";
+        assert_eq!(said(readiness), Some(format!("{begin}: 204 more independent windows without a false alarm are needed")));
+        assert_eq!(
+            said(Readiness { needed: None, ..readiness }),
+            Some(format!("{begin}: more than a million further windows would be needed"))
+        );
+        assert_eq!(said(Readiness { upper_bound: 0.019, ..readiness }), None);
+    }
 }

@@ -193,3 +193,16 @@ impl CurveView {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_a_gap_where_there_is_no_point() {
+        let points = [None, Some((0.0, 1.0)), Some((2.5, 3.0)), None, Some((10.04, 5.0))];
+        assert_eq!(path(points.into_iter()), "M0 1L2.5 3M10 5");
+        assert_eq!([0.0, 0.25, 1.0, 7.0].map(|fraction| short(height(fraction))), ["200", "150", "0", "0"]);
+        assert_eq!([0.0, 50.0, 200.0].map(percent_of_height), ["0", "25", "100"]);
+    }
+}

@@ -279,3 +279,49 @@ fn cells(feature: &FeatureReport) -> Vec<CellRow> {
     };
     psi.cells.iter().map(row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::report::tests::{feature, report};
+    use crate::report::{KsSection, WassersteinSection};
+
+    #[test]
+    fn an_error_that_is_nothing_is_not_told() {
+        let of = |ks: f64, wasserstein: f64| {
+            let mut feature = feature("f", Verdict::Drift);
+            feature.ks = Some(KsSection { statistic: 0.25, p_value: 0.5, p_effective: 0.75, error_bound: ks });
+            feature.wasserstein = Some(WassersteinSection { value: 2.5, scaled: None, error_bound: wasserstein });
+            statistics(&feature).into_iter().map(|statistic| format!("{} {}", statistic.label, statistic.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(0.0, 0.0), ["KS D 0.250", "KS p 0.50", "KS p effective 0.75", "Wasserstein W1 2.5"]);
+        assert_eq!(of(0.01, 0.5), ["KS D 0.250 ± 0.0100", "KS p 0.50", "KS p effective 0.75", "Wasserstein W1 2.5 ± 0.5"]);
+    }
+
+    #[test]
+    fn a_row_of_numbers_is_there_where_either_side_has_one() {
+        let labels = |change: &dyn Fn(&mut FeatureReport)| {
+            let mut feature = feature("f", Verdict::Drift);
+            change(&mut feature);
+            sides(&feature).iter().skip(3).map(|row| format!("{} {} {}", row.label, row.reference, row.current)).collect::<Vec<_>>()
+        };
+        assert!(labels(&|_| ()).is_empty());
+        assert_eq!(labels(&|feature| feature.reference.non_finite_fraction = 0.25), ["Non-finite 25 % 0 %"]);
+        assert_eq!(labels(&|feature| feature.current.non_finite_fraction = 0.25), ["Non-finite 0 % 25 %"]);
+        assert_eq!(labels(&|feature| feature.reference.std = Some(1.5)), ["Std 1.5 –"]);
+        assert_eq!(labels(&|feature| feature.current.std = Some(1.5)), ["Std – 1.5"]);
+    }
+
+    #[test]
+    fn what_changed_is_what_is_not_stable_and_told() {
+        let mut report = report();
+        report.features = Verdict::ALL.map(|verdict| feature(&verdict.to_string(), verdict)).to_vec();
+        let changed: Vec<(usize, String, String)> =
+            ChangedView::all(&report).into_iter().map(|view| (view.index, view.name, view.otherwise)).collect();
+        let expected =
+            [(0, "broken"), (1, "drift"), (2, "warning")].map(|(index, name)| (index, name.to_owned(), "as it is".to_owned()));
+        assert_eq!(changed, expected);
+        assert_eq!([sentence_case("größe"), sentence_case(""), sentence_case("ß")], ["Größe", "", "SS"]);
+    }
+}

@@ -138,3 +138,59 @@ fn rule(report: &Report) -> String {
         Rule::Either => format!("p < {alpha} or PSI ≥ {psi}, uncorrected"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::decision::Rule;
+    use crate::report::tests::report;
+
+    #[test]
+    fn a_meter_shows_the_share_what_could_be_added_and_the_threshold() {
+        let mut report = report();
+        let decision = &mut report.decision;
+        (decision.drifted, decision.broken, decision.inconclusive, decision.configured) = (1, 2, 3, 8);
+        (decision.share, decision.threshold) = (0.375, 0.6);
+        let meter = Meter::new(&report);
+        let possible = meter.possible.unwrap();
+        assert_eq!((meter.share.as_str(), meter.filled.as_str(), meter.threshold_at.as_str()), ("37.5 %", "37.5", "60"));
+        assert_eq!(meter.affected, "3 of 8 features drifted or broken");
+        assert_eq!((possible.width.as_str(), possible.words.as_str()), ("37.5", "3 inconclusive, which could carry it to 75 %"));
+        report.decision.verdict = DatasetVerdict::NoData;
+        let meter = Meter::new(&report);
+        assert_eq!((meter.share.as_str(), meter.filled.as_str(), meter.threshold_at.as_str()), ("Not known", "0", "60"));
+        assert_eq!((meter.threshold.as_str(), meter.affected.as_str()), ("60 %", "no feature could be compared"));
+    }
+
+    #[test]
+    fn each_rule_is_told_with_its_thresholds() {
+        let mut report = report();
+        let told = [Rule::SignificantAndMaterial, Rule::Ks, Rule::Psi, Rule::Either].map(|of| {
+            report.decision.rule = of;
+            rule(&report)
+        });
+        assert_eq!(
+            told,
+            [
+                "q < 0.05 and PSI adj. ≥ 0.1",
+                "p < 0.05, uncorrected",
+                "PSI ≥ 0.1, uncorrected",
+                "p < 0.05 or PSI ≥ 0.1, uncorrected"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_facts_place_the_window_as_far_as_it_is_known() {
+        let mut report = report();
+        let told = |report: &Report| {
+            facts(report).into_iter().map(|fact| format!("{}: {} ({})", fact.label, fact.value, fact.note)).collect::<Vec<_>>()
+        };
+        let all = told(&report);
+        assert_eq!(all[0], "Window ends: 2026-01-31 18:00 UTC (24h, from 2026-01-30 18:00 UTC)");
+        assert_eq!(all[1..3], ["Rows in the window: 200 (150 effective)", "Reference rows: 600 (400 effective)"]);
+        report.window.start = None;
+        assert_eq!(told(&report)[0], "Window ends: everything before 2026-01-31 18:00 UTC ()");
+    }
+}

@@ -311,4 +311,40 @@ mod tests {
         assert_eq!((chart.top.as_str(), chart.dots.len()), ("70 %", 2));
         assert!(chart.description.ends_with("60 %, –, 10 %."), "{}", chart.description);
     }
+
+    #[test]
+    fn the_chart_holds_the_newest_windows_of_one_length() {
+        let runs: Vec<ListedRun> = (0..130).map(|back| run(6 * (129 - back), DatasetVerdict::Stable, 0.15)).collect();
+        let chart = chart(&runs).unwrap();
+        // 120 of them lie 119 steps apart; the threshold of 0.3 is the highest, so the top is 0.4.
+        assert_eq!(chart.line.matches('L').count(), 119);
+        assert!(chart.line.starts_with("M0 125L8.4 125L16.8 125") && chart.line.ends_with("L1000 125"), "{}", chart.line);
+        assert_eq!((chart.top.as_str(), chart.threshold_y.as_str(), chart.threshold_top.as_str()), ("40 %", "50", "25"));
+        assert_eq!(chart.note, "The newest 120 windows of 24h, by the end of the window. Dashed: the threshold.");
+    }
+
+    #[test]
+    fn two_windows_make_a_chart_and_one_does_not() {
+        let of = |runs: &[ListedRun]| chart(runs).map(|chart| (chart.line, chart.top, chart.first, chart.last));
+        let [newer, older] = [run(6, DatasetVerdict::Drift, 0.9), run(0, DatasetVerdict::Stable, 0.25)];
+        let other = ListedRun { length: Length::from_hours(6), ..older.clone() };
+        assert_eq!([of(&[]), of(std::slice::from_ref(&newer)), of(&[newer.clone(), other])], [None, None, None]);
+        let text = |texts: [&str; 4]| {
+            let [line, top, first, last] = texts.map(str::to_owned);
+            Some((line, top, first, last))
+        };
+        // Above 0.87 the top is all.
+        assert_eq!(of(&[newer, older]), text(["M0 150L1000 20", "100 %", "2026-01-31 00:00 UTC", "2026-01-31 06:00 UTC"]));
+    }
+
+    #[test]
+    fn the_summary_counts_the_verdicts_that_occur() {
+        assert_eq!(summary(&[]), "There is no run yet.");
+        let runs = [
+            run(0, DatasetVerdict::NoData, 0.0),
+            run(-6, DatasetVerdict::Inconclusive, 0.1),
+            run(-12, DatasetVerdict::NoData, 0.0),
+        ];
+        assert_eq!(summary(&runs), "The newest window, to 2026-01-31 00:00 UTC: no data. Of 3 listed: 1 inconclusive, 2 no data.");
+    }
 }

@@ -236,3 +236,49 @@ impl ProvenanceView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::decision::Verdict;
+    use crate::report::tests::{feature, report};
+
+    #[test]
+    fn the_features_with_unusable_values_are_shown_and_the_others_counted() {
+        assert_eq!([unusable_note(0, 0), unusable_note(5, 0), unusable_note(60, 0)], ["", "", ""]);
+        assert_eq!(unusable_note(0, 3), "No feature has a missing or non-finite value on either side.");
+        assert_eq!(unusable_note(60, 1), "The other feature has none on either side.");
+        assert_eq!(unusable_note(61, 2), "1 more features have some. The other 2 features have none on either side.");
+        assert_eq!(unusable_note(63, 0), "3 more features have some. ");
+    }
+
+    #[test]
+    fn a_value_that_is_missing_on_either_side_makes_a_row() {
+        let of = |fractions: [f64; 4]| {
+            let mut feature = feature("f", Verdict::Stable);
+            [
+                feature.reference.missing_fraction,
+                feature.current.missing_fraction,
+                feature.reference.non_finite_fraction,
+                feature.current.non_finite_fraction,
+            ] = fractions;
+            (unusable(&feature, 7).is_some(), has_non_finite(&feature))
+        };
+        assert_eq!(
+            [of([0.0; 4]), of([0.1, 0.0, 0.0, 0.0]), of([0.0, 0.1, 0.0, 0.0])],
+            [(false, false), (true, false), (true, false)]
+        );
+        assert_eq!([of([0.0, 0.0, 0.1, 0.0]), of([0.0, 0.0, 0.0, 0.1])], [(true, true), (true, true)]);
+    }
+
+    #[test]
+    fn rows_that_are_in_no_count_are_said() {
+        let mut report = report();
+        (report.current.rows_read, report.current.rows_outside_window, report.current.rows_rejected) = (1_500, 200, 100);
+        let quality = QualityView::new(&report);
+        assert_eq!(quality.imbalance.as_deref(), Some("This does not add up: 1,000 rows are unaccounted for."));
+        report.current.rows_read = 500;
+        assert_eq!(QualityView::new(&report).imbalance, None);
+    }
+}

@@ -77,3 +77,23 @@ fn signed(correlation: f64) -> String {
     // A true minus: as wide as a digit.
     format!("{correlation:.2}").replace('-', "\u{2212}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_pairs_changed_is_said_whatever_was_tested() {
+        let of = |pairs_tested, pairs_changed| {
+            let mut report = crate::report::tests::report();
+            report.joint = Some(JointSection { pairs_tested, pairs_changed, changed: Vec::new() });
+            let view = RelationsView::new(&report).unwrap();
+            (view.summary.split(':').next().unwrap_or_default().to_owned(), view.rest)
+        };
+        assert_eq!(of(0, 0).0, "No pair of features could be compared");
+        assert_eq!(of(1_035, 0).0, "No correlation changed among the 1,035 pairs of features that are stable on their own.");
+        assert_eq!(of(1_035, 0).1, "");
+        assert_eq!(of(1_035, 1_000).1, "1,000 more are in report.json.");
+        assert!(RelationsView::new(&crate::report::tests::report()).is_none());
+    }
+}

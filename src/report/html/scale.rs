@@ -153,4 +153,76 @@ mod tests {
     fn coordinates_are_short() {
         assert_eq!([0.0, 12.34, 100.0, -0.01].map(short), ["0", "12.3", "100", "0"]);
     }
+
+    #[test]
+    fn a_scale_maps_its_ends_and_holds_what_is_between() {
+        let scale = Scale::new(10.0, 30.0, 100.0, 300.0).unwrap();
+        assert_eq!([10.0, 15.0, 20.0, 30.0].map(|value| short(scale.at(value))), ["100", "150", "200", "300"]);
+        assert_eq!([-5.0, 99.0].map(|value| short(scale.at(value))), ["100", "300"], "nothing is drawn outside");
+        assert_eq!([9.9, 10.0, 30.0, 30.1].map(|value| scale.holds(value)), [false, true, true, false]);
+        assert_eq!((scale.percent(15.0), percent(250.0), short(1_234.56)), ("15".to_owned(), "25".to_owned(), "1234.6".to_owned()));
+        let single = Scale::new(3.0, 3.0, 100.0, 300.0).unwrap();
+        assert_eq!([2.0, 3.0, 4.0].map(|value| short(single.at(value))), ["200"; 3]);
+        assert!(Scale::new(2.0, 1.0, 0.0, WIDTH).is_none() && Scale::new(0.0, f64::INFINITY, 0.0, WIDTH).is_none());
+        assert_eq!([f64::NAN, f64::INFINITY].map(short), ["0", "0"]);
+    }
+
+    #[test]
+    fn a_round_step_is_the_next_of_one_two_two_and_a_half_five() {
+        let rough = [1.0, 1.01, 2.0, 2.1, 2.5, 2.6, 5.0, 5.1, 0.03, 40.0];
+        let round = [1.0, 2.0, 2.0, 2.5, 2.5, 5.0, 5.0, 10.0, 0.05, 50.0];
+        for (rough, round) in rough.into_iter().zip(round) {
+            assert!((round_step(rough) / round - 1.0).abs() < 1e-9, "{rough}: {}", round_step(rough));
+        }
+        // What is above it by rounding only is it.
+        assert!((round_step(2.000_001) - 2.0).abs() < 1e-9 && (round_step(0.3 - 0.1) - 0.2).abs() < 1e-9);
+    }
+
+    fn ticks(low: f64, high: f64, from: f64, to: f64) -> Vec<(String, String)> {
+        Scale::new(low, high, from, to).unwrap().ticks().into_iter().map(|tick| (tick.at, tick.label)).collect()
+    }
+
+    fn expected(ticks: &[(&str, &str)]) -> Vec<(String, String)> {
+        ticks.iter().map(|(at, label)| ((*at).to_owned(), (*label).to_owned())).collect()
+    }
+
+    #[test]
+    fn ticks_stand_where_their_values_are_and_both_ends_may_have_one() {
+        let all = expected(&[("0", "10"), ("20", "11"), ("40", "12"), ("60", "13"), ("80", "14"), ("100", "15")]);
+        assert_eq!(ticks(10.0, 15.0, 0.0, WIDTH), all);
+        let inside = expected(&[("25", "-10"), ("50", "0"), ("75", "10")]);
+        assert_eq!(ticks(-15.0, 15.0, 125.0, 875.0), inside);
+    }
+
+    #[test]
+    fn labels_that_would_run_into_each_other_are_every_second_or_fourth() {
+        // Five characters take 16.5 of the 20 percent between two ticks, six take 19.8 and leave no gap.
+        let close = ["10000", "20000", "30000", "40000", "50000", "60000"];
+        assert_eq!(ticks(1e4, 6e4, 0.0, WIDTH).into_iter().map(|(_, label)| label).collect::<Vec<_>>(), close);
+        assert_eq!(ticks(1e5, 6e5, 0.0, WIDTH), expected(&[("20", "200000"), ("60", "400000"), ("100", "600000")]));
+        // Eleven characters on a narrower drawing.
+        let wide = ticks(-1.005e-100, -1.0e-100, 62.0, 938.0);
+        assert_eq!(wide.into_iter().map(|(_, label)| label).collect::<Vec<_>>(), ["-1.004e-100", "-1e-100"]);
+    }
+
+    #[test]
+    fn labels_collide_where_the_gap_between_them_is_too_small() {
+        let collide = |at: f64| collide(&[(0.0, "0".to_owned()), (at, "0".to_owned())]);
+        // Half a character on either side and the gap: 3.3 + 1.5.
+        assert_eq!([collide(4.7), collide(4.9)], [true, false]);
+        let long = |at: f64| super::collide(&[(10.0, "1.5".to_owned()), (at, "12345".to_owned())]);
+        // 10 + 4.95 + 1.5 against what is left of at - 8.25.
+        assert_eq!([long(24.6), long(24.8)], [true, false]);
+        assert!(!super::collide(&[(0.0, "0".to_owned())]));
+        assert!((width_of("12.5") - 13.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_label_stands_once() {
+        let scale = Scale::new(1e15, 1e15 + 1.0, 0.0, WIDTH).unwrap();
+        assert_eq!(scale.every(0.25).into_iter().map(|(_, label)| label).collect::<Vec<_>>(), ["1e15"]);
+        let scale = Scale::new(0.5, 4.5, 0.0, WIDTH).unwrap();
+        let every: Vec<(String, String)> = scale.every(1.0).into_iter().map(|(at, label)| (short(at), label)).collect();
+        assert_eq!(every, expected(&[("12.5", "1"), ("37.5", "2"), ("62.5", "3"), ("87.5", "4")]));
+    }
 }

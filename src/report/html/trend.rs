@@ -237,3 +237,113 @@ pub fn spark(report: &Report, feature: &FeatureReport) -> Option<Spark> {
     };
     Some(Spark { line, last, threshold_y: short(y(report.decision.psi_drift)), words })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::report::PsiSection;
+    use crate::report::tests::{feature, past, report};
+
+    /// A report after so many windows, in which the features had these verdicts.
+    fn after(windows: i64, features: &[(&str, Verdict)]) -> Report {
+        let mut report = report();
+        report.run.history = (1..=windows).rev().map(|back| past(back, DatasetVerdict::Stable, features)).collect();
+        report
+    }
+
+    #[test]
+    fn the_newest_twenty_windows_are_drawn_side_by_side() {
+        let mut report = after(25, &[]);
+        report.decision.share = 0.5;
+        report.decision.verdict = DatasetVerdict::Drift;
+        report.run.history[24].verdict = DatasetVerdict::NoData;
+        report.run.history[23].verdict = DatasetVerdict::NoData;
+        let trend = TrendView::new(&report).unwrap();
+        assert_eq!((trend.note.as_str(), trend.points.len(), trend.columns.len()), ("The last 20 of 26 windows.", 20, 20));
+        // 11.5 times the highest share, rounded up to a tenth: 0.6. A window takes 50 of 1000, and a share of 0.25 is 83.3 high.
+        assert_eq!((trend.top.as_str(), trend.threshold_y.as_str(), trend.threshold_top.as_str()), ("60 %", "100", "50"));
+        assert!(trend.line.starts_with("M25 116.7L75 116.7L125 116.7"), "{}", trend.line);
+        assert!(trend.line.ends_with("L825 116.7M975 33.3"), "{}", trend.line);
+        assert_eq!((trend.first.as_str(), trend.last.as_str()), ("2026-01-27 00:00 UTC", "2026-01-31 18:00 UTC"));
+        let [first, last] = [&trend.points[0], &trend.points[19]];
+        assert_eq!((first.left.as_str(), first.top.as_str(), first.last), ("2.5", "58.3", false));
+        assert_eq!(first.title, "2026-01-27 00:00 UTC: Stable, share 25 %, 100 rows");
+        assert_eq!((last.left.as_str(), last.top.as_str(), last.last), ("97.5", "16.7", true));
+        assert_eq!(trend.points[18].title, "2026-01-31 12:00 UTC: No data, share not known, 100 rows");
+        let few = TrendView::new(&after(19, &[])).unwrap();
+        assert_eq!((few.note.as_str(), few.points.len()), ("", 20));
+        assert!(TrendView::new(&after(0, &[])).is_none());
+    }
+
+    #[test]
+    fn what_was_stable_in_every_window_is_counted_and_not_shown() {
+        let mut report = after(2, &[("a", Verdict::Stable), ("b", Verdict::Warning), ("c", Verdict::Stable)]);
+        report.features = vec![
+            feature("a", Verdict::Drift),
+            feature("b", Verdict::Stable),
+            feature("c", Verdict::Stable),
+            feature("d", Verdict::Stable),
+        ];
+        let rows = |report: &Report| strip(report, &moments(report));
+        let (shown, rest) = rows(&report);
+        let words = |row: &StripRow| row.cells.iter().map(|cell| cell.verdict.map_or("-", |words| words.glyph)).collect::<String>();
+        let told: Vec<(&str, Option<usize>, String)> = shown.iter().map(|row| (row.name.as_str(), row.link, words(row))).collect();
+        let expected = [("Data set", None, "✓✓✓"), ("a", Some(0), "✓✓◆"), ("b", Some(1), "!!✓")];
+        assert_eq!(told, expected.map(|(name, link, words)| (name, link, words.to_owned())));
+        assert_eq!(rest, "Not shown: 2 features that were stable in every window.");
+        assert_eq!(shown[1].cells[2].title, "2026-01-31 18:00 UTC: Drift");
+        report.features.truncate(3);
+        assert_eq!(rows(&report).1, "Not shown: 1 feature that was stable in every window.");
+        report.features.truncate(2);
+        assert_eq!(rows(&report).1, "");
+        report.features[1] = feature("new", Verdict::Warning);
+        let (shown, _) = rows(&report);
+        assert_eq!((words(&shown[2]).as_str(), shown[2].cells[0].title.as_str()), ("--!", "2026-01-31 06:00 UTC: not checked"));
+    }
+
+    #[test]
+    fn forty_features_are_shown_and_the_others_are_counted() {
+        let of = |drifted: usize, stable: usize| {
+            let verdicts = std::iter::repeat_n(Verdict::Drift, drifted).chain(std::iter::repeat_n(Verdict::Stable, stable));
+            let mut report = after(1, &[]);
+            report.features = verdicts.enumerate().map(|(index, verdict)| feature(&format!("f{index}"), verdict)).collect();
+            let (rows, rest) = strip(&report, &moments(&report));
+            (rows.len(), rest)
+        };
+        assert_eq!(of(40, 0), (41, String::new()));
+        assert_eq!(of(41, 0), (41, "Not shown: 1 more feature that was not stable in some window.".to_owned()));
+        let both = "Not shown: 3 more features that were not stable in some window; 2 features that were stable in every window.";
+        assert_eq!(of(43, 2), (41, both.to_owned()));
+    }
+
+    #[test]
+    fn a_spark_goes_through_the_windows_that_have_a_psi() {
+        let mut report = after(25, &[("f", Verdict::Stable)]);
+        let mut now = feature("f", Verdict::Drift);
+        now.psi = Some(PsiSection { value: 0.5, adjusted: 0.4, p_value: 0.0, cells: Vec::new() });
+        report.run.history[23].features.clear();
+        let drawn = spark(&report, &now).unwrap();
+        // 20 windows over 960 units from 20 on; the highest is 0.4, so the top 0.44; the first one is 0.19.
+        assert!(drawn.line.starts_with("M20 56.8L70.5 59.1L121.1 61.4"), "{}", drawn.line);
+        assert!(drawn.line.ends_with("L828.4 93.2M929.5 97.7L980 9.1"), "{}", drawn.line);
+        assert_eq!((drawn.last.as_str(), drawn.threshold_y.as_str()), ("M980 9.1h0", "77.3"));
+        assert_eq!(drawn.words, "PSI adjusted 0.190 → 0.400 over 20 windows");
+        now.psi = None;
+        let drawn = spark(&report, &now).unwrap();
+        assert_eq!(
+            (drawn.last.as_str(), drawn.words.as_str()),
+            ("", "PSI adjusted 0.190 at first, not computed now, over 20 windows")
+        );
+        assert!(spark(&report, &feature("g", Verdict::Drift)).is_none());
+    }
+
+    #[test]
+    fn a_spark_of_nothing_lies_on_the_ground() {
+        let mut report = after(1, &[("f", Verdict::Stable)]);
+        report.decision.psi_drift = 0.0;
+        report.run.history[0].features.values_mut().for_each(|past| past.psi_adjusted = Some(0.0));
+        let drawn = spark(&report, &feature("f", Verdict::Stable)).unwrap();
+        assert_eq!((drawn.line.as_str(), drawn.threshold_y.as_str()), ("M20 100", "100"));
+    }
+}

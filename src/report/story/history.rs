@@ -87,6 +87,8 @@ fn since(report: &Report, holds: impl Fn(&PastRun) -> bool) -> Option<Since> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::DatasetVerdict;
+    use crate::report::tests::{feature, past as a_past, report};
 
     #[test]
     fn since_reads_as_one_phrase() {
@@ -96,5 +98,58 @@ mod tests {
         assert_eq!(sentence(at, 3, false), "since the window to 2026-01-30 18:00 UTC (3 windows)");
         assert_eq!(sentence(at, 7, true), "since at least the window to 2026-01-30 18:00 UTC (7 windows)");
         assert_eq!(sentence(None, 2, false), "for 2 windows");
+    }
+
+    use Verdict::{Broken, Drift, Inconclusive, Stable, Warning};
+
+    const DRIFT: DatasetVerdict = DatasetVerdict::Drift;
+    const STABLE: DatasetVerdict = DatasetVerdict::Stable;
+
+    /// A report after these windows, the oldest first.
+    fn after(verdict: DatasetVerdict, past: &[DatasetVerdict]) -> Report {
+        let mut report = report();
+        report.decision.verdict = verdict;
+        report.run.history = past.iter().rev().zip(1..).map(|(verdict, back)| a_past(back, *verdict, &[])).collect();
+        report.run.history.reverse();
+        report
+    }
+
+    #[test]
+    fn a_data_set_has_its_verdict_since_the_last_other_one() {
+        let told = |verdict, past: &[DatasetVerdict]| dataset_since(&after(verdict, past)).unwrap();
+        assert_eq!(dataset_since(&after(DRIFT, &[])), None);
+        assert_eq!(told(DRIFT, &[DRIFT, STABLE]), "Drift is new in this window; stable in the window to 2026-01-31 12:00 UTC");
+        assert_eq!(
+            told(DRIFT, &[STABLE, DRIFT, DRIFT]),
+            "Drift since the window to 2026-01-31 06:00 UTC (3 windows); stable in the window to 2026-01-31 00:00 UTC"
+        );
+        assert_eq!(told(STABLE, &[STABLE]), "Stable since at least the window to 2026-01-31 12:00 UTC (2 windows)");
+    }
+
+    #[test]
+    fn a_feature_is_as_bad_as_it_is_since_a_window_in_which_it_was_better() {
+        let since = |now, past: &[Verdict]| {
+            let mut report = report();
+            report.run.history = past.iter().rev().zip(1..).map(|(past, back)| a_past(back, STABLE, &[("f", *past)])).collect();
+            report.run.history.reverse();
+            feature_since(&report, &feature("f", now)).map(|since| (since.windows, since.whole_history))
+        };
+        // What is broken or drifts counts alike, and a warning counts what is worse.
+        assert_eq!(since(Drift, &[Stable, Broken, Drift]), Some((3, false)));
+        assert_eq!(since(Broken, &[Warning, Drift]), Some((2, false)));
+        assert_eq!(since(Warning, &[Inconclusive, Warning, Drift]), Some((3, false)));
+        assert_eq!(since(Drift, &[Drift, Drift]), Some((3, true)));
+        assert_eq!(since(Drift, &[Drift, Stable]), Some((1, false)));
+        assert_eq!([since(Stable, &[Stable]), since(Inconclusive, &[Inconclusive]), since(Drift, &[])], [None, None, None]);
+    }
+
+    #[test]
+    fn a_feature_that_no_window_knows_has_no_past() {
+        let mut report = after(DRIFT, &[DRIFT, DRIFT]);
+        assert_eq!(feature_since(&report, &feature("f", Verdict::Drift)), None);
+        report.run.history[0].features = a_past(2, DRIFT, &[("f", Verdict::Drift)]).features;
+        // The newest window does not know it, so the row ends there.
+        let since = feature_since(&report, &feature("f", Verdict::Drift)).unwrap();
+        assert_eq!((since.windows, since.at, since.whole_history), (1, report.window.end, false));
     }
 }

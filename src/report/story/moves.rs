@@ -311,4 +311,122 @@ mod tests {
         assert_eq!(told.sentence("→"), "");
         assert!(tell(&feature("numeric", nothing(0.0), nothing(0.0), &[])).moves.is_empty());
     }
+
+    fn scaled(by: f64) -> FeatureReport {
+        let mut feature = feature("numeric", nothing(0.0), nothing(0.0), &[]);
+        feature.shift = Some(ShiftSection { value: by * 4.0, scaled: Some(by) });
+        feature.current.mean = Some(1.0);
+        feature
+    }
+
+    #[test]
+    fn a_mean_that_moved_a_tenth_of_a_deviation_is_told_and_less_is_not() {
+        let told = |by: f64| {
+            let told = tell(&scaled(by));
+            (told.sentence("→"), told.direction.arrow(), told.direction.word())
+        };
+        assert_eq!(told(0.1), ("mean 0.4 higher (0.10 reference sd)".to_owned(), "↑", "higher"));
+        assert_eq!(told(-0.1), ("mean 0.4 lower (0.10 reference sd)".to_owned(), "↓", "lower"));
+        assert_eq!([told(0.09), told(-0.09)], [(String::new(), "↔", "reshaped"), (String::new(), "↔", "reshaped")]);
+        assert_eq!(tell(&scaled(-0.5)).short("->"), "mean 2 lower (0.50 reference sd)");
+        assert_eq!(tell(&scaled(0.05)).short("->"), "");
+        assert_eq!((Direction::Unknown.arrow(), Direction::Unknown.word()), ("", "not comparable"));
+    }
+
+    #[test]
+    fn without_a_shift_the_direction_is_told_by_what_there_is() {
+        let of = |kind: &str, reference: Value, current: Value, cells: &[(&str, u64, u64)]| {
+            let mut feature = feature(kind, reference, current, cells);
+            feature.shift = None;
+            tell(&feature).direction
+        };
+        let cells = [("a", 60, 30), ("b", 40, 70)];
+        assert_eq!(of("categorical", nothing(0.0), nothing(0.0), &[]), Direction::Unknown);
+        assert_eq!(of("categorical", nothing(0.0), nothing(0.0), &cells), Direction::Reshaped);
+        assert_eq!(of("numeric", nothing(0.0), nothing(0.0), &cells), Direction::Unknown, "there is no value in the window");
+        assert_eq!(of("numeric", side(1.0, 1.0, 2.0, 0.0), side(1.0, 1.0, 2.0, 0.0), &[]), Direction::Unknown, "nothing moved");
+        assert_eq!(of("numeric", side(1.0, 1.0, 2.0, 0.0), side(2.0, 1.0, 2.0, 0.0), &[]), Direction::Reshaped);
+    }
+
+    #[test]
+    fn missing_rows_are_told_by_how_many_there_are_and_whether_chance_makes_them() {
+        let told = |from: f64, to: f64, p_value: Option<f64>| {
+            let mut feature = feature("numeric", nothing(from), nothing(to), &[]);
+            feature.missing =
+                p_value.map(|p_value| crate::report::MissingSection { reference_fraction: from, current_fraction: to, p_value });
+            tell(&feature).sentence("→")
+        };
+        assert_eq!(told(0.25, 0.375, Some(1.0)), "missing 25 % → 37.5 %", "so many are told whatever chance makes");
+        assert_eq!(told(0.375, 0.25, Some(1.0)), "missing 37.5 % → 25 %");
+        assert_eq!(told(0.02, 0.03, Some(0.049)), "missing 2 % → 3 %");
+        assert_eq!(told(0.02, 0.03, None), "missing 2 % → 3 %");
+        assert_eq!([told(0.02, 0.03, Some(0.05)), told(0.02, 0.024, Some(0.01)), told(0.02, 0.024, None)], ["", "", ""]);
+        let mut few = feature("numeric", nothing(0.0), nothing(0.0), &[]);
+        (few.reference.non_finite_fraction, few.current.non_finite_fraction) = (0.0, 0.005);
+        assert_eq!(tell(&few).sentence("→"), "non-finite 0 % → 0.5 %");
+    }
+
+    #[test]
+    fn one_single_value_in_the_window_is_told_against_the_range_of_the_reference() {
+        let constant = |value: f64| {
+            let mut side = side(1.0, 1.0, 2.0, 0.0);
+            (side["min"], side["max"]) = (json!(value), json!(value));
+            side
+        };
+        let told = |reference: Value, current: Value| tell(&feature("numeric", reference, current, &[])).sentence("→");
+        assert_eq!(told(side(1.0, 1.0, 2.0, 0.0), constant(3.5)), "values 0 to 9 → only 3.5");
+        // In the reference there was one value already, or the window has more than one.
+        assert_eq!(told(constant(3.5), constant(3.5)), "");
+        assert_eq!(told(constant(3.5), side(1.0, 1.0, 2.0, 0.0)), "");
+        assert_eq!([range(Some(1.0), Some(2.5)), range(None, Some(2.5)), range(Some(1.0), None)], ["1 to 2.5", "none", "none"]);
+    }
+
+    #[test]
+    fn a_spread_is_told_from_a_tenth_on_and_not_beside_a_large_shift() {
+        let told = |std: f64, mean: f64| {
+            let mut feature = feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(1.0, 1.0, std, 0.0), &[]);
+            feature.shift = Some(ShiftSection { value: mean, scaled: Some(mean) });
+            tell(&feature).moves.into_iter().map(|step| step.phrase("→")).collect::<Vec<String>>().join(", ")
+        };
+        assert_eq!([told(2.5, 0.0), told(1.5, 0.5), told(2.5, -0.999)], ["std 2 → 2.5", "std 2 → 1.5", "std 2 → 2.5"]);
+        assert_eq!([told(2.1, 0.0), told(1.9, 0.0), told(2.5, 1.0), told(2.5, -1.0), told(2.5, 3.0)], [""; 5]);
+        let constant = feature("numeric", side(1.0, 1.0, 0.0, 0.0), side(1.0, 1.0, 2.0, 0.0), &[]);
+        assert!(tell(&constant).moves.is_empty(), "there is no part of nothing");
+    }
+
+    #[test]
+    fn cells_are_told_where_the_median_stands_still() {
+        let cells = [("0", 50, 50), ("1", 30, 40), ("2", 20, 10), ("MISSING", 0, 900), ("NON-FINITE", 900, 0)];
+        let mut still = feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(1.0, 1.0, 2.0, 0.0), &cells);
+        assert_eq!(tell(&still).sentence("→"), "rows at 1: 3 % → 4 %");
+        still.psi.as_mut().unwrap().cells.truncate(3);
+        assert_eq!(tell(&still).sentence("→"), "rows at 1: 30 % → 40 %");
+        let mut moved = feature("numeric", side(1.0, 1.0, 2.0, 0.0), side(3.0, 1.0, 2.0, 0.0), &cells[..3]);
+        assert_eq!(tell(&moved).sentence("→"), "median 1 → 3", "there is a histogram");
+        moved.histogram = None;
+        assert_eq!(tell(&moved).sentence("→"), "median 1 → 3, rows at 1: 30 % → 40 %");
+    }
+
+    #[test]
+    fn a_cell_counts_from_half_a_percentage_point_on_whichever_way_it_went() {
+        let told = |cells: &[(&str, u64, u64)]| tell(&feature("categorical", nothing(0.0), nothing(0.0), cells)).sentence("→");
+        assert_eq!(told(&[("a", 500, 505), ("b", 500, 495)]), "a: 50 % → 50.5 %, b: 50 % → 49.5 %");
+        assert_eq!(told(&[("a", 500, 504), ("b", 500, 496)]), "");
+        assert_eq!(told(&[("a", 400, 390), ("b", 300, 200), ("c", 300, 410)]), "c: 30 % → 41 %, b: 30 % → 20 %");
+    }
+
+    #[test]
+    fn a_cell_makes_the_psi_from_three_twentieths_of_it_on() {
+        let mut feature =
+            feature("categorical", nothing(0.0), nothing(0.0), &[("a", 40, 10), ("b", 30, 20), ("c", 20, 30), ("d", 10, 40)]);
+        let mut of = |contributions: [f64; 4], adjusted: f64| {
+            let psi = feature.psi.as_mut().unwrap();
+            (psi.value, psi.adjusted) = (2.0, adjusted);
+            psi.cells.iter_mut().zip(contributions).for_each(|(cell, contribution)| cell.contribution = contribution);
+            telling_cells(&feature, "→").iter().map(|told| told.chars().take(1).collect::<String>()).collect::<String>()
+        };
+        assert_eq!(of([0.3, 0.29, 0.5, 0.91], 0.1), "dca");
+        assert_eq!(of([0.5, 0.5, 0.5, 0.5], 0.1), "abc", "at most three");
+        assert_eq!([of([0.5, 0.5, 0.5, 0.5], 0.0), of([0.5, 0.5, 0.5, 0.5], -0.1)], ["", ""]);
+    }
 }

@@ -35,4 +35,11 @@ mod tests {
         assert!(of(3).starts_with("f0, f1 and f2 move"));
         assert!(of(9).starts_with("f0, f1, f2, f3, f4, f5 and 3 more move"));
     }
+
+    #[test]
+    fn as_many_names_as_fit_are_all_told() {
+        let features = ["a", "b", "c", "d", "e", "f"].map(FeatureName::new).to_vec();
+        let told = cause_sentence(&CauseSection { features, correlation: 0.7 });
+        assert_eq!(told, "a, b, c, d, e and f move together in the reference (correlation 0.70 or more): one probable cause");
+    }
 }

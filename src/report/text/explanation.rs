@@ -350,4 +350,79 @@ mod tests {
         assert_eq!([block(1.0, 1.0, 3), block(0.5, 1.0, 1), block(0.5, 1.0, 2), block(0.0, 1.0, 0)], ['█', '█', ' ', ' ']);
         assert_eq!([spark(0.0, 1.0), spark(1.0, 1.0), spark(0.0, 0.0)], ['▁', '█', '▁']);
     }
+
+    #[test]
+    fn parts_are_rounded_and_never_more_than_all() {
+        assert_eq!([eighths(0.25, 1.0, 4), eighths(0.625, 1.0, 4), eighths(0.6, 1.0, 4), eighths(3.0, 2.0, 4)], [1, 3, 2, 4]);
+        assert_eq!([eighths(1.0, 2.0, 8), eighths(-1.0, 2.0, 8), eighths(1.0, 0.0, 8), eighths(f64::NAN, 1.0, 8)], [4, 0, 0, 0]);
+        assert_eq!(eighths(f64::INFINITY, 1.0, 8), 0, "what is no number is nothing");
+        assert_eq!([0.1, 0.2, 0.5, 0.9].map(|value| spark(value, 1.0)), ['▂', '▂', '▅', '▇']);
+    }
+
+    #[test]
+    fn a_column_is_drawn_from_below_in_four_lines() {
+        // 32 eighths for the highest: 0.4 of it are 13, a line and five eighths.
+        assert_eq!([0, 1, 2, 3].map(|line| block(0.2, 0.5, line)), ['█', '▅', ' ', ' ']);
+        assert_eq!([0, 1, 2, 3].map(|line| block(0.001, 1.0, line)), ['▁', ' ', ' ', ' '], "what is there is seen");
+        assert_eq!([0, 1, 2, 3].map(|line| block(-0.5, 1.0, line)), [' '; 4]);
+        assert_eq!(across(0.4, 1.0, 4), "█▋  ");
+        assert_eq!(across(-0.4, 1.0, 2), "  ");
+    }
+
+    #[test]
+    fn the_axis_tells_the_ends_and_whether_there_is_more_beyond() {
+        let sides = |reference, current| crate::report::SidesSection { reference, current };
+        let ends = |below, above| HistogramSection {
+            edges: vec![1.5, 2.0, 20.0],
+            reference: Vec::new(),
+            current: Vec::new(),
+            below,
+            above,
+        };
+        let none = sides(0.0, 0.0);
+        assert_eq!(axis(&ends(none, none), 9), "             1.5    20  ");
+        assert_eq!(axis(&ends(sides(0.0, 0.1), sides(0.1, 0.0)), 9), "           < 1.5    20 >");
+        assert_eq!(axis(&ends(sides(0.1, 0.0), sides(0.0, 0.1)), 6), "           < 1.5 20 >");
+        assert_eq!(axis(&ends(sides(0.1, 0.1), none), 3), "           < 1.520  ", "no room is no gap");
+    }
+
+    #[test]
+    fn parts_and_gaps_read_well() {
+        assert_eq!([0.25, 0.0, -0.25].map(signed_percent), ["25 %", "0 %", "−25 %"]);
+        let gap = |is_exact, is_below| {
+            gap_in_words(&GapSection { at: 12.5, is_below, reference_fraction: 0.6, current_fraction: 0.25, is_exact })
+        };
+        let said = |near: &str, below: &str| {
+            format!(
+                "The distributions are farthest apart {near} 12.5: 60 % of the reference and 25 % of the window lie {below} it."
+            )
+        };
+        assert_eq!(gap(true, true), said("at", "below"));
+        assert_eq!(gap(false, false), said("near", "at or below"));
+        assert_eq!(
+            [cell_text("ab", 4, Align::Left), cell_text("ab", 4, Align::Right), cell_text("abcde", 4, Align::Left)],
+            ["ab  ", "  ab", "abc…"]
+        );
+    }
+
+    #[test]
+    fn a_group_is_one_line() {
+        let share = GroupShare {
+            group: "night".to_owned(),
+            rows: 1_234,
+            effective_rows: 456.7,
+            mean: None,
+            gained_fraction: 0.62,
+            interval: Some([0.5, 0.73]),
+            share_of_rows: 0.25,
+            share_of_shift: Some(-0.1),
+            p_value: None,
+            stands_out: true,
+        };
+        assert_eq!(in_cells(&share), "62 % (50 – 73 %)");
+        assert_eq!(in_cells(&GroupShare { interval: None, ..share.clone() }), "62 %");
+        assert_eq!(group_line(&share, 6), "▶ night      1,234       457  62 % (50 – 73 %)       25 %     −10 %   too few");
+        let quiet = GroupShare { stands_out: false, share_of_shift: None, p_value: Some(0.04), ..share };
+        assert_eq!(group_line(&quiet, 5), "  night     1,234       457  62 % (50 – 73 %)       25 %         -     0.040");
+    }
 }

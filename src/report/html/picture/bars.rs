@@ -105,4 +105,30 @@ mod tests {
         assert!(Bars::new(&[empty]).is_none());
         assert!(Bars::new(&[]).is_none());
     }
+
+    #[test]
+    fn twelve_cells_are_all_shown_and_of_more_the_largest_in_their_order() {
+        let shares = |count: u32| -> Vec<(String, f64, f64)> { (0..count).map(|i| (i.to_string(), f64::from(i), 0.5)).collect() };
+        assert_eq!(fold(shares(12)), shares(12));
+        let folded = fold(shares(14));
+        assert_eq!(
+            folded.iter().map(|row| row.0.as_str()).collect::<Vec<_>>(),
+            ["3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "3 others"]
+        );
+        let (_, reference, current) = &folded[11];
+        assert!((reference - 3.0).abs() < 1e-12 && (current - 1.5).abs() < 1e-12, "0 + 1 + 2, and three halves");
+    }
+
+    #[test]
+    fn one_side_without_a_row_is_a_picture_still() {
+        let cell = |reference, current| PsiCellSection {
+            label: "a".to_owned(),
+            lower: None,
+            upper: None,
+            reference,
+            current,
+            contribution: 0.0,
+        };
+        assert!(Bars::new(&[cell(1, 0)]).is_some() && Bars::new(&[cell(0, 1)]).is_some());
+    }
 }

@@ -149,3 +149,68 @@ fn grid(top: f64, y: impl Fn(f64) -> f64) -> Option<Grid> {
     let position = y(at);
     Some(Grid { y: short(position), top: short(position / HEIGHT * 100.0), label: format_percent(at) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns_of(peaks: &[(f64, f64)]) -> Vec<Vec<Column>> {
+        let width = WIDTH / peaks.len() as f64;
+        vec![
+            peaks
+                .iter()
+                .zip(0_u32..)
+                .map(|((a, b), at)| column(width * f64::from(at), width * f64::from(at + 1), *a, *b))
+                .collect(),
+        ]
+    }
+
+    #[test]
+    fn a_bin_stands_out_from_four_times_the_next_on() {
+        let top =
+            |peaks: &[(f64, f64)]| height(&columns_of(peaks)).map(|(top, spike)| ((top * 1e6).round() / 1e6, spike.is_some()));
+        assert_eq!(top(&[(0.5, 0.25), (0.125, 0.0), (0.0, 0.1)]), Some((0.2125, true)));
+        assert_eq!(top(&[(0.49, 0.25), (0.125, 0.0)]), Some((0.5194, false)));
+        assert_eq!(top(&[(0.2, 0.4), (0.25, 0.1)]), Some((0.424, false)));
+        assert_eq!(top(&[(0.0, 0.5), (0.0, 0.0)]), Some((0.53, false)), "there is nothing to flatten");
+        assert_eq!([top(&[(0.0, 0.0)]), top(&[(-1.0, f64::NAN)]), height(&[]).map(|_| (0.0, true))], [None, None, None]);
+    }
+
+    #[test]
+    fn the_label_of_a_spike_stands_where_there_is_room() {
+        let spike = |at: usize| {
+            let mut peaks = [(0.1, 0.1); 5];
+            peaks[at] = (0.5, 0.6);
+            let spike = height(&columns_of(&peaks)).unwrap().1.unwrap();
+            (spike.from, spike.to, spike.at, spike.label, spike.left)
+        };
+        let expected =
+            |from: &str, to: &str, at: &str, left| (from.to_owned(), to.to_owned(), at.to_owned(), "50 % → 60 %".to_owned(), left);
+        assert_eq!(spike(1), expected("196", "404", "40", false));
+        assert_eq!(spike(2), expected("396", "604", "60", false), "exactly at the limit");
+        assert_eq!(spike(3), expected("596", "804", "60", true));
+    }
+
+    #[test]
+    fn a_line_stands_at_a_round_fraction_near_the_middle() {
+        let at = |top: f64| grid(top, |fraction| HEIGHT - fraction / top * HEIGHT).map(|line| (line.y, line.top, line.label));
+        let expected = |y: &str, top: &str, label: &str| Some((y.to_owned(), top.to_owned(), label.to_owned()));
+        // Half of 0.4 is 0.2; half of 0.204 is 0.102, of which the next round number is too high.
+        assert_eq!(at(0.4), expected("100", "50", "20 %"));
+        assert_eq!(at(0.204), expected("102", "51", "10 %"));
+        assert_eq!(at(1.06), expected("105.7", "52.8", "50 %"));
+    }
+
+    #[test]
+    fn a_median_outside_the_bins_is_not_drawn() {
+        let scale = Scale::new(0.0, 10.0, 100.0, 300.0).unwrap();
+        let mut side = crate::report::tests::feature("f", crate::decision::Verdict::Stable).reference;
+        assert_eq!(median(&side, &scale), None);
+        let mut of = |p50: f64| {
+            side.quantiles =
+                Some(crate::report::QuantilesSection { p01: 0.0, p05: 0.0, p25: 0.0, p50, p75: 0.0, p95: 0.0, p99: 0.0 });
+            median(&side, &scale)
+        };
+        assert_eq!([of(2.5), of(10.0), of(10.1), of(-0.1)], [Some("150".to_owned()), Some("300".to_owned()), None, None]);
+    }
+}
