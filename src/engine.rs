@@ -44,7 +44,7 @@ impl Engine {
     /// Does work that asks a database; nothing, and `None`, where the rows are read here.
     pub async fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
+        work: impl Fn(&dyn Database) -> Result<T, EngineError> + Send + Sync + 'static,
     ) -> Option<Result<T, EngineError>> {
         match self {
             Self::Local => None,
@@ -118,12 +118,18 @@ pub trait Database {
 /// Why a cluster did not count.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    #[error("cannot reach the Spark Connect server at {remote}: {detail}; check engine.remote, the network, and that the server runs")]
+    #[error(
+        "cannot reach the Spark Connect server at {remote}: {detail}; check engine.remote, the network, and that the server runs"
+    )]
     Unreachable { remote: String, detail: String },
     #[error("the Spark Connect server at {remote} does not let us in: {detail}; check engine.token, and use_ssl in engine.remote")]
     Denied { remote: String, detail: String },
-    #[error("the server at {remote} runs Spark {found}, and {needed} or later is needed: use such a cluster, or engine.kind = \"local\"")]
+    #[error(
+        "the server at {remote} runs Spark {found}, and {needed} or later is needed: use such a cluster, or engine.kind = \"local\""
+    )]
     Version { remote: String, found: String, needed: &'static str },
+    #[error("the connection to the cluster at {remote} broke again and again: {detail}; check the network; a rerun is safe")]
+    Lost { remote: String, detail: String },
     /// The rows that are asked for are not there, or not as they are asked for.
     #[error("{0}")]
     Logs(String),
@@ -131,6 +137,8 @@ pub enum EngineError {
     Failed { remote: String, detail: String },
     #[error("{0}")]
     Settings(String),
-    #[error("this drift-check was built without Spark: use the released one, or build with `--features spark`; or set engine.kind = \"local\"")]
+    #[error(
+        "this drift-check was built without Spark: use the released one, or build with `--features spark`; or set engine.kind = \"local\""
+    )]
     NotBuilt,
 }

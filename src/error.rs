@@ -77,7 +77,9 @@ impl JobError {
             Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
             Self::Engine(EngineError::Settings(_) | EngineError::NotBuilt) => ExitCode::Config,
             Self::Input(_) | Self::Logs(_) | Self::Engine(EngineError::Logs(_)) => ExitCode::InputUnusable,
-            Self::Engine(_) | Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => ExitCode::StorageFailed,
+            Self::Engine(_) | Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => {
+                ExitCode::StorageFailed
+            }
             Self::Usage(_) => ExitCode::Usage,
             Self::Encode { .. } => ExitCode::Unexpected,
         }

@@ -13,9 +13,10 @@ use serde::de::value::Error as DeserializeError;
 use super::layer::Layers;
 use super::value::Value;
 use super::{
-    Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, EngineSettings, Features, Feedback, Include, Job, Logs,
-    MetricsSettings, NaiveTimestamps, OtlpAuth, OtlpSettings, PagerdutyChannel, Prediction, Reference, ReportSettings, RunSettings,
-    Secret, SignalSettings, Signals, SlackChannel, SparkSettings, Store, WebhookChannel, WindowSettings,
+    Anchor, BucketSettings, CacheSettings, ChannelName, Channels, Config, EmailChannel, EngineSettings, Features, Feedback,
+    Include, Job, Logs, MetricsSettings, NaiveTimestamps, OtlpAuth, OtlpSettings, PagerdutyChannel, Prediction, Reference,
+    ReportSettings, RunSettings, Secret, SignalSettings, Signals, SlackChannel, SparkSettings, Store, WebhookChannel,
+    WindowSettings,
 };
 use crate::decision::Rule;
 use crate::decision::policy::{Materiality, Policy};

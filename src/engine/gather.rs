@@ -3,28 +3,22 @@
 //! Answers are taken row by row and kept only as counts. Each statement reads the rows anew, so all of them are held against each other: logs
 //! that changed meanwhile are an error, never a wrong verdict.
 
+mod answer;
+mod numeric;
+
 use super::columns::Source;
-use super::statements::{self, Features, MOST_ROWS, Numeric, PART_BITS, Reading, STEP_BITS, search_depth};
-use super::{Database, EngineError, Field, List, Scan, Scanned};
+use super::statements::Reading;
+use super::{Database, EngineError, Scan, Scanned};
 use crate::feature::FeatureName;
 use crate::ingest::account::{Account, ObjectAccount};
-use crate::ingest::decode::{MISSING_CLUSTER, RejectionReason, Tally, cluster_of_label, label_of_number, label_of_text};
-use crate::profile::beyond::Bucket;
-use crate::profile::cells::Total;
+use crate::ingest::decode::{MISSING_CLUSTER, RejectionReason, Tally};
 use crate::profile::dependence::blocks::{HourSum, LevelSums};
 use crate::profile::dependence::clusters::Cluster;
-use crate::profile::grid::Grid;
-use crate::profile::moments::Moments;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::table::FeatureTable;
 use crate::profile::{FeatureCounts, FeatureProfile, Presence, WindowCounts};
-
-/// Features of one statement at most, and knots of all of them together: their lists travel to the database in one piece.
-const MOST_FEATURES: usize = 16;
-const MOST_KNOTS: usize = 1 << 18;
-
-/// Values far away that are looked at one by one.
-const MOST_FAR: usize = 100_000;
+use answer::{Answer, nonsense};
+use numeric::{MOST_FEATURES, chunks};
 
 /// Counts the rows of a scan.
 ///
@@ -34,7 +28,7 @@ pub fn count(database: &dyn Database, scan: &Scan) -> Result<Scanned, EngineErro
     let reading = Reading::new(database.dialect(), database.columns(), scan)?;
     let tally = tally(database, &reading, scan)?;
     let mut gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts: scan.profile.empty_counts() };
-    gathering.without_values(&tally.values)?;
+    gathering.without_values(&tally.values);
     for features in chunks(gathering.numeric()) {
         gathering.numbers(&features)?;
     }
@@ -61,7 +55,7 @@ fn newest_of(database: &dyn Database, reading: &Reading<'_>) -> Result<Option<i6
     let mut newest = None;
     if let Some(statement) = reading.newest() {
         database.ask(&statement, &mut |row| {
-            newest = Row(row).optional(0, database)?;
+            newest = Answer::new(database, row).optional(0)?;
             Ok(())
         })?;
     }
@@ -97,18 +91,18 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
     tally.columns_seen = reading.sources.iter().map(|source| *source != Source::Absent).collect();
     let mut values = Vec::new();
     database.ask(&reading.rows(&odd), &mut |row| {
-        let row = Row(row);
-        tally.rows_used = row.count(0, database)?;
-        (tally.oldest_us, tally.newest_us) = (row.optional(1, database)?, row.optional(2, database)?);
+        let row = Answer::new(database, row);
+        tally.rows_used = row.count(0)?;
+        (tally.oldest_us, tally.newest_us) = (row.optional(1)?, row.optional(2)?);
         for (at, position) in odd.iter().enumerate() {
-            values.push((*position, row.count(3 + at, database)?));
+            values.push((*position, row.count(3 + at)?));
         }
         Ok(())
     })?;
     if let Some(statement) = reading.rejected() {
         database.ask(&statement, &mut |row| {
-            let row = Row(row);
-            let [missing, impossible, all] = [row.count(0, database)?, row.count(1, database)?, row.count(2, database)?];
+            let row = Answer::new(database, row);
+            let [missing, impossible, all] = [row.count(0)?, row.count(1)?, row.count(2)?];
             tally.rejected.add_somewhere(RejectionReason::MissingTimestamp, missing);
             if reading.is_naive_rejected {
                 tally.rejected.add_somewhere(RejectionReason::NaiveTimestamp, all.saturating_sub(missing));
@@ -136,47 +130,9 @@ struct Gathering<'a> {
     counts: WindowCounts,
 }
 
-/// A numeric feature.
-#[derive(Clone, Copy)]
-struct Feature<'a> {
-    position: usize,
-    grid: &'a Grid,
-    profile: &'a FeatureProfile,
-}
-
-/// Features whose lists travel together, those of about as many knots.
-fn chunks(mut features: Vec<Feature<'_>>) -> Vec<Vec<Feature<'_>>> {
-    let knots = |feature: &Feature<'_>| feature.grid.knots().len();
-    features.sort_by_key(|feature| std::cmp::Reverse(knots(feature)));
-    let mut chunks: Vec<Vec<Feature<'_>>> = Vec::new();
-    for feature in features {
-        let has_room = |chunk: &&mut Vec<Feature<'_>>| {
-            // All lists are as long as the first.
-            let knots = chunk.first().map_or(0, knots);
-            chunk.len() < MOST_FEATURES && (chunk.len() + 1) * knots <= MOST_KNOTS
-        };
-        match chunks.last_mut().filter(has_room) {
-            Some(chunk) => chunk.push(feature),
-            None => chunks.push(vec![feature]),
-        }
-    }
-    chunks
-}
-
-impl<'a> Gathering<'a> {
-    /// The features that are to be read as numbers.
-    fn numeric(&self) -> Vec<Feature<'a>> {
-        let features = self.scan.profile.features.iter().zip(&self.reading.sources).enumerate();
-        let numeric = features.filter(|(_, (_, source))| **source == Source::Numbers);
-        let of = |(position, ((_, profile), _)): (usize, (&'a (FeatureName, FeatureProfile), _))| match profile {
-            FeatureProfile::Numeric { grid, .. } => Some(Feature { position, grid, profile }),
-            FeatureProfile::Categorical { .. } => None,
-        };
-        numeric.filter_map(of).collect()
-    }
-
+impl Gathering<'_> {
     /// Features that have no values of their kind.
-    fn without_values(&mut self, values: &[(usize, u64)]) -> Result<(), EngineError> {
+    fn without_values(&mut self, values: &[(usize, u64)]) {
         for (position, (source, counts)) in self.reading.sources.iter().zip(&mut self.counts.features).enumerate() {
             let presence = match counts {
                 FeatureCounts::Numeric(counts) => &mut counts.presence,
@@ -198,149 +154,6 @@ impl<'a> Gathering<'a> {
             (false, false) => (0, 0),
         };
         self.counts.dependence.add_rows(in_clusters, in_time_order);
-        Ok(())
-    }
-
-    /// Asks for everything that is told of some numeric features.
-    fn numbers(&mut self, features: &[Feature<'a>]) -> Result<(), EngineError> {
-        let tables: Vec<FeatureTable> = features.iter().map(|feature| FeatureTable::of(feature.profile)).collect();
-        let depth = features.iter().map(|feature| search_depth(feature.grid.knots().len())).max().unwrap_or(0);
-        let mut asked = Features { of: Vec::new(), depth };
-        let mut lists = Vec::new();
-        for (feature, table) in features.iter().zip(&tables) {
-            let FeatureTable::Numeric { ranks, .. } = table else { continue };
-            let mut knots = feature.grid.knots().to_vec();
-            knots.resize((1 << depth) - 1, f64::INFINITY);
-            asked.of.push(Numeric { position: feature.position, first_list: lists.len() });
-            lists.extend([List::Doubles(knots), List::Integers(ranks.interleaved()), List::Doubles(statements::numbers(feature.grid))]);
-        }
-        self.database.put(&lists)?;
-        drop(lists);
-        self.moments(&asked, features)?;
-        self.cells(&asked, features, &tables)?;
-        if self.reading.has_clusters() || self.reading.has_moments() {
-            self.ranks(&asked)?;
-        }
-        Ok(())
-    }
-
-    fn moments(&mut self, asked: &Features, features: &[Feature<'a>]) -> Result<(), EngineError> {
-        let mut far = vec![0_u64; self.counts.features.len()];
-        let (database, all) = (self.database, &mut self.counts.features);
-        database.ask(&self.reading.moments(asked), &mut |row| {
-            let row = Row(row);
-            let position = row.position(database)?;
-            let (Some(FeatureCounts::Numeric(counts)), Some(feature)) =
-                (all.get_mut(position), features.iter().find(|feature| feature.position == position))
-            else {
-                return Err(nonsense(database));
-            };
-            let [rows, present, nan, infinite] = [row.count(1, database)?, row.count(2, database)?, row.count(3, database)?, row.count(4, database)?];
-            let (missing, non_finite) = (rows.saturating_sub(present), nan + infinite);
-            counts.presence.rows += rows;
-            counts.presence.missing += missing;
-            counts.presence.non_finite += non_finite;
-            let Some(finite) = present.checked_sub(non_finite).filter(|finite| *finite > 0) else { return Ok(()) };
-            row.fits(finite, database)?;
-            let extremes = (row.number(5, database)?, row.number(6, database)?);
-            let far_here = row.count(7, database)?;
-            let sums = |at: usize| row.optional(at, database).map(|sum| i128::from(sum.unwrap_or(0)));
-            let [a, b, c] = [sums(8)?, sums(9)?, sums(10)?];
-            let [aa, ab, ac, bb, bc, cc] = [sums(11)?, sums(12)?, sums(13)?, sums(14)?, sums(15)?, sums(16)?];
-            let part = |sum: i128, parts: u32| sum << (parts * STEP_BITS);
-            let squares = part(aa, 4) + part(2 * ab, 3) + part(2 * ac + bb, 2) + part(2 * bc, 1) + cc;
-            let mut moments = Moments::new(feature.grid.scale());
-            moments.add_sums(finite, extremes, part(a, 2) + part(b, 1) + c, squares.unsigned_abs());
-            counts.add_moments(&moments);
-            *far.get_mut(position).ok_or_else(|| nonsense(database))? += far_here;
-            Ok(())
-        })?;
-        for (feature, asked) in features.iter().zip(&asked.of) {
-            if far.get(feature.position).is_some_and(|far| *far > 0) {
-                self.far(asked, feature.grid)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Values so far away that their squares have no room among the others.
-    fn far(&mut self, feature: &Numeric, grid: &Grid) -> Result<(), EngineError> {
-        let Some(FeatureCounts::Numeric(counts)) = self.counts.features.get_mut(feature.position) else { return Ok(()) };
-        let mut moments = Moments::new(grid.scale());
-        let mut values = 0;
-        let database = self.database;
-        database.ask(&self.reading.far(feature, MOST_FAR + 1), &mut |row| {
-            let row = Row(row);
-            values += 1;
-            if values > MOST_FAR {
-                moments.without_sums();
-            } else {
-                moments.add_far_sums(row.number(0, database)?, row.count(1, database)?);
-            }
-            Ok(())
-        })?;
-        counts.add_moments(&moments);
-        Ok(())
-    }
-
-    fn cells(&mut self, asked: &Features, features: &[Feature<'a>], tables: &[FeatureTable]) -> Result<(), EngineError> {
-        let mut levels = vec![LevelSums::default(); features.len()];
-        let (database, all) = (self.database, &mut self.counts.features);
-        database.ask(&self.reading.cells(asked), &mut |row| {
-            let row = Row(row);
-            let position = row.position(database)?;
-            let at = features.iter().position(|feature| feature.position == position).ok_or_else(|| nonsense(database))?;
-            let (Some(FeatureCounts::Numeric(counts)), Some(feature), Some(level)) =
-                (all.get_mut(position), features.get(at), levels.get_mut(at))
-            else {
-                return Err(nonsense(database));
-            };
-            let index = usize::try_from(row.count(1, database)?).map_err(|_| nonsense(database))?;
-            let is_at = row.truth(2, database)?;
-            let bucket = row.optional(3, database)?;
-            let n = row.count(4, database)?;
-            let part = u128::from(row.count(5, database)?) << PART_BITS;
-            let sum = part + u128::from(row.count(6, database)?);
-            let places = if bucket.is_none() { sum } else { 0 };
-            let more = if is_at { Total { at: n, ..Total::default() } } else { Total { below: n, places, ..Total::default() } };
-            counts.add_counted(index, more).ok_or_else(|| nonsense(database))?;
-            if let Some(number) = bucket {
-                let number = usize::try_from(number).map_err(|_| nonsense(database))?;
-                counts.add_beyond(index == 0, number, Bucket { count: n, rest: sum });
-            } else if !is_at && (index == 0 || index == feature.grid.knots().len()) {
-                return Err(nonsense(database));
-            }
-            if let Some(FeatureTable::Numeric { ranks, .. }) = tables.get(at) {
-                let rank = u128::from(ranks.rank(u32::try_from(index).map_err(|_| nonsense(database))?, is_at));
-                level.blocks += n;
-                level.sum += u128::from(n) * rank;
-                level.squares += u128::from(n) * rank * rank;
-            }
-            Ok(())
-        })?;
-        if !self.reading.has_clusters() && self.reading.has_moments() {
-            for (feature, level) in features.iter().zip(levels) {
-                self.counts.dependence.add_single_rows(feature.position, level);
-            }
-        }
-        Ok(())
-    }
-
-    fn ranks(&mut self, features: &Features) -> Result<(), EngineError> {
-        let (database, dependence) = (self.database, &mut self.counts.dependence);
-        database.ask(&self.reading.ranks(features), &mut |row| {
-            let row = Row(row);
-            let position = row.position(database)?;
-            let rows = row.count(4, database)?;
-            row.fits(rows, database)?;
-            let (ranks, squares) = (row.count(5, database)?, row.count(6, database)?);
-            if let Some(hour) = row.optional(3, database)? {
-                dependence.add_hour_sums(hour, position, HourSum { rows, ranks });
-            } else if let Some(hash) = row.cluster(1) {
-                dependence.add_cluster_sums(hash, position, Cluster { rows, ranks, squares });
-            }
-            Ok(())
-        })
     }
 
     fn labels(&mut self) -> Result<(), EngineError> {
@@ -361,8 +174,8 @@ impl<'a> Gathering<'a> {
         let mut levels = vec![LevelSums::default(); positions.len()];
         let WindowCounts { features, dependence, .. } = &mut self.counts;
         database.ask(&self.reading.labels(positions), &mut |row| {
-            let row = Row(row);
-            let position = row.position(database)?;
+            let row = Answer::new(database, row);
+            let position = row.position()?;
             let at = positions.iter().position(|asked| *asked == position).ok_or_else(|| nonsense(database))?;
             let (
                 Some(FeatureCounts::Categorical(counts)),
@@ -373,13 +186,13 @@ impl<'a> Gathering<'a> {
             else {
                 return Err(nonsense(database));
             };
-            let rows = row.count(6, database)?;
-            row.fits(rows, database)?;
+            let rows = row.count(6)?;
+            row.fits(rows)?;
             let cell = counts.add_counted(categories, row.label(4).as_deref(), rows);
             let Some(cell) = cell.and_then(|cell| u32::try_from(cell).ok()) else { return Ok(()) };
             let rank = u64::from(ranks.rank(cell, true));
             let (sum, squares) = (rows * rank, rows * rank * rank);
-            if let Some(hour) = row.optional(3, database)? {
+            if let Some(hour) = row.optional(3)? {
                 dependence.add_hour_sums(hour, position, HourSum { rows, ranks: sum });
             } else if let Some(hash) = row.cluster(1).filter(|_| has_clusters) {
                 dependence.add_cluster_sums(hash, position, Cluster { rows, ranks: sum, squares });
@@ -400,9 +213,9 @@ impl<'a> Gathering<'a> {
     /// Clusters without a usable value are clusters too: which of very many are kept is decided by all of them.
     fn clusters(&mut self) -> Result<(), EngineError> {
         let Some(statement) = self.reading.clusters() else { return Ok(()) };
-        let dependence = &mut self.counts.dependence;
-        self.database.ask(&statement, &mut |row| {
-            if let Some(hash) = Row(row).cluster(0) {
+        let (database, dependence) = (self.database, &mut self.counts.dependence);
+        database.ask(&statement, &mut |row| {
+            if let Some(hash) = Answer::new(database, row).cluster(0) {
                 dependence.add_cluster_sums(hash, 0, Cluster::default());
             }
             Ok(())
@@ -418,17 +231,24 @@ impl<'a> Gathering<'a> {
                 _ => false,
             };
             if !fits || counts.presence().rows != self.rows {
-                return Err(self.changed(name));
+                return Err(self.changed(name, counts));
             }
         }
         Ok(())
     }
 
-    fn changed(&self, name: &FeatureName) -> EngineError {
+    fn changed(&self, name: &FeatureName, counts: &FeatureCounts) -> EngineError {
+        let Presence { rows, .. } = counts.presence();
+        let usable = counts.presence().usable();
+        let counted = match counts {
+            FeatureCounts::Numeric(counts) => counts.occupied().map(|(_, total)| total.at + total.below).sum(),
+            FeatureCounts::Categorical(counts) => counts.n(),
+        };
         EngineError::Logs(format!(
-            "the logs at {} changed while they were read (column `{}`): run again, or end the window before rows are still written \
-             (--as-of)",
+            "the logs at {} changed while they were read ({} rows; column `{}`: {rows} rows, {usable} values, {counted} counted): run again, or end \
+             the window before rows are still written (--as-of)",
             self.database.uri(),
+            self.rows,
             name.as_str()
         ))
     }
@@ -442,78 +262,136 @@ impl<'a> Gathering<'a> {
         let Some(statement) = self.reading.recent(position, capacity) else { return Ok(recent) };
         let database = self.database;
         database.ask(&statement, &mut |row| {
-            let row = Row(row);
-            let moment_us = row.optional(0, database)?.ok_or_else(|| nonsense(database))?;
+            let row = Answer::new(database, row);
+            let moment_us = row.optional(0)?.ok_or_else(|| nonsense(database))?;
             let group = row.cluster(2).unwrap_or(MISSING_CLUSTER);
-            recent.push(RecentRow { moment_us, value: row.number(1, database)? + 0.0, group });
+            recent.push(RecentRow { moment_us, value: row.number(1)? + 0.0, group });
             Ok(())
         })?;
         Ok(recent)
     }
 }
 
-fn nonsense(database: &dyn Database) -> EngineError {
-    EngineError::Failed { remote: database.uri(), detail: "its answer makes no sense".to_owned() }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-/// One row of an answer.
-struct Row<'a>(&'a [Field]);
+    use super::super::columns::Shape;
+    use super::super::dialect::Dialect;
+    use super::super::statements::PART_BITS;
+    use super::super::{Field, List, TakeRow};
+    use super::*;
+    use crate::feature::{ColumnBatch, FeatureKind};
+    use crate::ingest::decode::Request;
+    use crate::profile::builder::ProfileBuilder;
+    use crate::profile::counts::NumericCounts;
 
-impl Row<'_> {
-    fn optional(&self, at: usize, database: &dyn Database) -> Result<Option<i64>, EngineError> {
-        match self.0.get(at) {
-            Some(Field::Integer(number)) => Ok(Some(*number)),
-            Some(Field::Null) => Ok(None),
-            _ => Err(nonsense(database)),
+    /// Answers what it was told to, by words of the statement.
+    struct Scripted {
+        columns: Vec<(String, Shape)>,
+        answers: Vec<(&'static str, Vec<Vec<Field>>)>,
+    }
+
+    impl Database for Scripted {
+        fn dialect(&self) -> Dialect {
+            Dialect::Spark
+        }
+
+        fn uri(&self) -> String {
+            "scripted".to_owned()
+        }
+
+        fn columns(&self) -> &[(String, Shape)] {
+            &self.columns
+        }
+
+        fn put(&self, lists: &[List]) -> Result<(), EngineError> {
+            // Three knots fill a list for two steps; seven ranks and one at the end; the numbers of the grid.
+            assert!(matches!(lists, [List::Doubles(knots), List::Integers(ranks), List::Doubles(numbers)]
+                if knots == &[1.0, 2.0, 4.0] && ranks.len() == 8 && numbers[2].to_bits() == 3.0_f64.to_bits()));
+            Ok(())
+        }
+
+        fn ask(&self, statement: &str, take: TakeRow<'_>) -> Result<(), EngineError> {
+            let answer = self.answers.iter().find(|(words, _)| statement.contains(words));
+            answer.unwrap_or_else(|| panic!("{statement}")).1.iter().try_for_each(|row| take(row))
         }
     }
 
-    fn count(&self, at: usize, database: &dyn Database) -> Result<u64, EngineError> {
-        self.optional(at, database)?.and_then(|count| u64::try_from(count).ok()).ok_or_else(|| nonsense(database))
+    fn integers(numbers: &[i64]) -> Vec<Field> {
+        numbers.iter().map(|number| Field::Integer(*number)).collect()
     }
 
-    /// The feature that the row is about.
-    fn position(&self, database: &dyn Database) -> Result<usize, EngineError> {
-        match self.0.first() {
-            Some(Field::Text(position)) => position.parse().map_err(|_| nonsense(database)),
-            _ => Err(nonsense(database)),
-        }
+    fn scan() -> Scan {
+        let columns = vec![(FeatureName::from("x"), FeatureKind::Numeric)];
+        let mut builder = ProfileBuilder::new(&columns);
+        builder.update([ColumnBatch::Numeric(&[1.0, 2.0, 4.0])]);
+        let request = Request { columns, timestamp: None, cluster: None, window: None, max_row_bytes: 1, batch_rows: 1 };
+        Scan { request, profile: Arc::new(builder.finish(Vec::new())), recent: None }
     }
 
-    fn number(&self, at: usize, database: &dyn Database) -> Result<f64, EngineError> {
-        match self.0.get(at) {
-            Some(Field::Number(number)) => Ok(*number),
-            _ => Err(nonsense(database)),
-        }
+    /// What a database says of the values 2 and 3 and of a row without one.
+    fn told(scan: &Scan) -> Scripted {
+        let FeatureProfile::Numeric { grid, .. } = &scan.profile.features[0].1 else { panic!("not numeric") };
+        #[expect(clippy::cast_possible_truncation, reason = "a few spreads of 2^36 steps")]
+        let steps = [2.0, 3.0].map(|value: f64| ((value - grid.scale().center()) * grid.scale().per_step()) as i64);
+        let parts = steps.map(|steps| [steps >> 32, steps >> 16 & 0xFFFF, steps & 0xFFFF]);
+        let sum = |of: fn(&[i64; 3]) -> i64| parts.iter().map(of).sum::<i64>();
+        let products =
+            [sum(|p| p[0] * p[0]), sum(|p| p[0] * p[1]), sum(|p| p[0] * p[2]), sum(|p| p[1] * p[1]), sum(|p| p[1] * p[2])];
+        let sums = [sum(|p| p[0]), sum(|p| p[1]), sum(|p| p[2])];
+        let x = || Field::Text("0".to_owned());
+        let extremes = vec![Field::Number(2.0), Field::Number(3.0)];
+        let rest = integers(&[&[0][..], &sums, &products, &[sum(|p| p[2] * p[2])]].concat());
+        let moments = [vec![x()], integers(&[3, 2, 0, 0]), extremes, rest].concat();
+        let cell = |index, is_at, place: i64| {
+            let counted = integers(&[1, place >> PART_BITS, place & 0xFF_FFFF]);
+            [vec![x(), Field::Integer(index), Field::Truth(is_at), Field::Null], counted].concat()
+        };
+        let cells = vec![cell(1, true, 0), cell(2, false, 1 << 31)];
+        let rows = vec![[integers(&[3]), vec![Field::Null, Field::Null]].concat()];
+        let columns = vec![("x".to_owned(), Shape::Number)];
+        Scripted { columns, answers: vec![("is_far", vec![moments]), ("bucket", cells), ("count(*), min", rows)] }
     }
 
-    fn truth(&self, at: usize, database: &dyn Database) -> Result<bool, EngineError> {
-        match self.0.get(at) {
-            Some(Field::Truth(truth)) => Ok(*truth),
-            _ => Err(nonsense(database)),
-        }
+    #[test]
+    fn answers_become_the_counts_that_this_machine_makes() {
+        let scan = scan();
+        let scanned = count(&told(&scan), &scan).unwrap();
+        let FeatureProfile::Numeric { grid, .. } = &scan.profile.features[0].1 else { panic!("not numeric") };
+        let expected = NumericCounts::of(grid, &[2.0, crate::feature::MISSING, 3.0]);
+        assert_eq!(scanned.counts.features, [FeatureCounts::Numeric(expected)]);
+        assert_eq!((scanned.account.rows_used, scanned.account.rows_read), (3, 3));
     }
 
-    /// The label that stands as text or as a number.
-    fn label(&self, at: usize) -> Option<String> {
-        match (self.0.get(at), self.0.get(at + 1)) {
-            (Some(Field::Text(text)), _) => label_of_text(text),
-            (_, Some(Field::Number(number))) => label_of_number(*number),
-            _ => None,
-        }
+    #[test]
+    fn rows_that_came_in_between_are_an_error() {
+        let scan = scan();
+        let mut database = told(&scan);
+        database.answers[2].1[0][0] = Field::Integer(4);
+        let error = count(&database, &scan).unwrap_err().to_string();
+        assert!(error.contains("changed while they were read") && error.contains("`x`"), "{error}");
+        let mut database = told(&scan);
+        database.answers[1].1.pop();
+        assert!(matches!(count(&database, &scan), Err(EngineError::Logs(_))));
     }
 
-    /// The hash of the label of a cluster.
-    fn cluster(&self, at: usize) -> Option<u64> {
-        self.label(at).map(|label| cluster_of_label(&label))
-    }
-
-    /// Whether the sums over so many rows fit into their 64 bits.
-    fn fits(&self, rows: u64, database: &dyn Database) -> Result<(), EngineError> {
-        if rows <= MOST_ROWS {
-            return Ok(());
-        }
-        let detail = format!("{rows} rows of one group are more than can be summed exactly; check a shorter window");
-        Err(EngineError::Failed { remote: database.uri(), detail })
+    #[test]
+    fn answers_that_cannot_be_are_refused() {
+        let scan = scan();
+        let refused = |change: fn(&mut Vec<Vec<Field>>), which: usize| {
+            let mut database = told(&scan);
+            change(&mut database.answers[which].1);
+            let error = count(&database, &scan).unwrap_err();
+            assert!(matches!(error, EngineError::Failed { .. }), "{error}");
+        };
+        refused(|moments| moments[0][0] = Field::Text("1".to_owned()), 0);
+        refused(|moments| moments[0][5] = Field::Null, 0);
+        refused(|moments| moments[0][1..3].fill(Field::Integer(1 << 32)), 0);
+        refused(|cells| cells[0][1] = Field::Integer(9), 1);
+        refused(|cells| cells[0][4] = Field::Integer(-1), 1);
+        // A value above the last knot has a distance from it.
+        refused(|cells| cells[1][1] = Field::Integer(3), 1);
+        refused(|rows| rows[0][0] = Field::Number(3.0), 2);
     }
 }

@@ -1,8 +1,9 @@
 //! An Apache Spark cluster, over Spark Connect: the only place that names its client. The client blocks, with a runtime of its own, so all of
 //! it happens off ours.
 
-use std::sync::mpsc;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use spark_connect::row::{Row, Value};
@@ -58,6 +59,9 @@ const SESSION: [(&str, &str); 3] =
 /// What makes the same code of the same question about another feature, so that it is compiled once; a cluster may refuse it.
 const QUICKER: (&str, &str) = ("spark.sql.codegen.useIdInClassName", "false");
 
+/// How often a count is begun whose connection breaks.
+const ATTEMPTS: u32 = 4;
+
 /// How long an end that nobody waits for may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -95,19 +99,30 @@ impl Spark {
         Ok(Self { session, remote, rows, columns })
     }
 
-    /// Does work that asks the cluster. When nobody waits for it any more, what the cluster still does for it is interrupted.
+    /// Does work that asks the cluster; all of it again when the connection broke, because an answer counts whole or not at all. When nobody waits
+    /// for it any more, what the cluster still does for it is interrupted.
     ///
     /// # Errors
     /// Those of the work.
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
+        work: impl Fn(&dyn Database) -> Result<T, EngineError> + Send + Sync + 'static,
     ) -> Result<T, EngineError> {
-        let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
-        let spark = Arc::clone(self);
-        let result = blocking::run(move || work(spark.as_ref())).await;
-        waiting.is_done = result.is_ok();
-        result
+        let work = Arc::new(work);
+        let mut attempt = 1;
+        loop {
+            let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
+            let (spark, work) = (Arc::clone(self), Arc::clone(&work));
+            let result = blocking::run(move || work(spark.as_ref())).await;
+            waiting.is_done = result.is_ok();
+            match result {
+                Err(EngineError::Lost { detail, .. }) if attempt < ATTEMPTS => {
+                    tracing::warn!("the connection to the cluster broke, and its rows are counted again: {detail}");
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
     }
 }
 
@@ -147,7 +162,7 @@ fn aside(work: impl FnOnce() + Send + 'static) {
 fn open(settings: &Settings, remote: String) -> Result<SparkSession, EngineError> {
     let failed = |error: SparkError| of_connection(&remote, &error);
     let mut address = settings.remote.clone();
-    if !address.contains(";") {
+    if !address.contains(';') {
         address = format!("{}/;", address.trim_end_matches('/'));
     } else if !address.ends_with(';') {
         address.push(';');
@@ -226,7 +241,7 @@ impl Database for Spark {
                 List::Integers(_) => DataType::Integer,
             };
             let data_type = DataType::Array { element_type: Box::new(element_type), contains_null: false };
-            StructField { name: name.clone(), data_type, nullable: false, metadata: Default::default() }
+            StructField { name: name.clone(), data_type, nullable: false, metadata: BTreeMap::new() }
         };
         let fields = names.iter().zip(lists).map(field).collect();
         let value = |list: &List| {
@@ -242,7 +257,7 @@ impl Database for Spark {
 
     fn ask(&self, statement: &str, take: TakeRow<'_>) -> Result<(), EngineError> {
         let failed = |error: SparkError| of(&self.remote, &self.rows, &error);
-        let answer = self.session.sql(statement).and_then(|frame| frame.to_local_iterator(false)).map_err(failed)?;
+        let answer = self.session.sql(statement).map_err(failed)?.to_local_iterator(false).map_err(failed)?;
         let (began, mut rows) = (Instant::now(), 0_u64);
         let mut fields = Vec::new();
         for row in answer {
@@ -301,10 +316,19 @@ const ABOUT_THE_LOGS: [&str; 8] = [
     "PARSE_SYNTAX_ERROR",
 ];
 
+/// What the client says of a connection that broke in the middle, which has no code of its own.
+const BROKEN: [&str; 4] = ["h2 protocol error", "error reading a body", "transport error", "connection closed"];
+
 fn of(remote: &str, rows: &Rows, error: &SparkError) -> EngineError {
     let detail = said(error);
     if !ABOUT_THE_LOGS.iter().any(|condition| detail.contains(condition)) {
-        return of_connection(remote, error);
+        return match of_connection(remote, error) {
+            EngineError::Unreachable { remote, detail } => EngineError::Lost { remote, detail },
+            EngineError::Failed { remote, detail } if BROKEN.iter().any(|words| detail.contains(words)) => {
+                EngineError::Lost { remote, detail }
+            }
+            error => error,
+        };
     }
     let (what, key) = match rows {
         Rows::Table(name) => (name, "logs.table"),
@@ -313,12 +337,13 @@ fn of(remote: &str, rows: &Rows, error: &SparkError) -> EngineError {
     EngineError::Logs(format!("the cluster at {remote} cannot read {what}, as it sees it: {detail}; check {key}"))
 }
 
-/// The first line, not too long.
+/// On one line, not too long, without the stack of the server.
 fn said(error: &SparkError) -> String {
     const MOST: usize = 400;
-    let message = error.message();
-    let line = if error.message.is_empty() { message.as_str() } else { error.message.as_str() };
-    let line = line.lines().next().unwrap_or_default().trim_end_matches('.');
+    let message = if error.message.is_empty() { error.message() } else { error.message.clone() };
+    let message = message.split("JVM stacktrace").next().unwrap_or_default();
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.trim_end_matches('.');
     let end = line.floor_char_boundary(MOST);
     format!("{}{}", line.get(..end).unwrap_or_default(), if end < line.len() { "…" } else { "" })
 }

@@ -130,9 +130,11 @@ impl<'a> Reading<'a> {
         if self.is_naive_rejected {
             return "FALSE".to_owned();
         }
-        let (start_us, end_us) = self.scan.request.window.map_or((EARLIEST_US, LATEST_US), |window| {
-            (window.start.timestamp_micros(), window.end.timestamp_micros())
-        });
+        let (start_us, end_us) = self
+            .scan
+            .request
+            .window
+            .map_or((EARLIEST_US, LATEST_US), |window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
         self.dialect.is_between(column, *moment, start_us, end_us)
     }
 
@@ -184,7 +186,8 @@ impl<'a> Reading<'a> {
     pub fn clusters(&self) -> Option<String> {
         let cluster = self.cluster.as_ref()?;
         let [text, number] = cluster.pair(self.dialect);
-        let rows = format!("SELECT {text} AS gt, {number} AS gn FROM {LOGS} WHERE {} AND {} IS NOT NULL", self.window(), cluster.column);
+        let rows =
+            format!("SELECT {text} AS gt, {number} AS gn FROM {LOGS} WHERE {} AND {} IS NOT NULL", self.window(), cluster.column);
         Some(format!("SELECT gt, gn, count(*) FROM ({rows}) GROUP BY gt, gn"))
     }
 
@@ -196,7 +199,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Finds how many knots lie below each value: branchless, over knots that are one less than a power of two. `carried` goes along.
-    fn search(&self, values: String, depth: u32, carried: &str) -> String {
+    fn search(&self, values: &str, depth: u32, carried: &str) -> String {
         let mut found = format!("SELECT x, 0 AS b{carried} FROM ({values})");
         for depth in (0..depth).rev() {
             let step = 1_usize << depth;
@@ -226,7 +229,8 @@ impl<'a> Reading<'a> {
             let parts = format!("SELECT x, part, v, is_far, {high} AS a, {middle} AS b, {low} AS c FROM ({near})");
             let infinite = format!("abs(x) = {}", sql.double(f64::INFINITY));
             let [nan, infinite, far] = [sql.is_nan("x"), infinite, "is_far".to_owned()].map(|condition| sql.count_if(&condition));
-            let sums = ["a", "b", "c", "a * a", "a * b", "a * c", "b * b", "b * c", "c * c"].map(|product| format!("sum({product})"));
+            let sums =
+                ["a", "b", "c", "a * a", "a * b", "a * c", "b * b", "b * c", "c * c"].map(|product| format!("sum({product})"));
             format!(
                 "SELECT '{}', count(*), count(x), {nan}, {infinite}, min(v), max(v), {far}, {} FROM ({parts}) GROUP BY part",
                 feature.position,
@@ -267,7 +271,7 @@ impl<'a> Reading<'a> {
         let [high_part, low_part] = [sql.without_low_bits("p", PART_BITS), sql.low_bits("p", PART_BITS)];
         union(features.of.iter().map(|feature| {
             let lists = format!(", {} AS knots, {} AS numbers", feature.list(0), feature.list(2));
-            let found = self.search(self.values(feature.position, &lists), features.depth, ", knots, numbers");
+            let found = self.search(&self.values(feature.position, &lists), features.depth, ", knots, numbers");
             let around = format!("SELECT x, b, {left} AS l, {right} AS r, {number_of_knots} AS k FROM ({found})");
             let at = format!("SELECT x, b, l, r, k, CASE WHEN b < k THEN r <= x ELSE FALSE END AS is_at FROM ({around})");
             // A grid without knots has no end to be beyond of.
@@ -306,7 +310,7 @@ impl<'a> Reading<'a> {
             let lists = format!("{} AS knots, {} AS ranks, {} AS numbers", feature.list(0), feature.list(1), feature.list(2));
             let carried = format!(", {text} AS gt, {number} AS gn, {hour} AS h, {lists}");
             let values = self.values(feature.position, &carried);
-            let found = self.search(values, features.depth, ", gt, gn, h, knots, ranks, numbers");
+            let found = self.search(&values, features.depth, ", gt, gn, h, knots, ranks, numbers");
             let ranked = format!("SELECT gt, gn, h, {rank} AS r FROM ({found})");
             format!("SELECT '{}', gt, gn, h, count(*), sum(r), sum(r * r) FROM ({ranked}) GROUP BY gt, gn, h", feature.position)
         }))
@@ -330,7 +334,10 @@ impl<'a> Reading<'a> {
         self.moment.as_ref()?;
         let [text, number, _] = self.groups();
         let values = self.values(position, &format!(", {} AS us, {text} AS gt, {number} AS gn", self.micros()));
-        Some(format!("SELECT us, x, gt, gn FROM ({values}) ORDER BY us DESC, x LIMIT {}", capacity.saturating_mul(2).saturating_add(TIES)))
+        Some(format!(
+            "SELECT us, x, gt, gn FROM ({values}) ORDER BY us DESC, x LIMIT {}",
+            capacity.saturating_mul(2).saturating_add(TIES)
+        ))
     }
 }
 
@@ -358,7 +365,9 @@ fn moment(name: &str, shape: Option<&Shape>, columns: &[(String, Shape)]) -> Res
         None => {
             let known = columns.iter().take(COLUMNS_NAMED).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
             let more = if columns.len() > COLUMNS_NAMED { ", …" } else { "" };
-            return Err(EngineError::Logs(format!("there is no column `{name}`: correct logs.timestamp; the columns are {known}{more}")));
+            return Err(EngineError::Logs(format!(
+                "there is no column `{name}`: correct logs.timestamp; the columns are {known}{more}"
+            )));
         }
         Some(shape) => match Moment::of(shape) {
             Some(moment) => return Ok(moment),

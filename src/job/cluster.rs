@@ -19,7 +19,8 @@ pub async fn connect(
 ) -> Result<Engine, JobError> {
     use crate::engine::spark::{Rows, Settings, Spark};
 
-    let token = settings.token.as_ref().map(|token| super::channels::text_of(environment, "engine.token", token).map(|(text, _)| text));
+    let token =
+        settings.token.as_ref().map(|token| super::channels::text_of(environment, "engine.token", token).map(|(text, _)| text));
     let token = token.transpose().map_err(|problem| EngineError::Settings(problem.to_string()))?;
     let rows = match &config.logs.table {
         Some(table) => Rows::Table(table.clone()),
@@ -36,13 +37,7 @@ pub async fn connect(
 /// Always.
 #[cfg(not(feature = "spark"))]
 #[expect(clippy::unused_async, reason = "as the one above")]
-pub async fn connect(
-    _: &SparkSettings,
-    _: &Config,
-    _: &Effective,
-    _: &Bucket,
-    _: &[(String, String)],
-) -> Result<Engine, JobError> {
+pub async fn connect(_: &SparkSettings, _: &Config, _: &Effective, _: &Bucket, _: &[(String, String)]) -> Result<Engine, JobError> {
     Err(EngineError::NotBuilt.into())
 }
 

@@ -293,13 +293,13 @@ impl<'a> Logs<'a> {
         let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
         let profile = Arc::new(ProfileBuilder::new(&[]).finish(Vec::new()));
         let scan = Scan { request: request.clone(), profile, recent: Some((0, capacity)) };
-        let (found, account) = match self.engine.ask(move |database| gather::recent(database, &scan)).await {
-            Some(found) => found?,
-            None => {
-                let source = self.source_of(Some(earlier));
-                let concurrency = concurrency(self.config, &source.bucket);
-                ingest::read(&source, request, Recent::new(capacity), concurrency, &|_| ()).await?
-            }
+        let of_cluster = self.engine.ask(move |database| gather::recent(database, &scan)).await;
+        let (found, account) = if let Some(found) = of_cluster {
+            found?
+        } else {
+            let source = self.source_of(Some(earlier));
+            let concurrency = concurrency(self.config, &source.bucket);
+            ingest::read(&source, request, Recent::new(capacity), concurrency, &|_| ()).await?
         };
         // What could not be read may be newer than what is found before it.
         self.check_usable(&account)?;

@@ -332,7 +332,9 @@ impl NumericCounts {
         let n = more.at.checked_add(more.below)?;
         self.cells.make_room(1);
         // Cells are emptied into the totals where they could leave their bits.
-        if self.totals.is_empty() && self.unspilled.checked_add(n).is_some_and(|sum| sum < SPILL_AFTER) && self.cells.add(index, more).is_some()
+        if self.totals.is_empty()
+            && self.unspilled.checked_add(n).is_some_and(|sum| sum < SPILL_AFTER)
+            && self.cells.add(index, more).is_some()
         {
             self.unspilled += n;
         } else {

@@ -54,7 +54,8 @@ impl SparkServer {
         let spark_home = home.display().to_string();
         let worker_folder = path("work");
         // What it would find in the environment is not what is tested.
-        let environment = [("SPARK_HOME", spark_home.as_str()), ("SPARK_LOCAL_IP", "127.0.0.1"), ("SPARK_WORKER_DIR", &worker_folder)];
+        let environment =
+            [("SPARK_HOME", spark_home.as_str()), ("SPARK_LOCAL_IP", "127.0.0.1"), ("SPARK_WORKER_DIR", &worker_folder)];
         let watchdog = watched::start(&home.join("bin/spark-submit"), &arguments, &environment, &log);
         let server = Self { port, log, watchdog, _folder: folder };
         let started = Instant::now();

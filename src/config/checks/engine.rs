@@ -32,7 +32,8 @@ fn remote(layers: &mut Layers, spark: &SparkSettings) {
     let origin = latest_origin(layers, &KEYS);
     let mut problem = |message: &str, hint: &str| layers.problem(origin.clone(), "engine.remote", message, hint);
     let Some(address) = spark.remote.strip_prefix("sc://") else {
-        let message = if spark.remote.is_empty() { "is not set, and engine.kind = \"spark\" needs it" } else { "does not begin with sc://" };
+        let message =
+            if spark.remote.is_empty() { "is not set, and engine.kind = \"spark\" needs it" } else { "does not begin with sc://" };
         problem(message, "write the address of the Spark Connect server, such as \"sc://spark:15002\"");
         return;
     };

@@ -3,6 +3,7 @@
 use super::picture::{Picture, description};
 use super::trend::{Spark, spark};
 use crate::decision::Verdict;
+use crate::feature::FeatureKind;
 use crate::report::story::{self, Move, Since, Words};
 use crate::report::{
     FeatureReport, QuantilesSection, Report, SummarySection, format_count, format_p_value, format_percent, format_value,
@@ -108,6 +109,7 @@ pub struct CellRow {
 impl FeatureView {
     pub fn new(report: &Report, feature: &FeatureReport, index: usize) -> Self {
         let told = story::tell(feature);
+        let moved = told.sentence("→");
         let median = |side: &SummarySection| side.quantiles.as_ref().map(|quantiles| format_value(quantiles.p50));
         Self {
             index,
@@ -116,7 +118,8 @@ impl FeatureView {
             name: story::visible(feature.name.as_str()),
             kind: feature.kind.to_string(),
             reason: sentence_case(&story::visible(&feature.reason)),
-            sentence: sentence_case(&told.sentence("→")),
+            // A category is written as it is.
+            sentence: if feature.kind == FeatureKind::Categorical { moved } else { sentence_case(&moved) },
             telling: telling(feature),
             arrow: told.direction.arrow(),
             direction: told.direction.word(),
