@@ -15,7 +15,7 @@
 //!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
 //!   name what is to its left, and nothing else of ours.
 //! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
-//!   [`notify`] (messages and their channels), [`metrics`] (numbers for a collector), [`config`] (layers, all problems at once), [`retry`] (one policy), [`blocking`] (work off the runtime), [`causes`] (what an error says), [`credentials`] (one identity), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
+//!   [`engine`] (the same counts from a cluster, by SQL), [`notify`] (messages and their channels), [`metrics`] (numbers for a collector), [`config`] (layers, all problems at once), [`retry`] (one policy), [`blocking`] (work off the runtime), [`causes`] (what an error says), [`credentials`] (one identity), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
 //!   tell), [`progress`].
 //! - **The job**, [`job`], knows them all and computes nothing itself; `main` gives it the time, the environment and the run's id.
 //!

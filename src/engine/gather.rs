@@ -246,7 +246,7 @@ impl Gathering<'_> {
         };
         EngineError::Logs(format!(
             "the logs at {} changed while they were read ({} rows; column `{}`: {rows} rows, {usable} values, {counted} counted): run again, or end \
-             the window before rows are still written (--as-of)",
+             the window before rows are still written (--as-of); where it happens again, the indexes of the files contradict their values",
             self.database.uri(),
             self.rows,
             name.as_str()

@@ -60,7 +60,9 @@ const SESSION: [(&str, &str); 3] =
 const QUICKER: (&str, &str) = ("spark.sql.codegen.useIdInClassName", "false");
 
 /// How often a count is begun whose connection breaks.
-const ATTEMPTS: u32 = 4;
+const ATTEMPTS: u32 = 6;
+/// Until it is begun again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long an end that nobody waits for may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -88,7 +90,10 @@ impl Spark {
             Rows::Table(name) => session.table(name).map_err(failed)?,
             Rows::Path(uri) => {
                 let reader = session.read().option("mergeSchema", "true").option("recursiveFileLookup", "true");
-                reader.option("pathGlobFilter", "*.parquet").parquet(uri)
+                // Page indexes that call a page of NaNs a page of nulls are out there (polars 0.55 writes them); the statistics of row groups
+                // are right, and leave out what is outside the window.
+                let reader = reader.option("pathGlobFilter", "*.parquet").option("parquet.filter.columnindex.enabled", "false");
+                reader.parquet(uri)
             }
         };
         frame.create_or_replace_temp_view(LOGS).map_err(failed)?;
@@ -119,6 +124,7 @@ impl Spark {
                 Err(EngineError::Lost { detail, .. }) if attempt < ATTEMPTS => {
                     tracing::warn!("the connection to the cluster broke, and its rows are counted again: {detail}");
                     attempt += 1;
+                    tokio::time::sleep(PAUSE).await;
                 }
                 result => return result,
             }
@@ -321,7 +327,7 @@ const BROKEN: [&str; 4] = ["h2 protocol error", "error reading a body", "transpo
 
 fn of(remote: &str, rows: &Rows, error: &SparkError) -> EngineError {
     let detail = said(error);
-    if !ABOUT_THE_LOGS.iter().any(|condition| detail.contains(condition)) {
+    if about_the_logs(&detail).is_none() {
         return match of_connection(remote, error) {
             EngineError::Unreachable { remote, detail } => EngineError::Lost { remote, detail },
             EngineError::Failed { remote, detail } if BROKEN.iter().any(|words| detail.contains(words)) => {
@@ -337,13 +343,18 @@ fn of(remote: &str, rows: &Rows, error: &SparkError) -> EngineError {
     EngineError::Logs(format!("the cluster at {remote} cannot read {what}, as it sees it: {detail}; check {key}"))
 }
 
+/// Where a message begins to tell of the logs, if it does.
+fn about_the_logs(message: &str) -> Option<usize> {
+    ABOUT_THE_LOGS.iter().filter_map(|condition| message.find(condition)).min()
+}
+
 /// On one line, not too long, without the stack of the server.
 fn said(error: &SparkError) -> String {
     const MOST: usize = 400;
     let message = if error.message.is_empty() { error.message() } else { error.message.clone() };
-    let message = message.split("JVM stacktrace").next().unwrap_or_default();
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
+    // What is about the logs stands behind the exceptions that it came through.
+    let line = about_the_logs(&line).and_then(|start| line.get(start..)).unwrap_or(&line).trim_end_matches('.');
     let end = line.floor_char_boundary(MOST);
     format!("{}{}", line.get(..end).unwrap_or_default(), if end < line.len() { "…" } else { "" })
 }
