@@ -180,10 +180,14 @@ fn what_is_shown_is_in_the_order_of_the_defaults() {
     let file =
         ("a.toml", "[features]\ninclude = [\"dose\", \"age\"]\noverride.dose.psi_drift = 0.2\noverride.age.kind = \"numeric\"\n");
     let (_, effective) = load_file(file).unwrap();
-    let text: Vec<String> = effective.to_text().lines().skip(13).take(12).map(str::to_owned).collect();
+    let text: Vec<String> = effective.to_text().lines().skip(14).take(16).map(str::to_owned).collect();
     insta::assert_snapshot!(text.join("\n"), @r#"
     logs.max_rejected_fraction           = 0.05                        # default
     logs.max_row_bytes                   = 1048576                     # default
+    engine.kind                          = "local"                     # default
+    engine.remote                        = ""                          # default
+    engine.token                         = ""                          # default
+    engine.timeout                       = "1m"                        # default
     window.length                        = "24h"                       # default
     window.anchor                        = "now"                       # default
     features.include                     = ["dose", "age"]             # file a.toml:2
