@@ -106,7 +106,15 @@ fn every_crate_is_of_the_registry_and_checked() {
 fn linked() -> BTreeSet<Crate> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root()).args(["tree", "--locked", "--edges=normal", "--prefix=none", "--format={p}", "--no-dedupe", "--features=spark"]);
+    command.current_dir(root()).args([
+        "tree",
+        "--locked",
+        "--edges=normal",
+        "--prefix=none",
+        "--format={p}",
+        "--no-dedupe",
+        "--features=spark",
+    ]);
     let tree = command.arg("--target=x86_64-unknown-linux-musl").output().unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
