@@ -44,7 +44,7 @@ impl Engine {
     /// Does work that asks a database; nothing, and `None`, where the rows are read here.
     pub async fn ask<T: Send + 'static>(
         &self,
-        work: impl Fn(&dyn Database) -> Result<T, EngineError> + Send + Sync + 'static,
+        work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
     ) -> Option<Result<T, EngineError>> {
         match self {
             Self::Local => None,
@@ -128,7 +128,7 @@ pub enum EngineError {
         "the server at {remote} runs Spark {found}, and {needed} or later is needed: use such a cluster, or engine.kind = \"local\""
     )]
     Version { remote: String, found: String, needed: &'static str },
-    #[error("the connection to the cluster at {remote} broke again and again: {detail}; check the network; a rerun is safe")]
+    #[error("the connection to the cluster at {remote} broke: {detail}; check the network; a rerun is safe")]
     Lost { remote: String, detail: String },
     /// The rows that are asked for are not there, or not as they are asked for.
     #[error("{0}")]

@@ -59,11 +59,6 @@ const SESSION: [(&str, &str); 3] =
 /// What makes the same code of the same question about another feature, so that it is compiled once; a cluster may refuse it.
 const QUICKER: (&str, &str) = ("spark.sql.codegen.useIdInClassName", "false");
 
-/// How often a count is begun whose connection breaks.
-const ATTEMPTS: u32 = 6;
-/// Until it is begun again.
-const PAUSE: Duration = Duration::from_secs(1);
-
 /// How long an end that nobody waits for may take.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -104,31 +99,19 @@ impl Spark {
         Ok(Self { session, remote, rows, columns })
     }
 
-    /// Does work that asks the cluster; all of it again when the connection broke, because an answer counts whole or not at all. When nobody waits
-    /// for it any more, what the cluster still does for it is interrupted.
+    /// Does work that asks the cluster. When nobody waits for it any more, or it failed, what the cluster still does for it is interrupted.
     ///
     /// # Errors
     /// Those of the work.
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl Fn(&dyn Database) -> Result<T, EngineError> + Send + Sync + 'static,
+        work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, EngineError> {
-        let work = Arc::new(work);
-        let mut attempt = 1;
-        loop {
-            let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
-            let (spark, work) = (Arc::clone(self), Arc::clone(&work));
-            let result = blocking::run(move || work(spark.as_ref())).await;
-            waiting.is_done = result.is_ok();
-            match result {
-                Err(EngineError::Lost { detail, .. }) if attempt < ATTEMPTS => {
-                    tracing::warn!("the connection to the cluster broke, and its rows are counted again: {detail}");
-                    attempt += 1;
-                    tokio::time::sleep(PAUSE).await;
-                }
-                result => return result,
-            }
-        }
+        let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
+        let spark = Arc::clone(self);
+        let result = blocking::run(move || work(spark.as_ref())).await;
+        waiting.is_done = result.is_ok();
+        result
     }
 }
 

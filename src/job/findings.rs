@@ -72,7 +72,9 @@ fn rejection_message(object: &ObjectAccount, rejections: &Rejections) -> String 
     let reasons = rejections.iter().map(|(reason, rejected)| {
         let places: Vec<String> = rejected.first.iter().take(LOCATIONS_SHOWN).map(ToString::to_string).collect();
         let more = if rejected.rows > places.len() as u64 { "; …" } else { "" };
-        format!("{reason}: {} {} ({}{more})", format_count(rejected.rows), rows(rejected.rows), places.join("; "))
+        // A cluster does not tell where they are.
+        let places = if places.is_empty() { String::new() } else { format!(" ({}{more})", places.join("; ")) };
+        format!("{reason}: {} {}{places}", format_count(rejected.rows), rows(rejected.rows))
     });
     message.push_str(&reasons.collect::<Vec<_>>().join(". "));
     message.push('.');
