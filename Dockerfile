@@ -8,7 +8,8 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# For the client of Spark Connect.
+# For the client of Spark Connect. Debian keeps one version of it in a release.
+# hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends protobuf-compiler && rm -rf /var/lib/apt/lists/*
 
 # The dependencies, in a layer of their own that lasts until Cargo.lock changes: every target that Cargo.toml names, left empty.
