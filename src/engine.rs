@@ -42,6 +42,7 @@ impl Engine {
     }
 
     /// Does work that asks a database; nothing, and `None`, where the rows are read here.
+    #[cfg_attr(not(feature = "spark"), expect(unused_variables, clippy::unused_async, reason = "there is nobody to ask"))]
     pub async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn Database) -> Result<T, EngineError> + Send + 'static,
