@@ -76,7 +76,7 @@ impl JobError {
             Self::ConfigFile { .. } | Self::Config(_) => ExitCode::Config,
             Self::Bucket(BucketError::Uri(_)) => ExitCode::Config,
             Self::Engine(EngineError::Settings(_) | EngineError::NotBuilt) => ExitCode::Config,
-            Self::Input(_) | Self::Logs(_) | Self::Engine(EngineError::Logs(_)) => ExitCode::InputUnusable,
+            Self::Input(_) | Self::Logs(_) => ExitCode::InputUnusable,
             Self::Engine(_) | Self::Bucket(_) | Self::Store(_) | Self::NewerReport { .. } | Self::Write { .. } => {
                 ExitCode::StorageFailed
             }

@@ -282,7 +282,7 @@ impl FeatureCounts {
         }
     }
 
-    fn presence_mut(&mut self) -> &mut Presence {
+    pub fn presence_mut(&mut self) -> &mut Presence {
         match self {
             Self::Numeric(counts) => &mut counts.presence,
             Self::Categorical(counts) => &mut counts.presence,

@@ -12,7 +12,6 @@ use super::{Database, EngineError, Scan, Scanned};
 use crate::feature::FeatureName;
 use crate::ingest::account::{Account, ObjectAccount};
 use crate::ingest::decode::{MISSING_CLUSTER, RejectionReason, Tally};
-use crate::profile::dependence::blocks::{HourSum, LevelSums};
 use crate::profile::dependence::clusters::Cluster;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::table::FeatureTable;
@@ -36,10 +35,14 @@ pub fn count(database: &dyn Database, scan: &Scan) -> Result<Scanned, EngineErro
     gathering.clusters()?;
     gathering.check()?;
     let recent = gathering.recent()?;
+    Ok(Scanned { counts: gathering.counts, recent, account: account(database, scan, tally.tally) })
+}
+
+/// The account of all rows as that of one object.
+fn account(database: &dyn Database, scan: &Scan, tally: Tally) -> Account {
     let mut account = Account::new(scan.request.columns.len());
-    let (uri, outcome) = (database.uri(), Ok(tally.tally));
-    account.add(ObjectAccount { uri, generation: String::new(), size_bytes: 0, outcome });
-    Ok(Scanned { counts: gathering.counts, recent, account })
+    account.add(ObjectAccount { uri: database.uri(), generation: String::new(), size_bytes: 0, outcome: Ok(tally) });
+    account
 }
 
 /// The newest moment before the end of the scan's window, in microseconds since the epoch.
@@ -72,10 +75,7 @@ pub fn recent(database: &dyn Database, scan: &Scan) -> Result<(Recent, Account),
     let counts = scan.profile.empty_counts();
     let gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts };
     let recent = gathering.recent()?;
-    let mut account = Account::new(scan.request.columns.len());
-    let (uri, outcome) = (database.uri(), Ok(tally.tally));
-    account.add(ObjectAccount { uri, generation: String::new(), size_bytes: 0, outcome });
-    Ok((recent, account))
+    Ok((recent, account(database, scan, tally.tally)))
 }
 
 /// The account of all rows, and how many values are not null in the columns that are of another type.
@@ -134,10 +134,7 @@ impl Gathering<'_> {
     /// Features that have no values of their kind.
     fn without_values(&mut self, values: &[(usize, u64)]) {
         for (position, (source, counts)) in self.reading.sources.iter().zip(&mut self.counts.features).enumerate() {
-            let presence = match counts {
-                FeatureCounts::Numeric(counts) => &mut counts.presence,
-                FeatureCounts::Categorical(counts) => &mut counts.presence,
-            };
+            let presence = counts.presence_mut();
             let rows = self.rows;
             let all = Presence { rows, ..Presence::default() };
             match source {
@@ -168,10 +165,8 @@ impl Gathering<'_> {
 
     fn labels_of(&mut self, positions: &[usize]) -> Result<(), EngineError> {
         let (database, scan) = (self.database, self.scan);
-        let has_clusters = self.reading.has_clusters();
         let profile = |position: usize| scan.profile.features.get(position).map(|(_, profile)| profile);
         let tables: Vec<Option<FeatureTable>> = positions.iter().map(|position| profile(*position).map(FeatureTable::of)).collect();
-        let mut levels = vec![LevelSums::default(); positions.len()];
         let WindowCounts { features, dependence, .. } = &mut self.counts;
         database.ask(&self.reading.labels(positions), &mut |row| {
             let row = Answer::new(database, row);
@@ -181,8 +176,7 @@ impl Gathering<'_> {
                 Some(FeatureCounts::Categorical(counts)),
                 Some(FeatureProfile::Categorical { categories, .. }),
                 Some(Some(FeatureTable::Categorical { ranks })),
-                Some(level),
-            ) = (features.get_mut(position), profile(position), tables.get(at), levels.get_mut(at))
+            ) = (features.get_mut(position), profile(position), tables.get(at))
             else {
                 return Err(nonsense(database));
             };
@@ -191,23 +185,8 @@ impl Gathering<'_> {
             let cell = counts.add_counted(categories, row.label(4).as_deref(), rows);
             let Some(cell) = cell.and_then(|cell| u32::try_from(cell).ok()) else { return Ok(()) };
             let rank = u64::from(ranks.rank(cell, true));
-            let (sum, squares) = (rows * rank, rows * rank * rank);
-            if let Some(hour) = row.optional(3)? {
-                dependence.add_hour_sums(hour, position, HourSum { rows, ranks: sum });
-            } else if let Some(hash) = row.cluster(1).filter(|_| has_clusters) {
-                dependence.add_cluster_sums(hash, position, Cluster { rows, ranks: sum, squares });
-            }
-            level.blocks += rows;
-            level.sum += u128::from(sum);
-            level.squares += u128::from(squares);
-            Ok(())
-        })?;
-        if !has_clusters && self.reading.has_moments() {
-            for (position, level) in positions.iter().zip(levels) {
-                dependence.add_single_rows(*position, level);
-            }
-        }
-        Ok(())
+            row.depend(dependence, position, Cluster { rows, ranks: rows * rank, squares: rows * rank * rank })
+        })
     }
 
     /// Clusters without a usable value are clusters too: which of very many are kept is decided by all of them.

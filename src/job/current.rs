@@ -126,8 +126,7 @@ impl<'a> Logs<'a> {
     /// The newest moment before `before` that a cluster knows; `None` where the logs are read here.
     async fn newest_of_cluster(&self, before: DateTime<Utc>) -> Option<Result<Option<DateTime<Utc>>, JobError>> {
         let window = Window { start: DateTime::<Utc>::MIN_UTC, end: before };
-        let profile = Arc::new(ProfileBuilder::new(&[]).finish(Vec::new()));
-        let scan = Scan { request: self.request(Vec::new(), Some(window)), profile, recent: None };
+        let scan = without_features(self.request(Vec::new(), Some(window)), None);
         let newest = self.engine.ask(move |database| gather::newest(database, &scan)).await?;
         Some(newest.map(|newest| newest.and_then(DateTime::from_timestamp_micros)).map_err(JobError::from))
     }
@@ -291,8 +290,7 @@ impl<'a> Logs<'a> {
     pub async fn recent_in(&self, earlier: Window) -> Result<(Recent, u64), JobError> {
         let Some((name, capacity)) = self.recent_wanted() else { return Ok((Recent::default(), 0)) };
         let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
-        let profile = Arc::new(ProfileBuilder::new(&[]).finish(Vec::new()));
-        let scan = Scan { request: request.clone(), profile, recent: Some((0, capacity)) };
+        let scan = without_features(request.clone(), Some((0, capacity)));
         let of_cluster = self.engine.ask(move |database| gather::recent(database, &scan)).await;
         let (found, account) = if let Some(found) = of_cluster {
             found?
@@ -380,6 +378,11 @@ impl<'a> Logs<'a> {
         }
         Ok(columns.found.into_iter().map(|(name, _)| name).collect())
     }
+}
+
+/// What a cluster is to look for where no feature is counted.
+fn without_features(request: Request, recent: Option<(usize, usize)>) -> Scan {
+    Scan { request, profile: Arc::new(ProfileBuilder::new(&[]).finish(Vec::new())), recent }
 }
 
 /// The windows before this one in which confidences are looked for, the newest first: from twice as far back each time.

@@ -208,15 +208,16 @@ fn running(ui: u16) -> Vec<u64> {
     jobs.as_array().unwrap().iter().map(|job| job["jobId"].as_u64().unwrap()).collect()
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A server of its own, and the port of its interface.
+fn observed(master: &str) -> (SparkServer, u16) {
+    let ui = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = SparkServer::start(master, &[("spark.ui.enabled", "true"), ("spark.ui.port", &ui.to_string())]);
+    (server, ui)
 }
 
 #[test]
 fn an_executor_that_is_killed_changes_nothing() {
-    let ui = free_port();
-    let port = ui.to_string();
-    let server = SparkServer::start("local-cluster[2,1,1024]", &[("spark.ui.enabled", "true"), ("spark.ui.port", &port)]);
+    let (server, ui) = observed("local-cluster[2,1,1024]");
     let (workspace, local) = many();
     wait_until("two executors", || executors(&server).len() == 2);
     let child = begin(&workspace, &server.remote());
@@ -232,10 +233,7 @@ fn an_executor_that_is_killed_changes_nothing() {
 
 #[test]
 fn a_check_that_is_stopped_leaves_no_query_behind() {
-    let ui = free_port();
-    let port = ui.to_string();
-    let settings = [("spark.ui.enabled", "true"), ("spark.ui.port", port.as_str())];
-    let server = SparkServer::start("local[2]", &settings);
+    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
@@ -283,9 +281,7 @@ impl Cutter {
 
 #[test]
 fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
-    let ui = free_port();
-    let port = ui.to_string();
-    let server = SparkServer::start("local[2]", &[("spark.ui.enabled", "true"), ("spark.ui.port", &port)]);
+    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
     let cutter = Cutter::before(server.port);
     let child = begin(&workspace, &format!("sc://127.0.0.1:{}", cutter.port));

@@ -3,6 +3,9 @@
 use super::super::statements::MOST_ROWS;
 use super::super::{Database, EngineError, Field};
 use crate::ingest::decode::{cluster_of_label, label_of_number, label_of_text};
+use crate::profile::dependence::Dependence;
+use crate::profile::dependence::blocks::{HourSum, LevelSums};
+use crate::profile::dependence::clusters::Cluster;
 
 pub fn nonsense(database: &dyn Database) -> EngineError {
     EngineError::Failed { remote: database.uri(), detail: "its answer makes no sense".to_owned() }
@@ -65,6 +68,18 @@ impl<'a> Answer<'a> {
     /// The hash of the label of a cluster.
     pub fn cluster(&self, at: usize) -> Option<u64> {
         self.label(at).map(|label| cluster_of_label(&label))
+    }
+
+    /// Adds the ranks of one feature's rows to those of their group, which is told from the second value on: a cluster by its label, or an hour.
+    pub fn depend(&self, dependence: &mut Dependence, feature: usize, sums: Cluster) -> Result<(), EngineError> {
+        let Cluster { rows, ranks, squares } = sums;
+        if let Some(hour) = self.optional(3)? {
+            dependence.add_hour_sums(hour, feature, HourSum { rows, ranks });
+            dependence.add_single_rows(feature, LevelSums { blocks: rows, sum: ranks.into(), squares: squares.into() });
+        } else if let Some(hash) = self.cluster(1) {
+            dependence.add_cluster_sums(hash, feature, sums);
+        }
+        Ok(())
     }
 
     /// Whether the sums over so many rows fit into their 64 bits.

@@ -1,18 +1,18 @@
 //! What is told of numeric features: moments, cells, and ranks by cluster or hour.
 
+use super::super::columns::Source;
 use super::super::statements::{self, Features, Numeric, PART_BITS, STEP_BITS, search_depth};
 use super::super::{EngineError, List};
 use super::Gathering;
 use super::answer::{Answer, nonsense};
-use crate::engine::columns::Source;
 use crate::feature::FeatureName;
 use crate::profile::beyond::Bucket;
 use crate::profile::cells::Total;
-use crate::profile::dependence::blocks::{HourSum, LevelSums};
+use crate::profile::counts::NumericCounts;
 use crate::profile::dependence::clusters::Cluster;
 use crate::profile::grid::Grid;
 use crate::profile::moments::Moments;
-use crate::profile::table::FeatureTable;
+use crate::profile::ranks::RankTable;
 use crate::profile::{FeatureCounts, FeatureProfile};
 
 /// Features of one statement at most, and knots of all of them together: their lists travel to the database in one piece.
@@ -27,7 +27,7 @@ const MOST_FAR: usize = 100_000;
 pub(super) struct Feature<'a> {
     pub position: usize,
     pub grid: &'a Grid,
-    pub profile: &'a FeatureProfile,
+    pub reference: &'a NumericCounts,
 }
 
 /// Features whose lists travel together, those of about as many knots.
@@ -55,7 +55,7 @@ impl<'a> Gathering<'a> {
         let features = self.scan.profile.features.iter().zip(&self.reading.sources).enumerate();
         let numeric = features.filter(|(_, (_, source))| **source == Source::Numbers);
         let of = |(position, ((_, profile), _)): (usize, (&'a (FeatureName, FeatureProfile), _))| match profile {
-            FeatureProfile::Numeric { grid, .. } => Some(Feature { position, grid, profile }),
+            FeatureProfile::Numeric { grid, reference, .. } => Some(Feature { position, grid, reference }),
             FeatureProfile::Categorical { .. } => None,
         };
         numeric.filter_map(of).collect()
@@ -63,13 +63,12 @@ impl<'a> Gathering<'a> {
 
     /// Asks for everything that is told of some numeric features.
     pub(super) fn numbers(&mut self, features: &[Feature<'a>]) -> Result<(), EngineError> {
-        let tables: Vec<FeatureTable> = features.iter().map(|feature| FeatureTable::of(feature.profile)).collect();
         let depth = features.iter().map(|feature| search_depth(feature.grid.knots().len())).max().unwrap_or(0);
         let mut asked = Features { of: Vec::new(), depth };
         let mut lists = Vec::new();
-        for (feature, table) in features.iter().zip(&tables) {
-            let FeatureTable::Numeric { ranks, .. } = table else { continue };
+        for feature in features {
             let mut knots = feature.grid.knots().to_vec();
+            let ranks = RankTable::numeric(feature.reference, knots.len());
             knots.resize((1 << depth) - 1, f64::INFINITY);
             asked.of.push(Numeric { position: feature.position, first_list: lists.len() });
             lists.extend([
@@ -81,7 +80,7 @@ impl<'a> Gathering<'a> {
         self.database.put(&lists)?;
         drop(lists);
         self.moments(&asked, features)?;
-        self.cells(&asked, features, &tables)?;
+        self.cells(&asked, features)?;
         if self.reading.has_clusters() || self.reading.has_moments() {
             self.ranks(&asked)?;
         }
@@ -142,16 +141,13 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    fn cells(&mut self, asked: &Features, features: &[Feature<'a>], tables: &[FeatureTable]) -> Result<(), EngineError> {
-        let mut levels = vec![LevelSums::default(); features.len()];
+    fn cells(&mut self, asked: &Features, features: &[Feature<'a>]) -> Result<(), EngineError> {
         let (database, all) = (self.database, &mut self.counts.features);
         database.ask(&self.reading.cells(asked), &mut |row| {
             let row = Answer::new(database, row);
             let position = row.position()?;
-            let at = features.iter().position(|feature| feature.position == position).ok_or_else(|| nonsense(database))?;
-            let (Some(FeatureCounts::Numeric(counts)), Some(feature), Some(level)) =
-                (all.get_mut(position), features.get(at), levels.get_mut(at))
-            else {
+            let feature = features.iter().find(|feature| feature.position == position);
+            let (Some(FeatureCounts::Numeric(counts)), Some(feature)) = (all.get_mut(position), feature) else {
                 return Err(nonsense(database));
             };
             let index = usize::try_from(row.count(1)?).map_err(|_| nonsense(database))?;
@@ -169,20 +165,8 @@ impl<'a> Gathering<'a> {
             } else if !is_at && (index == 0 || index == feature.grid.knots().len()) {
                 return Err(nonsense(database));
             }
-            if let Some(FeatureTable::Numeric { ranks, .. }) = tables.get(at) {
-                let rank = u128::from(ranks.rank(u32::try_from(index).map_err(|_| nonsense(database))?, is_at));
-                level.blocks += n;
-                level.sum += u128::from(n) * rank;
-                level.squares += u128::from(n) * rank * rank;
-            }
             Ok(())
-        })?;
-        if !self.reading.has_clusters() && self.reading.has_moments() {
-            for (feature, level) in features.iter().zip(levels) {
-                self.counts.dependence.add_single_rows(feature.position, level);
-            }
-        }
-        Ok(())
+        })
     }
 
     fn ranks(&mut self, features: &Features) -> Result<(), EngineError> {
@@ -192,13 +176,7 @@ impl<'a> Gathering<'a> {
             let position = row.position()?;
             let rows = row.count(4)?;
             row.fits(rows)?;
-            let (ranks, squares) = (row.count(5)?, row.count(6)?);
-            if let Some(hour) = row.optional(3)? {
-                dependence.add_hour_sums(hour, position, HourSum { rows, ranks });
-            } else if let Some(hash) = row.cluster(1) {
-                dependence.add_cluster_sums(hash, position, Cluster { rows, ranks, squares });
-            }
-            Ok(())
+            row.depend(dependence, position, Cluster { rows, ranks: row.count(5)?, squares: row.count(6)? })
         })
     }
 }
@@ -220,7 +198,7 @@ mod tests {
             .into_iter()
             .collect();
         let features = profiles.iter().enumerate().filter_map(|(position, profile)| match profile {
-            FeatureProfile::Numeric { grid, .. } => Some(Feature { position, grid, profile }),
+            FeatureProfile::Numeric { grid, reference, .. } => Some(Feature { position, grid, reference }),
             FeatureProfile::Categorical { .. } => None,
         });
         let features: Vec<Feature<'_>> = features.collect();
