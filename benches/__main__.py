@@ -16,6 +16,7 @@ from .measure import Failed
 from .plan import FULL, LARGE, QUICK, Plan
 from .scenarios import Bench
 from .scenarios.cache import cache
+from .scenarios.cluster import cluster
 from .scenarios.cores import cores
 from .scenarios.features import features, wide
 from .scenarios.libraries import libraries
@@ -56,9 +57,13 @@ def datasets(plan: Plan) -> dict[str, list[Dataset]]:
         "cache": largest,
         "timings": largest,
         "sizes": [window(plan, rows) for rows in plan.sizes],
+        "cluster": [window(plan, rows) for rows in plan.sizes],
         "wide": [dataset for dataset in (wide_window(plan), wide_reference(plan)) if dataset],
     }
 
+
+CLUSTER = "cluster"
+"""Measured by itself, because it needs a program with Spark in it; its table is in docs/scale.md."""
 
 SCENARIOS: dict[str, Callable[[Bench], Section | list[Section]]] = {
     "scan": scan,
@@ -73,6 +78,7 @@ SCENARIOS: dict[str, Callable[[Bench], Section | list[Section]]] = {
     "profile": profile,
     "cache": cache,
     "timings": timings,
+    CLUSTER: cluster,
 }
 """In the order of the page."""
 
@@ -117,7 +123,7 @@ def main() -> int:
     size.add_argument("--quick", action="store_true", help="small sizes, few rounds; the page is not written")
     size.add_argument("--large", action="store_true", help="also 1e8 rows, and 1,000 features: 12 GB more of disk")
     parser.add_argument("--keep-large", action="store_true", help="keep the data that --large makes")
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; no page")
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; no page, but for {CLUSTER} alone")
     parser.add_argument("--binary", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--commit", default="", help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, required=True, help=argparse.SUPPRESS)
@@ -131,16 +137,19 @@ def main() -> int:
     environments = Environments(root / "venv")
     bench = Bench(plan, DriftCheck(arguments.binary.resolve(), bucket, work), environments, REPOSITORY)
     load, started_s = os.getloadavg()[0], time.monotonic()
-    sections = measure(bench, arguments.only or list(SCENARIOS), keep_large=arguments.keep_large)
+    sections = measure(bench, arguments.only or [name for name in SCENARIOS if name != CLUSTER], keep_large=arguments.keep_large)
     words = "benches/run" + "".join(f" --{name}" for name in ("quick", "large") if getattr(arguments, name))
     words += f" --only {' '.join(arguments.only)}" if arguments.only else ""
     head = [f"Command: `{words}`, {(time.monotonic() - started_s) / 60:.0f} minutes with the data made on the way."]
-    head += machine.describe(bench.drift_check.binary, arguments.commit, environments.versions(), load)
+    used = ["spark"] if arguments.only == [CLUSTER] else []
+    head += machine.describe(bench.drift_check.binary, arguments.commit, environments.versions(used), load)
     text = table.page(sections, head)
     print(text)
     (root / "last.md").write_text(text + "\n")
     if plan.judged and not arguments.only:
         table.put(REPOSITORY / "docs/performance.md", text)
+    elif plan.judged and arguments.only == [CLUSTER]:
+        table.put(REPOSITORY / "docs/scale.md", text)
     return 0
 
 

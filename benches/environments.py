@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,10 @@ class Environments:
         python = self.root / environment / "bin" / "python"
         return Command(name, (str(python), str(PEERS / script), *map(str, arguments)), is_peer=True)
 
-    def versions(self) -> list[str]:
-        """`NAME VERSION` of every pinned package that is installed, as the environments say themselves."""
+    def versions(self, only: Collection[str] = ()) -> list[str]:
+        """`NAME VERSION` of every pinned package of these environments, or of all, that is installed, as the environments say themselves."""
         found: list[str] = []
-        for folder in sorted(path for path in self.root.iterdir() if self.is_installed(path.name)):
+        for folder in sorted(path for path in self.root.iterdir() if self.is_installed(path.name) and (not only or path.name in only)):
             ask = [str(folder / "bin" / "python"), "-m", "pip", "list", "--format", "freeze", "--disable-pip-version-check"]
             listed = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()
             pinned = {line.split("==")[0] for line in requirements(folder.name).read_text().split() if "==" in line}

@@ -112,7 +112,7 @@ def summary(sections: Sequence[Section]) -> str:
     """How many bars hold, and which do not."""
     judged = [row for section in sections for row in section.rows if row.holds is not None]
     missed = [f"- {row.measured}, by {row.against}: {row.quantity} {row.ratio}, {row.bar}" for row in judged if not row.holds]
-    said = f"{len(judged) - len(missed)} of {len(judged)} bars hold."
+    said = f"{len(judged) - len(missed)} of {len(judged)} bars hold." if judged else "There is no bar."
     return said + ("\n\nMissed:\n\n" + "\n".join(missed) if missed else "")
 
 

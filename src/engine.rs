@@ -7,6 +7,7 @@
 
 pub mod columns;
 pub mod dialect;
+pub mod files;
 pub mod gather;
 #[cfg(feature = "spark")]
 pub mod spark;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 use crate::ingest::account::Account;
 use crate::ingest::decode::Request;
+use crate::ingest::select::Selection;
 use crate::profile::recent::Recent;
 use crate::profile::{ReferenceProfile, WindowCounts};
 use columns::Shape;
@@ -63,6 +65,8 @@ pub struct Scan {
     pub profile: Arc<ReferenceProfile>,
     /// The column whose newest values are wanted, and how many of them.
     pub recent: Option<(usize, usize)>,
+    /// Which files can hold rows of the window, where that can be told.
+    pub files: Option<Selection>,
 }
 
 /// What was counted: of one object, which is all that the cluster was asked for.
@@ -102,6 +106,9 @@ pub trait Database {
 
     /// The columns, in their order.
     fn columns(&self) -> &[(String, Shape)];
+
+    /// Whether rows come out of files, and the table tells which in the columns [`statements::FILE`] and [`statements::WRITTEN`], besides its own.
+    fn tells_files(&self) -> bool;
 
     /// Makes [`statements::LISTS`] a table of one row with these lists, in place of the one before.
     ///

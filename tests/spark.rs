@@ -2,6 +2,7 @@
 
 mod faults;
 mod logs;
+mod middle;
 
 use serde_json::Value;
 
@@ -280,3 +281,32 @@ fn the_window_is_pushed_down_to_the_files() {
     let plan = format!("{:?}", plan.first().unwrap().values());
     assert!(plan.contains("PushedFilters: [IsNotNull(timestamp), GreaterThanOrEqual(timestamp,"), "{plan}");
 }
+
+/// A file whose rows cannot be read fails whoever reads them; its schema and its statistics can.
+#[test]
+fn files_outside_the_window_are_not_read_by_their_date_or_by_their_age() {
+    let workspace = Workspace::new();
+    let logs = "cluster = \"study\"\ndate_pattern = \"%Y/%m/%d\"\ndate_slack = \"1h\"";
+    simulated(&workspace, &Population { study_rows: 10, study_share: 0.5, ..Population::PLAIN }, Drift::None, logs);
+    let whole = std::fs::read(workspace.path("bucket/predictions/window.parquet")).unwrap();
+    let mut broken = whole.clone();
+    let half = broken.len() / 2;
+    broken[4..half].fill(0xFF);
+    workspace.write("bucket/predictions/2026/01/31/whole.parquet", &whole);
+    workspace.write("bucket/predictions/2026/01/29/broken.parquet", &broken);
+    workspace.write("bucket/predictions/2026/02/01/broken.parquet", &broken);
+    let old = "bucket/predictions/2026-01-31/old.parquet";
+    workspace.write(old, &broken);
+    let before = std::time::UNIX_EPOCH + std::time::Duration::from_micros(u64::try_from(logs::END_US).unwrap()) - 26 * HOUR;
+    std::fs::File::options().write(true).open(workspace.path(old)).unwrap().set_modified(before).unwrap();
+    let report = assert_same(&workspace, &["--as-of", logs::AS_OF]);
+    assert_eq!(report["current"]["rows"], 4_000);
+
+    workspace.write("bucket/predictions/2026/01/30/broken.parquet", &broken);
+    let spark = by_spark(&shared().remote());
+    let arguments = ["--config", "config.toml", "--as-of", logs::AS_OF, "--dry-run"];
+    let ran = workspace.run_with(&arguments, &spark.each_ref().map(|(key, value)| (*key, value.as_str())));
+    assert!([4, 5].contains(&ran.code), "{} {}", ran.code, ran.stderr);
+}
+
+const HOUR: std::time::Duration = std::time::Duration::from_hours(1);

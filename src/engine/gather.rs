@@ -24,7 +24,7 @@ use numeric::{MOST_FEATURES, chunks};
 /// # Errors
 /// When the database fails, when its table has no moments where some are asked for, and when its rows changed meanwhile.
 pub fn count(database: &dyn Database, scan: &Scan) -> Result<Scanned, EngineError> {
-    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
+    let reading = Reading::new(database, scan)?;
     let tally = tally(database, &reading, scan)?;
     let mut gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts: scan.profile.empty_counts() };
     gathering.without_values(&tally.values);
@@ -50,7 +50,7 @@ fn account(database: &dyn Database, scan: &Scan, tally: Tally) -> Account {
 /// # Errors
 /// As [`count`].
 pub fn newest(database: &dyn Database, scan: &Scan) -> Result<Option<i64>, EngineError> {
-    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
+    let reading = Reading::new(database, scan)?;
     newest_of(database, &reading)
 }
 
@@ -70,7 +70,7 @@ fn newest_of(database: &dyn Database, reading: &Reading<'_>) -> Result<Option<i6
 /// # Errors
 /// As [`count`].
 pub fn recent(database: &dyn Database, scan: &Scan) -> Result<(Recent, Account), EngineError> {
-    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
+    let reading = Reading::new(database, scan)?;
     let tally = tally(database, &reading, scan)?;
     let counts = scan.profile.empty_counts();
     let gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts };
@@ -284,6 +284,10 @@ mod tests {
             &self.columns
         }
 
+        fn tells_files(&self) -> bool {
+            false
+        }
+
         fn put(&self, lists: &[List]) -> Result<(), EngineError> {
             // Three knots fill a list for two steps; seven ranks and one at the end; the numbers of the grid.
             assert!(matches!(lists, [List::Doubles(knots), List::Integers(ranks), List::Doubles(numbers)]
@@ -306,7 +310,7 @@ mod tests {
         let mut builder = ProfileBuilder::new(&columns);
         builder.update([ColumnBatch::Numeric(&[1.0, 2.0, 4.0])]);
         let request = Request { columns, timestamp: None, cluster: None, window: None, max_row_bytes: 1, batch_rows: 1 };
-        Scan { request, profile: Arc::new(builder.finish(Vec::new())), recent: None }
+        Scan { request, profile: Arc::new(builder.finish(Vec::new())), recent: None, files: None }
     }
 
     /// What a database says of the values 2 and 3 and of a row without one.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use spark_connect::functions::col;
 use spark_connect::row::{Row, Value};
 use spark_connect::{DataType, SparkError, SparkSession, StructField};
 
 use super::columns::Shape;
 use super::dialect::Dialect;
-use super::statements::{LISTS, LOGS};
+use super::statements::{FILE, LISTS, LOGS, WRITTEN};
 use super::{Database, EngineError, Field, List, TakeRow};
 use crate::blocking;
 
@@ -88,13 +89,18 @@ impl Spark {
                 // Page indexes that call a page of NaNs a page of nulls are out there (polars 0.55 writes them); the statistics of row groups
                 // are right, and leave out what is outside the window.
                 let reader = reader.option("pathGlobFilter", "*.parquet").option("parquet.filter.columnindex.enabled", "false");
-                reader.parquet(uri)
+                let [file, written] = [("file_path", FILE), ("file_modification_time", WRITTEN)]
+                    .map(|(field, name)| col(&format!("_metadata.{field}")).alias(name));
+                reader.parquet(uri).select([col("*"), file, written])
             }
         };
         frame.create_or_replace_temp_view(LOGS).map_err(failed)?;
-        let DataType::Struct { fields } = frame.schema().map_err(failed)? else {
+        // Asked of the view, which knows its files.
+        let view = session.table(LOGS).map_err(failed)?;
+        let DataType::Struct { mut fields } = view.schema().map_err(failed)? else {
             return Err(EngineError::Failed { remote, detail: "its table has no columns".to_owned() });
         };
+        fields.retain(|field| ![FILE, WRITTEN].contains(&field.name.as_str()));
         let columns = fields.into_iter().map(|field| (field.name, shape(&field.data_type))).collect();
         Ok(Self { session, remote, rows, columns })
     }
@@ -219,6 +225,10 @@ impl Database for Spark {
 
     fn columns(&self) -> &[(String, Shape)] {
         &self.columns
+    }
+
+    fn tells_files(&self) -> bool {
+        matches!(self.rows, Rows::Path(_))
     }
 
     fn put(&self, lists: &[List]) -> Result<(), EngineError> {

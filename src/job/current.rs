@@ -120,13 +120,18 @@ impl<'a> Logs<'a> {
     /// What a cluster is to count.
     fn scan(&self, counting: &Counting, window: Option<Window>) -> Scan {
         let recent = counting.empty.recent_column().zip(self.recent_wanted()).map(|(column, (_, capacity))| (column, capacity));
-        Scan { request: counting.request(window), profile: Arc::clone(counting.profile()), recent }
+        Scan { request: counting.request(window), profile: Arc::clone(counting.profile()), recent, files: self.files() }
+    }
+
+    /// How files are chosen that a cluster is to read; not by their dates where the folder that they are all in has one.
+    fn files(&self) -> Option<Selection> {
+        Some(self.selection()).filter(|selection| selection.span(&self.uri).is_none())
     }
 
     /// The newest moment before `before` that a cluster knows; `None` where the logs are read here.
     async fn newest_of_cluster(&self, before: DateTime<Utc>) -> Option<Result<Option<DateTime<Utc>>, JobError>> {
         let window = Window { start: DateTime::<Utc>::MIN_UTC, end: before };
-        let scan = without_features(self.request(Vec::new(), Some(window)), None);
+        let scan = without_features(self.request(Vec::new(), Some(window)), None, None);
         let newest = self.engine.ask(move |database| gather::newest(database, &scan)).await?;
         Some(newest.map(|newest| newest.and_then(DateTime::from_timestamp_micros)).map_err(JobError::from))
     }
@@ -290,7 +295,7 @@ impl<'a> Logs<'a> {
     pub async fn recent_in(&self, earlier: Window) -> Result<(Recent, u64), JobError> {
         let Some((name, capacity)) = self.recent_wanted() else { return Ok((Recent::default(), 0)) };
         let request = self.request(vec![(name.clone(), FeatureKind::Numeric)], Some(earlier));
-        let scan = without_features(request.clone(), Some((0, capacity)));
+        let scan = without_features(request.clone(), Some((0, capacity)), self.files());
         let of_cluster = self.engine.ask(move |database| gather::recent(database, &scan)).await;
         let (found, account) = if let Some(found) = of_cluster {
             found?
@@ -381,8 +386,8 @@ impl<'a> Logs<'a> {
 }
 
 /// What a cluster is to look for where no feature is counted.
-fn without_features(request: Request, recent: Option<(usize, usize)>) -> Scan {
-    Scan { request, profile: Arc::new(ProfileBuilder::new(&[]).finish(Vec::new())), recent }
+fn without_features(request: Request, recent: Option<(usize, usize)>, files: Option<Selection>) -> Scan {
+    Scan { request, profile: Arc::new(ProfileBuilder::new(&[]).finish(Vec::new())), recent, files }
 }
 
 /// The windows before this one in which confidences are looked for, the newest first: from twice as far back each time.

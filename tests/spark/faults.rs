@@ -1,16 +1,17 @@
 //! What goes wrong between a check and its cluster: the right exit code, no verdict, and nothing that goes on.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::logs::{self, Frame, simulated_rows};
+use super::middle::{Middle, encrypted};
 use super::{by_spark, comparable, shared};
+use crate::authority::{Authority, Leaf};
 use crate::simulation::population::{Drift, Population};
 use crate::spark_server::SparkServer;
 use crate::workspace::{Ran, Workspace};
@@ -189,13 +190,25 @@ fn executors(server: &SparkServer) -> Vec<u32> {
     numbers.filter(is_executor).collect()
 }
 
+/// What a server's own interface answers to a request, with a form where it has one.
+fn interface(ui: u16, request: &str, form: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", ui)).unwrap();
+    let length = form.len();
+    write!(
+        stream,
+        "{request} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{form}"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// The numbers of the jobs that a server's own interface calls running.
 fn running(ui: u16) -> Vec<u64> {
     let ask = |path: &str| -> Value {
-        let mut stream = TcpStream::connect(("127.0.0.1", ui)).unwrap();
-        write!(stream, "GET /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
+        let text = interface(ui, &format!("GET /api/v1/{path}"), "");
         let body = text.split_once("\r\n\r\n").unwrap().1;
         let (start, end) = (body.find('[').unwrap(), body.rfind(']').unwrap());
         // Chunks of a chunked answer are cut out with their line ends.
@@ -246,50 +259,65 @@ fn a_check_that_is_stopped_leaves_no_query_behind() {
     assert_eq!(running(ui), Vec::<u64>::new());
 }
 
-/// Passes bytes on between a check and its cluster, until its connections are cut.
-struct Cutter {
-    port: u16,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Cutter {
-    fn before(server: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let cutter = Self { port: listener.local_addr().unwrap().port(), streams: Arc::default() };
-        let streams = Arc::clone(&cutter.streams);
-        std::thread::spawn(move || {
-            for near in listener.incoming().flatten() {
-                let far = TcpStream::connect(("127.0.0.1", server)).unwrap();
-                streams.lock().unwrap().extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
-                    std::thread::spawn(move || {
-                        let _ = std::io::copy(&mut from, &mut to);
-                        let _ = to.shutdown(Shutdown::Both);
-                    });
-                }
-            }
-        });
-        cutter
-    }
-
-    fn cut(&self) {
-        for stream in self.streams.lock().unwrap().drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
-    }
-}
-
 #[test]
 fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
     let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
-    let cutter = Cutter::before(server.port);
-    let child = begin(&workspace, &format!("sc://127.0.0.1:{}", cutter.port));
+    let middle = Middle::before(server.port);
+    let child = begin(&workspace, &format!("sc://127.0.0.1:{}", middle.port));
     wait_until("a running job", || !running(ui).is_empty());
-    cutter.cut();
+    middle.cut();
     let (code, stdout, stderr) = end(child);
     assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
     assert!(stderr.contains("broke") && stderr.contains("a rerun is safe"), "{stderr}");
     // Over a new connection the cluster is told to stop.
     wait_until("no running job", || running(ui).is_empty());
+}
+
+#[test]
+fn a_query_that_somebody_kills_is_no_verdict() {
+    let (server, ui) = observed("local[2]");
+    let (workspace, _) = many();
+    let child = begin(&workspace, &server.remote());
+    wait_until("a running job", || !running(ui).is_empty());
+    // As the button of Spark's own page does it.
+    let page = interface(ui, "GET /jobs/", "");
+    let token = page.split_once("name=\"csrfToken\" value=\"").and_then(|(_, rest)| rest.split_once('"')).expect("a form").0;
+    let killed = running(ui)[0];
+    let answer = interface(ui, "POST /jobs/job/kill/", &format!("id={killed}&csrfToken={token}"));
+    assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
+    let (code, stdout, stderr) = end(child);
+    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
+    assert!(stderr.contains("cancelled") && stderr.contains("a rerun is safe"), "{stderr}");
+    wait_until("no running job", || running(ui).is_empty());
+}
+
+#[test]
+fn a_server_that_is_too_old_is_told_of() {
+    let workspace = small();
+    let middle = Middle::saying(shared().port, "4.1.4", "3.5.4");
+    let ran = check(&workspace, &format!("sc://127.0.0.1:{}", middle.port), &[]);
+    assert_refused(&workspace, &ran, 5, &["runs Spark 3.5.4, and 4.0 or later is needed"]);
+}
+
+#[test]
+fn only_a_server_that_proves_who_it_is_gets_the_token() {
+    const TOKEN: &str = "t0ken";
+    let server = SparkServer::start("local[1]", &[("spark.connect.authenticate.token", TOKEN)]);
+    let workspace = small();
+    let authority = Authority::new();
+    workspace.write("ca.pem", &authority.pem);
+    let ca = workspace.path("ca.pem").display().to_string();
+    let by = |leaf: &Leaf| {
+        let remote = format!("sc://127.0.0.1:{}/;use_ssl=true", encrypted(server.port, leaf));
+        let settings =
+            [("DRIFT_CHECK__ENGINE__TOKEN", "env:T"), ("T", TOKEN), ("SSL_CERT_FILE", &ca), ("DRIFT_CHECK__ENGINE__TIMEOUT", "5s")];
+        check(&workspace, &remote, &settings)
+    };
+    for doubtful in [authority.expired(), authority.of_another_host(), Authority::new().good()] {
+        let ran = by(&doubtful);
+        assert_refused(&workspace, &ran, 5, &["cannot reach the Spark Connect server"]);
+    }
+    let ran = by(&authority.good());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }
