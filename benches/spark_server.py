@@ -46,6 +46,8 @@ def running(environment: Path, cores: int) -> Iterator[SparkServer]:
             "spark.connect.grpc.binding.address": "127.0.0.1",
             "spark.connect.grpc.binding.port": port,
             "spark.ui.enabled": "false",
+            # It would keep every request.
+            "spark.connect.execute.manager.abandonedTombstonesSize": 1,
             "spark.sql.shuffle.partitions": cores,
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
             "spark.local.dir": f"{folder}/local",

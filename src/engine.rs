@@ -65,7 +65,7 @@ pub struct Scan {
     pub profile: Arc<ReferenceProfile>,
     /// The column whose newest values are wanted, and how many of them.
     pub recent: Option<(usize, usize)>,
-    /// Which files can hold rows of the window, where that can be told.
+    /// Which files can hold rows of the window, where their paths tell.
     pub files: Option<Selection>,
 }
 
@@ -107,8 +107,11 @@ pub trait Database {
     /// The columns, in their order.
     fn columns(&self) -> &[(String, Shape)];
 
-    /// Whether rows come out of files, and the table tells which in the columns [`statements::FILE`] and [`statements::WRITTEN`], besides its own.
-    fn tells_files(&self) -> bool;
+    /// Takes as the logs, from now on, only those of its files that `may_hold` says yes to by their path. A table is what it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn choose(&self, may_hold: &dyn Fn(&str) -> bool) -> Result<(), EngineError>;
 
     /// Makes [`statements::LISTS`] a table of one row with these lists, in place of the one before.
     ///

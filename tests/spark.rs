@@ -284,7 +284,7 @@ fn the_window_is_pushed_down_to_the_files() {
 
 /// A file whose rows cannot be read fails whoever reads them; its schema and its statistics can.
 #[test]
-fn files_outside_the_window_are_not_read_by_their_date_or_by_their_age() {
+fn files_whose_date_is_not_in_the_window_are_not_read() {
     let workspace = Workspace::new();
     let logs = "cluster = \"study\"\ndate_pattern = \"%Y/%m/%d\"\ndate_slack = \"1h\"";
     simulated(&workspace, &Population { study_rows: 10, study_share: 0.5, ..Population::PLAIN }, Drift::None, logs);
@@ -295,18 +295,30 @@ fn files_outside_the_window_are_not_read_by_their_date_or_by_their_age() {
     workspace.write("bucket/predictions/2026/01/31/whole.parquet", &whole);
     workspace.write("bucket/predictions/2026/01/29/broken.parquet", &broken);
     workspace.write("bucket/predictions/2026/02/01/broken.parquet", &broken);
-    let old = "bucket/predictions/2026-01-31/old.parquet";
-    workspace.write(old, &broken);
-    let before = std::time::UNIX_EPOCH + std::time::Duration::from_micros(u64::try_from(logs::END_US).unwrap()) - 26 * HOUR;
-    std::fs::File::options().write(true).open(workspace.path(old)).unwrap().set_modified(before).unwrap();
     let report = assert_same(&workspace, &["--as-of", logs::AS_OF]);
     assert_eq!(report["current"]["rows"], 4_000);
 
     workspace.write("bucket/predictions/2026/01/30/broken.parquet", &broken);
-    let spark = by_spark(&shared().remote());
-    let arguments = ["--config", "config.toml", "--as-of", logs::AS_OF, "--dry-run"];
-    let ran = workspace.run_with(&arguments, &spark.each_ref().map(|(key, value)| (*key, value.as_str())));
+    let ran = by_cluster(&workspace, logs::AS_OF);
     assert!([4, 5].contains(&ran.code), "{} {}", ran.code, ran.stderr);
 }
 
-const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
+#[test]
+fn a_window_without_a_file_has_no_rows() {
+    let workspace = Workspace::new();
+    simulated(&workspace, &Population::PLAIN, Drift::None, "date_pattern = \"%Y/%m/%d\"");
+    let window = std::fs::read(workspace.path("bucket/predictions/window.parquet")).unwrap();
+    std::fs::remove_file(workspace.path("bucket/predictions/window.parquet")).unwrap();
+    workspace.write("bucket/predictions/2026/01/30/window.parquet", &window);
+    workspace.write("bucket/predictions/2026/01/31/window.parquet", &window);
+    let report = assert_same(&workspace, &["--as-of", "2026-02-15T00:00:00Z"]);
+    assert_eq!(report["decision"]["verdict"], "no-data");
+    let stale = report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "stale-data").unwrap();
+    assert!(stale["detail"].as_str().unwrap().contains("2026-01-31"), "{stale}");
+}
+
+fn by_cluster(workspace: &Workspace, as_of: &str) -> Ran {
+    let spark = by_spark(&shared().remote());
+    let arguments = ["--config", "config.toml", "--as-of", as_of, "--dry-run", "--format", "json"];
+    workspace.run_with(&arguments, &spark.each_ref().map(|(key, value)| (*key, value.as_str())))
+}

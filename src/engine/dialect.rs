@@ -29,20 +29,6 @@ impl Dialect {
         }
     }
 
-    /// Exactly this text.
-    pub fn text(self, text: &str) -> String {
-        match self {
-            Self::Spark => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-        }
-    }
-
-    /// The last part of a text that a regular expression fits; an empty text where there is none.
-    pub fn last_match(self, value: &str, expression: &str) -> String {
-        match self {
-            Self::Spark => format!("regexp_extract({value}, {}, 1)", self.text(&format!("^.*({expression})"))),
-        }
-    }
-
     pub fn as_double(self, value: &str) -> String {
         match self {
             Self::Spark => format!("CAST({value} AS DOUBLE)"),

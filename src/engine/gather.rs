@@ -24,7 +24,8 @@ use numeric::{MOST_FEATURES, chunks};
 /// # Errors
 /// When the database fails, when its table has no moments where some are asked for, and when its rows changed meanwhile.
 pub fn count(database: &dyn Database, scan: &Scan) -> Result<Scanned, EngineError> {
-    let reading = Reading::new(database, scan)?;
+    choose(database, scan)?;
+    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
     let tally = tally(database, &reading, scan)?;
     let mut gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts: scan.profile.empty_counts() };
     gathering.without_values(&tally.values);
@@ -36,6 +37,14 @@ pub fn count(database: &dyn Database, scan: &Scan) -> Result<Scanned, EngineErro
     gathering.check()?;
     let recent = gathering.recent()?;
     Ok(Scanned { counts: gathering.counts, recent, account: account(database, scan, tally.tally) })
+}
+
+/// Leaves out the files whose date is not that of the window.
+fn choose(database: &dyn Database, scan: &Scan) -> Result<(), EngineError> {
+    match (&scan.files, scan.request.window) {
+        (Some(selection), Some(window)) => database.choose(&|path| selection.by_date(path, window).unwrap_or(true)),
+        _ => database.choose(&|_| true),
+    }
 }
 
 /// The account of all rows as that of one object.
@@ -50,7 +59,8 @@ fn account(database: &dyn Database, scan: &Scan, tally: Tally) -> Account {
 /// # Errors
 /// As [`count`].
 pub fn newest(database: &dyn Database, scan: &Scan) -> Result<Option<i64>, EngineError> {
-    let reading = Reading::new(database, scan)?;
+    database.choose(&|_| true)?;
+    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
     newest_of(database, &reading)
 }
 
@@ -70,7 +80,8 @@ fn newest_of(database: &dyn Database, reading: &Reading<'_>) -> Result<Option<i6
 /// # Errors
 /// As [`count`].
 pub fn recent(database: &dyn Database, scan: &Scan) -> Result<(Recent, Account), EngineError> {
-    let reading = Reading::new(database, scan)?;
+    choose(database, scan)?;
+    let reading = Reading::new(database.dialect(), database.columns(), scan)?;
     let tally = tally(database, &reading, scan)?;
     let counts = scan.profile.empty_counts();
     let gathering = Gathering { database, reading, scan, rows: tally.tally.rows_used, counts };
@@ -113,6 +124,7 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
         })?;
     }
     if tally.rows_used == 0 && scan.request.window.is_some() {
+        database.choose(&|_| true)?;
         tally.newest_us = newest_of(database, reading)?;
     }
     tally.rows_read = tally.rows_used + tally.rejected.total();
@@ -284,8 +296,8 @@ mod tests {
             &self.columns
         }
 
-        fn tells_files(&self) -> bool {
-            false
+        fn choose(&self, _: &dyn Fn(&str) -> bool) -> Result<(), EngineError> {
+            Ok(())
         }
 
         fn put(&self, lists: &[List]) -> Result<(), EngineError> {

@@ -2,17 +2,18 @@
 //! it happens off ours.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use spark_connect::functions::col;
+use tokio::net::TcpStream;
+
 use spark_connect::row::{Row, Value};
-use spark_connect::{DataType, SparkError, SparkSession, StructField};
+use spark_connect::{DataFrameReader, DataType, SparkError, SparkSession, StructField, lit_boolean};
 
 use super::columns::Shape;
 use super::dialect::Dialect;
-use super::statements::{FILE, LISTS, LOGS, WRITTEN};
+use super::files::{self, Choice};
+use super::statements::{LISTS, LOGS};
 use super::{Database, EngineError, Field, List, TakeRow};
 use crate::blocking;
 
@@ -22,7 +23,7 @@ pub struct Settings {
     /// `sc://HOST[:PORT][/;KEY=VALUE;…]`, without a token.
     pub remote: String,
     pub token: Option<String>,
-    /// How long it may take to be let in.
+    /// How long it may take to be let in, and how long the server may be gone later.
     pub timeout: Duration,
 }
 
@@ -39,8 +40,16 @@ pub enum Rows {
 pub struct Spark {
     session: SparkSession,
     remote: String,
+    /// How long nobody may be there.
+    timeout: Duration,
     rows: Rows,
     columns: Vec<(String, Shape)>,
+    /// Of all files together, in the JSON of Spark.
+    schema: String,
+    /// The paths of all files; none for a table.
+    files: Vec<String>,
+    /// Which of them are the logs now.
+    chosen: Mutex<Choice>,
 }
 
 impl std::fmt::Debug for Spark {
@@ -57,8 +66,14 @@ const NEEDED_TEXT: &str = "4.0";
 const SESSION: [(&str, &str); 3] =
     [("spark.sql.ansi.enabled", "true"), ("spark.sql.session.timeZone", "UTC"), ("spark.sql.caseSensitive", "true")];
 
-/// What makes the same code of the same question about another feature, so that it is compiled once; a cluster may refuse it.
-const QUICKER: (&str, &str) = ("spark.sql.codegen.useIdInClassName", "false");
+/// What a cluster may refuse: the same code for the same question about another feature, so that it is compiled once; and plans that are not
+/// kept in full, because the server remembers a thousand of them.
+const WISHES: [(&str, &str); 2] = [("spark.sql.codegen.useIdInClassName", "false"), ("spark.sql.maxPlanStringLength", "4096")];
+
+/// Where a connection string names no port.
+const PORT: u16 = 15002;
+/// How often it is looked whether a server is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long an end that nobody waits for may take.
 const GRACE: Duration = Duration::from_secs(2);
@@ -77,32 +92,29 @@ impl Spark {
         // The client itself goes on trying for an hour.
         let late = EngineError::Unreachable { remote: remote.clone(), detail: format!("no answer within {} s", timeout.as_secs()) };
         let session = tokio::time::timeout(timeout, opening).await.map_err(|_| late)??;
-        blocking::run(move || Self::with_logs(session, remote, rows)).await
+        blocking::run(move || Self::with_logs(session, remote, timeout, rows)).await
     }
 
-    fn with_logs(session: SparkSession, remote: String, rows: Rows) -> Result<Self, EngineError> {
+    fn with_logs(session: SparkSession, remote: String, timeout: Duration, rows: Rows) -> Result<Self, EngineError> {
         let failed = |error: SparkError| of(&remote, &rows, &error);
-        let frame = match &rows {
-            Rows::Table(name) => session.table(name).map_err(failed)?,
+        let (frame, files) = match &rows {
+            Rows::Table(name) => (session.table(name).map_err(failed)?, Vec::new()),
             Rows::Path(uri) => {
-                let reader = session.read().option("mergeSchema", "true").option("recursiveFileLookup", "true");
-                // Page indexes that call a page of NaNs a page of nulls are out there (polars 0.55 writes them); the statistics of row groups
-                // are right, and leave out what is outside the window.
-                let reader = reader.option("pathGlobFilter", "*.parquet").option("parquet.filter.columnindex.enabled", "false");
-                let [file, written] = [("file_path", FILE), ("file_modification_time", WRITTEN)]
-                    .map(|(field, name)| col(&format!("_metadata.{field}")).alias(name));
-                reader.parquet(uri).select([col("*"), file, written])
+                // With a schema that is given, files are listed and not opened.
+                let listed = reader(&session).schema("listed BOOLEAN".to_owned()).parquet(uri);
+                let frame = reader(&session).option("mergeSchema", "true").parquet(uri);
+                (frame, listed.input_files().map_err(failed)?)
             }
         };
         frame.create_or_replace_temp_view(LOGS).map_err(failed)?;
-        // Asked of the view, which knows its files.
+        // Asked of the view, which has read the files' schemas.
         let view = session.table(LOGS).map_err(failed)?;
-        let DataType::Struct { mut fields } = view.schema().map_err(failed)? else {
+        let schema = view.schema().map_err(failed)?;
+        let DataType::Struct { fields } = &schema else {
             return Err(EngineError::Failed { remote, detail: "its table has no columns".to_owned() });
         };
-        fields.retain(|field| ![FILE, WRITTEN].contains(&field.name.as_str()));
-        let columns = fields.into_iter().map(|field| (field.name, shape(&field.data_type))).collect();
-        Ok(Self { session, remote, rows, columns })
+        let columns = fields.iter().map(|field| (field.name.clone(), shape(&field.data_type))).collect();
+        Ok(Self { session, remote, timeout, rows, columns, schema: schema.json(), files, chosen: Mutex::new(Choice::All) })
     }
 
     /// Does work that asks the cluster. When nobody waits for it any more, or it failed, what the cluster still does for it is interrupted.
@@ -115,7 +127,15 @@ impl Spark {
     ) -> Result<T, EngineError> {
         let mut waiting = Waiting { spark: Arc::clone(self), is_done: false };
         let spark = Arc::clone(self);
-        let result = blocking::run(move || work(spark.as_ref())).await;
+        let working = blocking::run(move || work(spark.as_ref()));
+        // The client itself goes on asking a server that is gone for very long.
+        let result = tokio::select! {
+            result = working => result,
+            () = gone(&self.remote, self.timeout) => {
+                let detail = format!("nobody is at its address for {} s", self.timeout.as_secs());
+                Err(EngineError::Lost { remote: self.remote.clone(), detail })
+            }
+        };
         waiting.is_done = result.is_ok();
         result
     }
@@ -141,6 +161,25 @@ impl Drop for Spark {
         let session = self.session.clone();
         aside(move || drop(session.stop()));
     }
+}
+
+/// Ends when a server could not be connected to for so long.
+async fn gone(remote: &str, patience: Duration) {
+    let address = address(remote);
+    let mut last_seen = Instant::now();
+    while last_seen.elapsed() < patience {
+        tokio::time::sleep(LOOK).await;
+        if let Ok(Ok(_)) = tokio::time::timeout(LOOK, TcpStream::connect(&address)).await {
+            last_seen = Instant::now();
+        }
+    }
+}
+
+/// Host and port of a connection string.
+fn address(remote: &str) -> String {
+    let host = remote.trim_start_matches("sc://").trim_end_matches('/');
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port { host.to_owned() } else { format!("{host}:{PORT}") }
 }
 
 /// Does something on a thread of its own, because the client must not block a runtime's, and waits for it a little.
@@ -176,7 +215,9 @@ fn open(settings: &Settings, remote: String) -> Result<SparkSession, EngineError
     for (key, value) in SESSION {
         session.conf().set(key, value).map_err(failed)?;
     }
-    let _ = session.conf().set(QUICKER.0, QUICKER.1);
+    for (key, value) in WISHES {
+        let _ = session.conf().set(key, value);
+    }
     Ok(session)
 }
 
@@ -211,6 +252,14 @@ fn shape(data_type: &DataType) -> Shape {
     }
 }
 
+/// A reader of a folder of Parquet files.
+fn reader(session: &SparkSession) -> DataFrameReader {
+    let reader = session.read().option("recursiveFileLookup", "true").option("pathGlobFilter", "*.parquet");
+    // Page indexes that call a page of NaNs a page of nulls are out there (polars 0.55 writes them); the statistics of row groups are right,
+    // and leave out what is outside the window.
+    reader.option("parquet.filter.columnindex.enabled", "false")
+}
+
 impl Database for Spark {
     fn dialect(&self) -> Dialect {
         Dialect::Spark
@@ -227,8 +276,22 @@ impl Database for Spark {
         &self.columns
     }
 
-    fn tells_files(&self) -> bool {
-        matches!(self.rows, Rows::Path(_))
+    fn choose(&self, may_hold: &dyn Fn(&str) -> bool) -> Result<(), EngineError> {
+        let Rows::Path(root) = &self.rows else { return Ok(()) };
+        let choice = files::choose(root, &self.files, may_hold);
+        let mut chosen = self.chosen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *chosen == choice {
+            return Ok(());
+        }
+        let of = |path: &str| reader(&self.session).schema(self.schema.clone()).parquet(path);
+        let frame = match &choice {
+            Choice::All => of(root),
+            Choice::Some(pattern) => of(pattern),
+            Choice::None => of(root).filter(lit_boolean(false)),
+        };
+        frame.create_or_replace_temp_view(LOGS).map_err(|error| self::of(&self.remote, &self.rows, &error))?;
+        *chosen = choice;
+        Ok(())
     }
 
     fn put(&self, lists: &[List]) -> Result<(), EngineError> {

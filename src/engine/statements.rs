@@ -7,16 +7,13 @@
 
 use super::columns::{Moment, Shape, Source};
 use super::dialect::Dialect;
-use super::{Database, EngineError, Scan, files};
+use super::{EngineError, Scan};
 use crate::ingest::timestamp::{EARLIEST_US, LATEST_US, NaiveTimestamps};
 use crate::profile::grid::Grid;
 use crate::profile::moments::Scale;
 
 /// The rows of the logs, in the window or not.
 pub const LOGS: &str = "drift_check_logs";
-/// Columns of [`LOGS`] where its rows come out of files: the path of a row's file, and the moment when it was written.
-pub const FILE: &str = "drift_check_file";
-pub const WRITTEN: &str = "drift_check_written";
 /// The lists of [`Database::put`](super::Database::put): columns `l0`, `l1`, ….
 pub const LISTS: &str = "drift_check_lists";
 
@@ -65,8 +62,6 @@ pub struct Features {
 pub struct Reading<'a> {
     dialect: Dialect,
     scan: &'a Scan,
-    /// Whether the table tells which file a row is in.
-    tells_files: bool,
     moment: Option<(String, Moment)>,
     /// Whether every row is to be rejected, because its moment could be any.
     pub is_naive_rejected: bool,
@@ -99,8 +94,7 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// When the table has no moments where the scan asks for some.
-    pub fn new(database: &dyn Database, scan: &'a Scan) -> Result<Self, EngineError> {
-        let (dialect, columns) = (database.dialect(), database.columns());
+    pub fn new(dialect: Dialect, columns: &[(String, Shape)], scan: &'a Scan) -> Result<Self, EngineError> {
         let shape = |name: &str| columns.iter().find(|(known, _)| known == name).map(|(_, shape)| shape);
         let source = |name: &str, kind| Source::of(shape(name), kind);
         let request = &scan.request;
@@ -115,7 +109,7 @@ impl<'a> Reading<'a> {
         });
         let sources = request.columns.iter().map(|(name, kind)| source(name.as_str(), *kind)).collect();
         let is_naive_rejected = is_rejected && moment.as_ref().is_some_and(|(_, moment)| *moment == Moment::Naive);
-        Ok(Self { dialect, scan, tells_files: database.tells_files(), moment, is_naive_rejected, cluster, sources })
+        Ok(Self { dialect, scan, moment, is_naive_rejected, cluster, sources })
     }
 
     pub fn has_clusters(&self) -> bool {
@@ -141,17 +135,7 @@ impl<'a> Reading<'a> {
             .request
             .window
             .map_or((EARLIEST_US, LATEST_US), |window| (window.start.timestamp_micros(), window.end.timestamp_micros()));
-        format!("{}{}", self.dialect.is_between(column, *moment, start_us, end_us), self.files())
-    }
-
-    /// That a row is in a file that can hold rows of the window, to go after another condition; nothing where any file can.
-    fn files(&self) -> String {
-        match (&self.scan.files, self.scan.request.window) {
-            (Some(selection), Some(window)) if self.tells_files => {
-                format!(" AND {}", files::may_hold(self.dialect, selection, window))
-            }
-            _ => String::new(),
-        }
+        self.dialect.is_between(column, *moment, start_us, end_us)
     }
 
     /// The moment of a row in microseconds; null where rows have none.
@@ -181,8 +165,8 @@ impl<'a> Reading<'a> {
         let possible = self.dialect.is_between(column, *moment, EARLIEST_US, LATEST_US);
         let is_missing = format!("{column} IS NULL");
         let [missing, impossible] = [&is_missing, &format!("NOT {possible}")].map(|condition| self.dialect.count_if(condition));
-        let which = if self.is_naive_rejected { "TRUE".to_owned() } else { format!("({is_missing} OR NOT {possible})") };
-        Some(format!("SELECT {missing}, {impossible}, count(*) FROM {LOGS} WHERE {which}{}", self.files()))
+        let which = if self.is_naive_rejected { "TRUE".to_owned() } else { format!("{is_missing} OR NOT {possible}") };
+        Some(format!("SELECT {missing}, {impossible}, count(*) FROM {LOGS} WHERE {which}"))
     }
 
     /// What rows are grouped by to see how they depend on each other: the label of a cluster as text and as a number, and the hour.

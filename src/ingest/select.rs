@@ -18,10 +18,14 @@ impl Selection {
     /// Whether the object can hold rows of the window: by the date in its key, or else because it was written after the window
     /// began (a row is written after the moment it tells of).
     pub fn may_hold(&self, object: &ObjectMeta, window: Window) -> bool {
-        if let Some((start, end)) = self.span(&object.key) {
-            return start - self.slack < window.end && window.start < end + self.slack;
-        }
-        object.updated.is_none_or(|updated| window.start <= updated + self.slack)
+        let by_date = self.by_date(&object.key, window);
+        by_date.unwrap_or_else(|| object.updated.is_none_or(|updated| window.start <= updated + self.slack))
+    }
+
+    /// Whether the date in a key is one of the window's; `None` where there is no date in it.
+    pub fn by_date(&self, key: &str, window: Window) -> Option<bool> {
+        let (start, end) = self.span(key)?;
+        Some(start - self.slack < window.end && window.start < end + self.slack)
     }
 
     /// The time `[start, end)` that the key names: an hour, a day, a month or a year, by the finest part of the pattern.

@@ -152,12 +152,16 @@ fn many() -> (Workspace, Value) {
 
 /// A check that is running.
 fn begin(workspace: &Workspace, remote: &str) -> Child {
+    begin_with(workspace, remote, &[])
+}
+
+fn begin_with(workspace: &Workspace, remote: &str, more: &[(&str, &str)]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drift-check"));
     command.current_dir(workspace.path("")).env_clear();
     for (key, value) in by_spark(remote) {
         command.env(key, value);
     }
-    command.env("DRIFT_CHECK__REPORT__BACKFILL_WINDOWS", "0");
+    command.env("DRIFT_CHECK__REPORT__BACKFILL_WINDOWS", "0").envs(more.iter().copied());
     command.args(["--config", "config.toml", "--as-of", logs::AS_OF, "--format", "json", "--dry-run"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
@@ -176,18 +180,22 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The processes of a server's executors.
 fn executors(server: &SparkServer) -> Vec<u32> {
+    processes(server, "CoarseGrainedExecutorBackend")
+}
+
+/// The processes of a server whose command line has these words.
+fn processes(server: &SparkServer, words: &str) -> Vec<u32> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let is_executor = |process: &u32| {
+    let is_asked_for = |process: &u32| {
         let read =
             |name: &str| std::fs::read_to_string(Path::new("/proc").join(process.to_string()).join(name)).unwrap_or_default();
         // After the name in parentheses: state, parent, group.
         let group = read("stat").rsplit(") ").next().and_then(|rest| rest.split(' ').nth(2)?.parse::<u32>().ok());
-        group == Some(server.group()) && read("cmdline").contains("CoarseGrainedExecutorBackend")
+        group == Some(server.group()) && read("cmdline").contains(words)
     };
-    numbers.filter(is_executor).collect()
+    numbers.filter(is_asked_for).collect()
 }
 
 /// What a server's own interface answers to a request, with a form where it has one.
@@ -320,4 +328,22 @@ fn only_a_server_that_proves_who_it_is_gets_the_token() {
     }
     let ran = by(&authority.good());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_that_dies_is_not_waited_for() {
+    let (server, ui) = observed("local[2]");
+    let (workspace, _) = many();
+    let child = begin_with(&workspace, &server.remote(), &[("DRIFT_CHECK__ENGINE__TIMEOUT", "4s")]);
+    wait_until("a running job", || !running(ui).is_empty());
+    let java = processes(&server, "SparkConnectServer");
+    assert!(!java.is_empty());
+    for process in java {
+        assert!(Command::new("kill").args(["-KILL", &process.to_string()]).status().unwrap().success());
+    }
+    let killed = Instant::now();
+    let (code, stdout, stderr) = end(child);
+    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
+    assert!(stderr.contains("a rerun is safe"), "{stderr}");
+    assert!(killed.elapsed() < Duration::from_mins(1), "{:?}", killed.elapsed());
 }

@@ -39,6 +39,8 @@ impl SparkServer {
             ("spark.connect.grpc.binding.address", "127.0.0.1".to_owned()),
             ("spark.connect.grpc.binding.port", port.to_string()),
             ("spark.ui.enabled", "false".to_owned()),
+            // It would keep every request.
+            ("spark.connect.execute.manager.abandonedTombstonesSize", "1".to_owned()),
             ("spark.sql.shuffle.partitions", "2".to_owned()),
             ("spark.sql.warehouse.dir", path("warehouse")),
             ("spark.local.dir", path("local")),
