@@ -311,10 +311,16 @@ fn a_window_without_a_file_has_no_rows() {
     std::fs::remove_file(workspace.path("bucket/predictions/window.parquet")).unwrap();
     workspace.write("bucket/predictions/2026/01/30/window.parquet", &window);
     workspace.write("bucket/predictions/2026/01/31/window.parquet", &window);
-    let report = assert_same(&workspace, &["--as-of", "2026-02-15T00:00:00Z"]);
-    assert_eq!(report["decision"]["verdict"], "no-data");
-    let stale = report["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "stale-data").unwrap();
-    assert!(stale["detail"].as_str().unwrap().contains("2026-01-31"), "{stale}");
+    let [local, spark] = both(&workspace, &["--as-of", "2026-02-15T00:00:00Z"]);
+    for report in [&local, &spark] {
+        assert_eq!(report["decision"]["verdict"], "no-data");
+        let findings: Vec<&str> =
+            report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+        assert_eq!(findings, ["no-rows"]);
+    }
+    // The cluster has looked for it, in all files.
+    let told = spark["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "no-data").expect("a signal");
+    assert!(told["reason"].as_str().unwrap().contains("hours older than its end"), "{told}");
 }
 
 fn by_cluster(workspace: &Workspace, as_of: &str) -> Ran {

@@ -128,7 +128,8 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
         tally.newest_us = newest_of(database, reading)?;
     }
     tally.rows_read = tally.rows_used + tally.rejected.total();
-    tally.is_empty = tally.rows_read == 0;
+    // Of a window nobody knows whether there are others.
+    tally.is_empty = tally.rows_read == 0 && scan.request.window.is_none();
     Ok(Rows { tally, values })
 }
 
