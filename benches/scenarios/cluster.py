@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ..drift_check import DriftCheck
-from ..measure import once
+from ..measure import Command, once
 from ..plan import short
 from ..spark_server import SparkServer, running
 from ..table import Row, Section, compare
@@ -38,21 +38,21 @@ def cluster(bench: Bench) -> Section:
             once(command(bench, logs[0], server))
         measured = [(dataset, *sides(bench, dataset, server)) for dataset in logs]
     rows = [row for dataset, here, there in measured for row in compared(dataset, here, there)]
-    remarks = [
+    setting = (
         f"Apache Spark with `local[{cores}]` on the same machine; {COLUMNS} columns, a reference of {short(plan.reference_rows)} rows, whose "
         "grids have up to 65,536 knots. The processor time of the cluster is that of the server, with its compiler and garbage collector."
-    ]
+    )
     (small, small_here, small_there), (large, large_here, large_there) = measured[0], measured[-1]
     values = (large.rows - small.rows) * COLUMNS
     here_ns, there_ns = ((min(b.cpu_s) - min(a.cpu_s)) / values * 1e9 for a, b in ((small_here, large_here), (small_there, large_there)))
-    remarks.append(
+    rates = (
         f"From {short(small.rows)} to {short(large.rows)} rows, each value more took {here_ns:.0f} ns of a core here and {there_ns:,.0f} ns of a "
         f"core of the cluster: {there_ns / here_ns:.0f} of its cores do what one does here."
     )
-    return Section("On a cluster", rows, remarks)
+    return Section("On a cluster", rows, [setting, rates])
 
 
-def command(bench: Bench, dataset: Dataset, server: SparkServer | None):
+def command(bench: Bench, dataset: Dataset, server: SparkServer | None) -> Command:
     """A check of all rows, here or on a server."""
     check: DriftCheck = bench.drift_check
     name = f"{short(dataset.rows)} rows {'on the cluster' if server else 'here'}"

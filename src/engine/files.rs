@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 pub enum Choice {
     All,
     /// Those that this pattern names, `FOLDER/{NAME,NAME,…}`, each name a file or a folder that is chosen as a whole.
-    Some(String),
-    None,
+    These(String),
+    Nothing,
 }
 
 /// Chooses the files that `may_hold` says yes to. All of them where their paths cannot be told apart in a pattern.
@@ -18,7 +18,7 @@ pub fn choose(root: &str, files: &[String], may_hold: &dyn Fn(&str) -> bool) -> 
         return Choice::All;
     }
     if chosen.is_empty() {
-        return Choice::None;
+        return Choice::Nothing;
     }
     let Some(chosen) = names(root, &chosen) else { return Choice::All };
     let Some(others) = names(root, &others) else { return Choice::All };
@@ -26,7 +26,7 @@ pub fn choose(root: &str, files: &[String], may_hold: &dyn Fn(&str) -> bool) -> 
     // The largest folder of a file in the place of all of its files, where none of them is left out: each file is named once.
     let named: BTreeSet<&str> =
         chosen.into_iter().map(|name| folders(name).find(|folder| !torn.contains(folder)).unwrap_or(name)).collect();
-    Choice::Some(format!("{root}{{{}}}", named.into_iter().collect::<Vec<_>>().join(",")))
+    Choice::These(format!("{root}{{{}}}", named.into_iter().collect::<Vec<_>>().join(",")))
 }
 
 /// Paths without the folder that they are in; `None` where a pattern would mean something else.
@@ -55,21 +55,21 @@ mod tests {
     #[test]
     fn folders_stand_for_their_files_where_all_of_them_are_chosen() {
         let files = ["29/a", "30/a", "30/b", "31/a", "31/old", "new"];
-        assert_eq!(choose_of(&files, "30/"), Choice::Some("gs://b/logs/{30}".to_owned()));
-        assert_eq!(choose_of(&files, "/a"), Choice::Some("gs://b/logs/{29,30/a,31/a}".to_owned()));
-        assert_eq!(choose_of(&files, "new"), Choice::Some("gs://b/logs/{new}".to_owned()));
+        assert_eq!(choose_of(&files, "30/"), Choice::These("gs://b/logs/{30}".to_owned()));
+        assert_eq!(choose_of(&files, "/a"), Choice::These("gs://b/logs/{29,30/a,31/a}".to_owned()));
+        assert_eq!(choose_of(&files, "new"), Choice::These("gs://b/logs/{new}".to_owned()));
         // Of a folder whose name only begins with the same letters, nothing is asked.
-        assert_eq!(choose_of(&["3/a", "30/b"], "3/a"), Choice::Some("gs://b/logs/{3}".to_owned()));
-        assert_eq!(choose_of(&["3/a", "3/x/b"], "3/a"), Choice::Some("gs://b/logs/{3/a}".to_owned()));
+        assert_eq!(choose_of(&["3/a", "30/b"], "3/a"), Choice::These("gs://b/logs/{3}".to_owned()));
+        assert_eq!(choose_of(&["3/a", "3/x/b"], "3/a"), Choice::These("gs://b/logs/{3/a}".to_owned()));
         // A folder in a folder that is chosen is not named again.
-        assert_eq!(choose_of(&["1/a", "1/2/a", "2/b", "1/a2"], "/a"), Choice::Some("gs://b/logs/{1}".to_owned()));
-        assert_eq!(choose_of(&["1/a", "1/2/a", "1/3/b", "1/2/a2"], "/a"), Choice::Some("gs://b/logs/{1/2,1/a}".to_owned()));
+        assert_eq!(choose_of(&["1/a", "1/2/a", "2/b", "1/a2"], "/a"), Choice::These("gs://b/logs/{1}".to_owned()));
+        assert_eq!(choose_of(&["1/a", "1/2/a", "1/3/b", "1/2/a2"], "/a"), Choice::These("gs://b/logs/{1/2,1/a}".to_owned()));
     }
 
     #[test]
     fn all_or_none_need_no_pattern() {
         assert_eq!(choose_of(&["29/a", "30/a"], "/a"), Choice::All);
-        assert_eq!(choose_of(&["29/a", "30/a"], "31"), Choice::None);
+        assert_eq!(choose_of(&["29/a", "30/a"], "31"), Choice::Nothing);
         assert_eq!(choose_of(&[], "31"), Choice::All);
     }
 

@@ -126,6 +126,7 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
     if tally.rows_used == 0 && scan.request.window.is_some() {
         database.choose(&|_| true)?;
         tally.newest_us = newest_of(database, reading)?;
+        choose(database, scan)?;
     }
     tally.rows_read = tally.rows_used + tally.rejected.total();
     // Of a window nobody knows whether there are others.

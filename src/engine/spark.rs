@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-
 use spark_connect::row::{Row, Value};
 use spark_connect::{DataFrameReader, DataType, SparkError, SparkSession, StructField, lit_boolean};
+use tokio::net::TcpStream;
 
 use super::columns::Shape;
 use super::dialect::Dialect;
@@ -286,8 +285,8 @@ impl Database for Spark {
         let of = |path: &str| reader(&self.session).schema(self.schema.clone()).parquet(path);
         let frame = match &choice {
             Choice::All => of(root),
-            Choice::Some(pattern) => of(pattern),
-            Choice::None => of(root).filter(lit_boolean(false)),
+            Choice::These(pattern) => of(pattern),
+            Choice::Nothing => of(root).filter(lit_boolean(false)),
         };
         frame.create_or_replace_temp_view(LOGS).map_err(|error| self::of(&self.remote, &self.rows, &error))?;
         *chosen = choice;
