@@ -314,13 +314,11 @@ fn a_window_without_a_file_has_no_rows() {
     let [local, spark] = both(&workspace, &["--as-of", "2026-02-15T00:00:00Z"]);
     for report in [&local, &spark] {
         assert_eq!(report["decision"]["verdict"], "no-data");
-        let findings: Vec<&str> =
-            report["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
-        assert_eq!(findings, ["no-rows"]);
+        assert_eq!(report["findings"][0]["code"], "no-rows");
     }
     // The cluster has looked for it, in all files.
-    let told = spark["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "no-data").expect("a signal");
-    assert!(told["reason"].as_str().unwrap().contains("hours older than its end"), "{told}");
+    let is_told = |signal: &Value| signal["reason"].as_str().is_some_and(|reason| reason.contains("hours older than its end"));
+    assert!(spark["signals"].as_array().unwrap().iter().any(is_told), "{}", spark["signals"]);
 }
 
 fn by_cluster(workspace: &Workspace, as_of: &str) -> Ran {

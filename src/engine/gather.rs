@@ -129,8 +129,7 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
         choose(database, scan)?;
     }
     tally.rows_read = tally.rows_used + tally.rejected.total();
-    // Of a window nobody knows whether there are others.
-    tally.is_empty = tally.rows_read == 0 && scan.request.window.is_none();
+    tally.is_empty = tally.rows_read == 0;
     Ok(Rows { tally, values })
 }
 
