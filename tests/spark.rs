@@ -299,7 +299,7 @@ fn files_whose_date_is_not_in_the_window_are_not_read() {
     assert_eq!(report["current"]["rows"], 4_000);
 
     workspace.write("bucket/predictions/2026/01/30/broken.parquet", &broken);
-    let ran = by_cluster(&workspace, logs::AS_OF);
+    let ran = faults::check(&workspace, &shared().remote(), &[]);
     assert!([4, 5].contains(&ran.code), "{} {}", ran.code, ran.stderr);
 }
 
@@ -319,10 +319,4 @@ fn a_window_without_a_file_has_no_rows() {
     // The cluster has looked for it, in all files.
     let is_told = |signal: &Value| signal["reason"].as_str().is_some_and(|reason| reason.contains("hours older than its end"));
     assert!(spark["signals"].as_array().unwrap().iter().any(is_told), "{}", spark["signals"]);
-}
-
-fn by_cluster(workspace: &Workspace, as_of: &str) -> Ran {
-    let spark = by_spark(&shared().remote());
-    let arguments = ["--config", "config.toml", "--as-of", as_of, "--dry-run", "--format", "json"];
-    workspace.run_with(&arguments, &spark.each_ref().map(|(key, value)| (*key, value.as_str())))
 }

@@ -1,11 +1,10 @@
-"""What the same check costs on an Apache Spark cluster: one of this machine's own cores, so that a core can be compared with a core."""
+"""What the same check costs on an Apache Spark cluster: one of this machine, so that a core can be compared with a core."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
-from ..drift_check import DriftCheck
 from ..measure import Command, once
 from ..plan import short
 from ..spark_server import SparkServer, running
@@ -40,7 +39,7 @@ def cluster(bench: Bench) -> Section:
     rows = [row for dataset, here, there in measured for row in compared(dataset, here, there)]
     setting = (
         f"Apache Spark with `local[{cores}]` on the same machine; {COLUMNS} columns, a reference of {short(plan.reference_rows)} rows, whose "
-        "grids have up to 65,536 knots. The processor time of the cluster is that of the server, with its compiler and garbage collector."
+        "grids have up to 65,536 knots. The processor time of the cluster is that of the server, with its compiler and garbage collector, and of the check."
     )
     (small, small_here, small_there), (large, large_here, large_there) = measured[0], measured[-1]
     values = (large.rows - small.rows) * COLUMNS
@@ -54,10 +53,9 @@ def cluster(bench: Bench) -> Section:
 
 def command(bench: Bench, dataset: Dataset, server: SparkServer | None) -> Command:
     """A check of all rows, here or on a server."""
-    check: DriftCheck = bench.drift_check
     name = f"{short(dataset.rows)} rows {'on the cluster' if server else 'here'}"
     settings = {"DRIFT_CHECK__REPORT__BACKFILL_WINDOWS": "0", **(server.settings if server else {})}
-    return check.check(name, dataset, bench.reference, settings=settings)
+    return bench.drift_check.check(name, dataset, bench.reference, settings=settings)
 
 
 def sides(bench: Bench, dataset: Dataset, server: SparkServer) -> tuple[Sides, Sides]:

@@ -59,12 +59,13 @@ fn account(database: &dyn Database, scan: &Scan, tally: Tally) -> Account {
 /// # Errors
 /// As [`count`].
 pub fn newest(database: &dyn Database, scan: &Scan) -> Result<Option<i64>, EngineError> {
-    database.choose(&|_| true)?;
     let reading = Reading::new(database.dialect(), database.columns(), scan)?;
     newest_of(database, &reading)
 }
 
+/// In all files, which are those that are chosen afterwards.
 fn newest_of(database: &dyn Database, reading: &Reading<'_>) -> Result<Option<i64>, EngineError> {
+    database.choose(&|_| true)?;
     let mut newest = None;
     if let Some(statement) = reading.newest() {
         database.ask(&statement, &mut |row| {
@@ -124,7 +125,6 @@ fn tally(database: &dyn Database, reading: &Reading<'_>, scan: &Scan) -> Result<
         })?;
     }
     if tally.rows_used == 0 && scan.request.window.is_some() {
-        database.choose(&|_| true)?;
         tally.newest_us = newest_of(database, reading)?;
         choose(database, scan)?;
     }

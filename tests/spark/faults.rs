@@ -19,7 +19,8 @@ use crate::workspace::{Ran, Workspace};
 /// Rows that a cluster on this machine is busy with for some seconds.
 const MANY_ROWS: usize = 400_000;
 
-fn check(workspace: &Workspace, remote: &str, more: &[(&str, &str)]) -> Ran {
+/// Runs a check on a cluster.
+pub(super) fn check(workspace: &Workspace, remote: &str, more: &[(&str, &str)]) -> Ran {
     let spark = by_spark(remote);
     let mut environment: Vec<(&str, &str)> = spark.iter().map(|(key, value)| (*key, value.as_str())).collect();
     environment.push(("DRIFT_CHECK__REPORT__BACKFILL_WINDOWS", "0"));
@@ -172,6 +173,15 @@ fn end(child: Child) -> (i32, String, String) {
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
 
+/// The check ends with the code of a cluster that failed, says this, and gives no report.
+fn assert_broken_off(child: Child, said: &[&str]) {
+    let (code, stdout, stderr) = end(child);
+    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
+    for words in said {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+}
+
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
@@ -180,6 +190,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// The processes of a server's executors.
 fn executors(server: &SparkServer) -> Vec<u32> {
     processes(server, "CoarseGrainedExecutorBackend")
 }
@@ -275,9 +286,7 @@ fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
     let child = begin(&workspace, &format!("sc://127.0.0.1:{}", middle.port));
     wait_until("a running job", || !running(ui).is_empty());
     middle.cut();
-    let (code, stdout, stderr) = end(child);
-    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
-    assert!(stderr.contains("broke") && stderr.contains("a rerun is safe"), "{stderr}");
+    assert_broken_off(child, &["broke", "a rerun is safe"]);
     // Over a new connection the cluster is told to stop.
     wait_until("no running job", || running(ui).is_empty());
 }
@@ -294,9 +303,7 @@ fn a_query_that_somebody_kills_is_no_verdict() {
     let killed = running(ui)[0];
     let answer = interface(ui, "POST /jobs/job/kill/", &format!("id={killed}&csrfToken={token}"));
     assert!(answer.starts_with("HTTP/1.1 302"), "{answer}");
-    let (code, stdout, stderr) = end(child);
-    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
-    assert!(stderr.contains("cancelled") && stderr.contains("a rerun is safe"), "{stderr}");
+    assert_broken_off(child, &["cancelled", "a rerun is safe"]);
     wait_until("no running job", || running(ui).is_empty());
 }
 
@@ -342,8 +349,6 @@ fn a_server_that_dies_is_not_waited_for() {
         assert!(Command::new("kill").args(["-KILL", &process.to_string()]).status().unwrap().success());
     }
     let killed = Instant::now();
-    let (code, stdout, stderr) = end(child);
-    assert!(code == 5 && stdout.is_empty(), "{code} {stdout} {stderr}");
-    assert!(stderr.contains("a rerun is safe"), "{stderr}");
+    assert_broken_off(child, &["a rerun is safe"]);
     assert!(killed.elapsed() < Duration::from_mins(1), "{:?}", killed.elapsed());
 }

@@ -1,5 +1,6 @@
 //! Who stands between a check and its cluster, and passes bytes on: until its connections are cut, with other words in them, or encrypted.
 
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -44,12 +45,10 @@ impl Middle {
 
 /// Passes on what one says to the other, until one of them goes away.
 fn pass(mut from: TcpStream, mut to: TcpStream, instead_of: &str, words: &str) {
-    use std::io::{Read, Write};
-
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let said = &mut buffer[..length];
-        for start in 0..=length.saturating_sub(instead_of.len()) {
+        for start in 0..(length + 1).saturating_sub(instead_of.len()) {
             let here = &mut said[start..start + instead_of.len()];
             if here == instead_of.as_bytes() {
                 here.copy_from_slice(words.as_bytes());
