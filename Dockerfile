@@ -15,9 +15,9 @@ RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends protobu
 # The dependencies, in a layer of their own that lasts until Cargo.lock changes: every target that Cargo.toml names, left empty.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
-RUN mkdir -p src fixtures tests/simulation \
+RUN mkdir -p benches src fixtures tests/simulation \
     && touch src/lib.rs tests/integration.rs \
-    && for file in src/main.rs fixtures/generate.rs tests/simulation/calibrate.rs; do echo 'fn main() {}' >"$file"; done \
+    && for file in src/main.rs benches/counting.rs fixtures/generate.rs tests/simulation/calibrate.rs; do echo 'fn main() {}' >"$file"; done \
     && cargo build --release --locked --features spark --bin drift-check
 
 # The program. COPY keeps the times of the files, which may be older than the empty build: without `touch` cargo would keep that one.

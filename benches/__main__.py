@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -128,6 +129,8 @@ def main() -> int:
     parser.add_argument("--commit", default="", help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, required=True, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    # A benchmark that is ended stops what it started, such as a server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
 
     plan = QUICK if arguments.quick else LARGE if arguments.large else FULL
     root = arguments.root.resolve()
@@ -148,7 +151,7 @@ def main() -> int:
     (root / "last.md").write_text(text + "\n")
     if plan.judged and not arguments.only:
         table.put(REPOSITORY / "docs/performance.md", text)
-    elif plan.judged and arguments.only == [CLUSTER]:
+    elif plan.judged and arguments.only == [CLUSTER] and all(row.figures for section in sections for row in section.rows):
         table.put(REPOSITORY / "docs/scale.md", text)
     return 0
 

@@ -93,7 +93,7 @@ impl Effective {
 }
 
 fn position(path: &[String]) -> usize {
-    let matches = |pattern: &str| pattern.split('.').eq(path.iter().map(String::as_str));
+    let name = path.join(".");
     let overrides = |pattern: &str| pattern.contains('*') && path.len() == 4;
-    KEYS.iter().position(|key| matches(key.path)).or_else(|| KEYS.iter().position(|key| overrides(key.path))).unwrap_or(KEYS.len())
+    KEYS.iter().position(|key| key.path == name).or_else(|| KEYS.iter().position(|key| overrides(key.path))).unwrap_or(KEYS.len())
 }

@@ -105,6 +105,10 @@ enum Meaning<'a> {
 /// A name in lower case or with single underscores is recognised too, so that the slip can be reported; only where it spells a whole key, because
 /// orchestrators set names such as `DRIFT_CHECK_PORT` by themselves.
 fn meaning(name: &str) -> Meaning<'_> {
+    // Most are not ours at all.
+    if !name.to_uppercase().starts_with(PREFIX.trim_end_matches('_')) {
+        return Meaning::Nothing;
+    }
     for key in KEYS {
         let expected = variable(key.path);
         if let Some((before, after)) = expected.split_once('*') {
