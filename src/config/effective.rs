@@ -32,7 +32,7 @@ const ALIGNED_CHARS: usize = 40;
 impl Effective {
     pub(super) fn of(layers: &Layers) -> Self {
         let mut entries: Vec<(usize, &String, &Entry)> =
-            layers.entries.iter().map(|(key, entry)| (position(&entry.path), key, entry)).collect();
+            layers.entries.iter().map(|(key, entry)| (position(key, &entry.path), key, entry)).collect();
         // All overrides share the position of the first of their keys; by key within it keeps those of a feature together.
         entries.sort_by(|left, right| (left.0, left.1).cmp(&(right.0, right.1)));
         let setting = |(_, key, entry): (usize, &String, &Entry)| Setting {
@@ -92,8 +92,7 @@ impl Effective {
     }
 }
 
-fn position(path: &[String]) -> usize {
-    let name = path.join(".");
+fn position(name: &str, path: &[String]) -> usize {
     let overrides = |pattern: &str| pattern.contains('*') && path.len() == 4;
     KEYS.iter().position(|key| key.path == name).or_else(|| KEYS.iter().position(|key| overrides(key.path))).unwrap_or(KEYS.len())
 }

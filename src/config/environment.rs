@@ -105,8 +105,9 @@ enum Meaning<'a> {
 /// A name in lower case or with single underscores is recognised too, so that the slip can be reported; only where it spells a whole key, because
 /// orchestrators set names such as `DRIFT_CHECK_PORT` by themselves.
 fn meaning(name: &str) -> Meaning<'_> {
+    let upper = name.to_uppercase();
     // Most are not ours at all.
-    if !name.to_uppercase().starts_with(PREFIX.trim_end_matches('_')) {
+    if !upper.starts_with(PREFIX.trim_end_matches('_')) {
         return Meaning::Nothing;
     }
     for key in KEYS {
@@ -119,7 +120,7 @@ fn meaning(name: &str) -> Meaning<'_> {
             }
         } else if name == expected {
             return Meaning::Key(key.path);
-        } else if [expected.replace("__", "_"), expected].contains(&name.to_uppercase()) {
+        } else if [expected.replace("__", "_"), expected].contains(&upper) {
             return Meaning::Misspelt(key.path);
         }
     }
