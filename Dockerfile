@@ -8,9 +8,9 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# For the client of Spark Connect. Debian keeps one version of it in a release.
+# For the client of Spark Connect: the compiler and Google's own definitions. Debian keeps one version of them in a release.
 # hadolint ignore=DL3008
-RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends protobuf-compiler && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends protobuf-compiler libprotobuf-dev && rm -rf /var/lib/apt/lists/*
 
 # The dependencies, in a layer of their own that lasts until Cargo.lock changes: every target that Cargo.toml names, left empty.
 COPY Cargo.toml Cargo.lock ./

@@ -11,9 +11,9 @@ target=x86_64-unknown-linux-musl
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
 [[ $TAG == "v$version" ]] || { echo "::error::the tag is $TAG, and Cargo.toml says $version" >&2; exit 1; }
 
-# musl-gcc, for SQLite and zstd; protoc, for the client of Spark Connect.
+# musl-gcc, for SQLite and zstd; protoc with Google's own definitions, for the client of Spark Connect.
 sudo apt-get update -qq
-sudo apt-get install -y -qq --no-install-recommends musl-tools protobuf-compiler
+sudo apt-get install -y -qq --no-install-recommends musl-tools protobuf-compiler libprotobuf-dev
 rustup target add "$target"
 cargo build --release --locked --features spark --bin drift-check --target "$target"
 
