@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -97,10 +98,17 @@ fn a_file_that_breaks_off_is_never_a_verdict() {
     assert!(ran.stdout.is_empty() && workspace.files("bucket/reports").is_empty(), "{}", ran.stdout);
 }
 
+const TOKEN: &str = "t0ken-of-the/tests=;%";
+
+/// A server that asks for the token.
+fn guarded() -> &'static SparkServer {
+    static GUARDED: OnceLock<SparkServer> = OnceLock::new();
+    GUARDED.get_or_init(|| SparkServer::start("local[1]", &[("spark.connect.authenticate.token", TOKEN)]))
+}
+
 #[test]
 fn a_token_lets_in_and_is_never_shown() {
-    const TOKEN: &str = "t0ken-of-the/tests=;%";
-    let server = SparkServer::start("local[1]", &[("spark.connect.authenticate.token", TOKEN)]);
+    let server = guarded();
     let workspace = small();
     let with = |token: &str| {
         check(&workspace, &server.remote(), &[("DRIFT_CHECK__ENGINE__TOKEN", "env:SPARK_TOKEN"), ("SPARK_TOKEN", token)])
@@ -247,6 +255,12 @@ fn observed(master: &str) -> (SparkServer, u16) {
     (server, ui)
 }
 
+/// One of those for the tests that leave it as it was, of which one at a time looks at what runs.
+fn observed_by_one() -> MutexGuard<'static, (SparkServer, u16)> {
+    static OBSERVED: OnceLock<Mutex<(SparkServer, u16)>> = OnceLock::new();
+    OBSERVED.get_or_init(|| Mutex::new(observed("local[2]"))).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn an_executor_that_is_killed_changes_nothing() {
     let (server, ui) = observed("local-cluster[2,1,1024]");
@@ -265,8 +279,9 @@ fn an_executor_that_is_killed_changes_nothing() {
 
 #[test]
 fn a_check_that_is_stopped_leaves_no_query_behind() {
-    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
+    let observed = observed_by_one();
+    let (server, ui) = (&observed.0, observed.1);
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
@@ -280,8 +295,9 @@ fn a_check_that_is_stopped_leaves_no_query_behind() {
 
 #[test]
 fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
-    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
+    let observed = observed_by_one();
+    let (server, ui) = (&observed.0, observed.1);
     let middle = Middle::before(server.port);
     let child = begin(&workspace, &format!("sc://127.0.0.1:{}", middle.port));
     wait_until("a running job", || !running(ui).is_empty());
@@ -293,8 +309,9 @@ fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
 
 #[test]
 fn a_query_that_somebody_kills_is_no_verdict() {
-    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
+    let observed = observed_by_one();
+    let (server, ui) = (&observed.0, observed.1);
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     // As the button of Spark's own page does it.
@@ -317,8 +334,7 @@ fn a_server_that_is_too_old_is_told_of() {
 
 #[test]
 fn only_a_server_that_proves_who_it_is_gets_the_token() {
-    const TOKEN: &str = "t0ken";
-    let server = SparkServer::start("local[1]", &[("spark.connect.authenticate.token", TOKEN)]);
+    let server = guarded();
     let workspace = small();
     let authority = Authority::new();
     workspace.write("ca.pem", &authority.pem);
