@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -255,12 +255,6 @@ fn observed(master: &str) -> (SparkServer, u16) {
     (server, ui)
 }
 
-/// One of those for the tests that leave it as it was, of which one at a time looks at what runs.
-fn observed_by_one() -> MutexGuard<'static, (SparkServer, u16)> {
-    static OBSERVED: OnceLock<Mutex<(SparkServer, u16)>> = OnceLock::new();
-    OBSERVED.get_or_init(|| Mutex::new(observed("local[2]"))).lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[test]
 fn an_executor_that_is_killed_changes_nothing() {
     let (server, ui) = observed("local-cluster[2,1,1024]");
@@ -279,9 +273,8 @@ fn an_executor_that_is_killed_changes_nothing() {
 
 #[test]
 fn a_check_that_is_stopped_leaves_no_query_behind() {
+    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
-    let observed = observed_by_one();
-    let (server, ui) = (&observed.0, observed.1);
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
@@ -295,9 +288,8 @@ fn a_check_that_is_stopped_leaves_no_query_behind() {
 
 #[test]
 fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
+    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
-    let observed = observed_by_one();
-    let (server, ui) = (&observed.0, observed.1);
     let middle = Middle::before(server.port);
     let child = begin(&workspace, &format!("sc://127.0.0.1:{}", middle.port));
     wait_until("a running job", || !running(ui).is_empty());
@@ -309,9 +301,8 @@ fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
 
 #[test]
 fn a_query_that_somebody_kills_is_no_verdict() {
+    let (server, ui) = observed("local[2]");
     let (workspace, _) = many();
-    let observed = observed_by_one();
-    let (server, ui) = (&observed.0, observed.1);
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     // As the button of Spark's own page does it.
