@@ -46,14 +46,12 @@ impl Map {
     /// The buckets are shared out as the knots are; each piece has at least one.
     fn of_pieces(knots: &[f64], buckets: usize) -> Self {
         let curve = Curve::best(knots, PIECES);
-        let mut before = 0;
-        let mut start = 0;
+        let (mut before, mut rest) = (0, knots);
         let piece = |bucket: u32| {
-            let rest = knots.get(start..).unwrap_or_default();
-            let own = rest.partition_point(|knot| curve.bucket(*knot) <= bucket);
-            let ends = rest.first().zip(rest.get(own.wrapping_sub(1)));
-            start += own;
-            let last = own * (buckets - PIECES) / knots.len().max(1);
+            let (own, after) = rest.split_at(rest.partition_point(|knot| curve.bucket(*knot) <= bucket));
+            rest = after;
+            let last = own.len() * (buckets - PIECES) / knots.len().max(1);
+            let ends = own.first().zip(own.last());
             let (low, per_unit) = ends.map_or((0.0, 0.0), |(low, high)| (*low, last as f64 / (high - low)));
             // One knot, or knots nearer to each other than can be told apart.
             let per_unit = if per_unit.is_finite() { per_unit } else { 0.0 };
@@ -68,9 +66,7 @@ impl Map {
     /// The share of values to be searched for in their bucket, where they are distributed as the knots are: those behind more knots than are
     /// compared at once.
     fn searched(&self, knots: &[f64]) -> f64 {
-        let runs = knots.chunk_by(|a, b| self.bucket(*a) == self.bucket(*b));
-        let searched: usize = runs.map(|run| run.len().saturating_sub(PROBES)).sum();
-        searched as f64 / knots.len().max(1) as f64
+        mean_of_shared(knots, |knot| self.bucket(knot), |shared| shared.saturating_sub(PROBES))
     }
 
     /// Where a finite value lies.
@@ -150,17 +146,7 @@ impl Curve {
 
     /// The mean number of comparisons for a value that is distributed as the knots are, by a sample of them.
     fn comparisons(&self, knots: &[f64]) -> f64 {
-        let (mut sum, mut run, mut last) = (0.0, 0.0, None);
-        for knot in knots {
-            let bucket = Some(self.bucket(*knot));
-            if bucket != last {
-                sum += run * run;
-                run = 0.0;
-            }
-            run += 1.0;
-            last = bucket;
-        }
-        let mean = (sum + run * run) / knots.len().max(1) as f64;
+        let mean = mean_of_shared(knots, |knot| self.bucket(knot), |shared| shared * shared);
         if matches!(self, Self::Linear { .. }) { mean } else { mean + LINEAR_GAIN }
     }
 
@@ -184,6 +170,21 @@ impl Curve {
             }
         }
     }
+}
+
+/// The sum over all buckets of what is made of the number of knots that share one, to a knot.
+fn mean_of_shared(knots: &[f64], bucket: impl Fn(f64) -> u32, of: impl Fn(usize) -> usize) -> f64 {
+    let (mut sum, mut shared, mut last) = (0, 0, None);
+    for knot in knots {
+        let bucket = Some(bucket(*knot));
+        if bucket != last {
+            sum += of(shared);
+            shared = 0;
+        }
+        shared += 1;
+        last = bucket;
+    }
+    (sum + of(shared)) as f64 / knots.len().max(1) as f64
 }
 
 #[inline]
