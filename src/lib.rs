@@ -40,6 +40,7 @@ pub mod job;
 pub mod logging;
 pub mod metrics;
 pub mod notify;
+pub mod parallel;
 pub mod platform;
 pub mod profile;
 pub mod progress;

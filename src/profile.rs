@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
+use crate::parallel::columns_a_task;
 use categories::{Categories, CategoryCounts};
 use counts::NumericCounts;
 use dependence::{Dependence, Estimate};
@@ -333,7 +334,8 @@ impl WindowCounts {
             counts.pack(&mut part);
             part
         };
-        let parts: Vec<Packer> = self.features.par_iter().map(pack).collect();
+        let rows = self.features.first().map_or(0, |counts| counts.presence().rows);
+        let parts: Vec<Packer> = self.features.par_iter().with_min_len(columns_a_task(rows)).map(pack).collect();
         for part in &parts {
             to.part(part);
         }
@@ -368,7 +370,8 @@ impl WindowCounts {
             };
             Some(counts).filter(|counts| part.is_empty() && counts.presence().rows == rows)
         };
-        let features = profile.features.par_iter().zip(parts).map(unpack).collect::<Option<_>>()?;
+        let tasks = profile.features.par_iter().zip(parts).with_min_len(columns_a_task(rows));
+        let features = tasks.map(unpack).collect::<Option<_>>()?;
         let dependence = Dependence::unpack(profile.features.len(), from)?;
         Some(Self { features, dependence, joint: CrossProducts::unpack(profile.joint_positions().len(), from)? })
     }

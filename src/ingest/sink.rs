@@ -13,6 +13,7 @@ use super::HOUR_US;
 use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
 use super::work::Work;
 use crate::feature::{ColumnBatch, FeatureName};
+use crate::parallel::columns_a_task;
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Dependence, Order, Ranks};
 use crate::profile::joint::ScoreTable;
@@ -150,7 +151,8 @@ impl Counter {
             self.work.decoded(start.elapsed().saturating_sub(counting));
             Ok(ranks)
         };
-        let ranks = features.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
+        let tasks = features.with_min_len(columns_a_task(batch.rows as u64));
+        let ranks = tasks.map(count).collect::<Result<Vec<Ranks>, DecodeFault>>()?;
         // A column that is no feature.
         if let Some(column) = recent_column.filter(|column| *column >= ranks.len()).and_then(|column| batch.columns.get(column)) {
             self.is_recent_numeric &= keep_recent_of(column, batch, &mut self.recent)?;
@@ -275,6 +277,7 @@ impl Sink for ProfileBuilder {
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         self.columns_mut()
             .zip(batch.columns.par_iter())
+            .with_min_len(columns_a_task(batch.rows as u64))
             .try_for_each(|(collected, column)| column.read(batch.rows, &mut |values| collected.update(values)))
     }
 

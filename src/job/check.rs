@@ -42,8 +42,11 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let window = logs.window(invocation, now).await?;
     let cache = Cache::of(config, &bucket, invocation);
     let counting = logs.counting(&reference.profile);
-    let mut current = match logs.count(&counting, window, cache.as_ref(), &invocation.progress).await {
-        Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason).await,
+    // The store is opened while there are logs to wait for.
+    let counted = logs.count(&counting, window, cache.as_ref(), &invocation.progress);
+    let (counted, store) = tokio::join!(counted, needed_store(config, invocation, window));
+    let mut current = match counted {
+        Err(JobError::Logs(reason)) => return unusable::tell(config, effective, invocation, window, now, reason, store).await,
         current => current?,
     };
     let timings = timings::with_reading(timings, laps.lap(), current.account.spent);
@@ -63,7 +66,7 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
 
     // A store that fails must not keep the report from being written; the exit code tells of it in the end.
     let mut failures = Failures::default();
-    let store = failures.keep(needed_store(config, invocation, window).await).flatten();
+    let store = failures.keep(store).flatten();
     let history = past(&context, &logs, counting, window, store.as_ref(), &mut found, &mut failures).await?;
     found.extend(findings::of_features(&judged));
     found.extend(findings::of_features(&predictions));
@@ -299,11 +302,7 @@ fn not_delivered(untold: &Untold) -> Vec<Finding> {
 }
 
 /// The store of a check. Without a window there is no trend to keep; but whoever is told must be told once.
-pub async fn needed_store(
-    config: &Config,
-    invocation: &Invocation,
-    window: Option<Window>,
-) -> Result<Option<StateStore>, StoreError> {
+async fn needed_store(config: &Config, invocation: &Invocation, window: Option<Window>) -> Result<Option<StateStore>, StoreError> {
     if window.is_none() && !notify::somebody_is_told(config) {
         return Ok(None);
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::readings::Read;
-use super::{Invocation, Outcome, check, notify, sections, signals};
+use super::{Invocation, Outcome, notify, sections, signals};
 use crate::config::{Config, Effective};
 use crate::decision::signal::{SignalName, broken_input};
 use crate::error::{JobError, with_causes};
 use crate::notify::compose::{Bare, compose_without_report};
+use crate::store::{StateStore, StoreError};
 use crate::window::Window;
 
 /// Tells people, as far as that is possible, and gives the error back: never an outcome.
@@ -21,6 +22,7 @@ pub async fn tell(
     window: Option<Window>,
     now: DateTime<Utc>,
     reason: String,
+    store: Result<Option<StateStore>, StoreError>,
 ) -> Result<Outcome, JobError> {
     let Some(settings) = config.signals.evaluated().find(|settings| settings.name == SignalName::BrokenInput) else {
         return Err(JobError::Logs(reason));
@@ -35,7 +37,7 @@ pub async fn tell(
         command: sections::command(config, effective, invocation, window.map(|window| window.end)),
     };
     let mut failure = None;
-    let store = check::needed_store(config, invocation, window).await.map_err(|error| failure = Some(error)).ok().flatten();
+    let store = store.map_err(|error| failure = Some(error)).ok().flatten();
     let (reading, why) = broken_input(None, Some(&reason));
     let read = [Read { settings, reading, reason: why }];
     let context = signals::Context { config, invocation, series: &series, window_end, report_uri: None };

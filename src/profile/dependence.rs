@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::packed::{Packer, Unpacker};
 use super::ranks::RankTable;
+use crate::parallel::columns_a_task;
 use blocks::{Blocks, HourSum, LevelSums};
 use clusters::{Cluster, ClusterIndex, ClusterSums};
 
@@ -114,7 +115,7 @@ impl Dependence {
     pub fn add_clustered(&mut self, clusters: &[Option<u64>], ranks: &[Ranks]) {
         self.rows_in_clusters += clusters.len() as u64;
         let slots = self.index.slots_of(clusters, &mut self.clusters);
-        self.clusters.par_iter_mut().zip(ranks).for_each(|(sums, ranks)| {
+        self.clusters.par_iter_mut().zip(ranks).with_min_len(columns_a_task(clusters.len() as u64)).for_each(|(sums, ranks)| {
             for (slot, rank) in slots.iter().zip(ranks) {
                 if let Some(slot) = slot.filter(|_| *rank != RankTable::NONE) {
                     sums.add(slot, u64::from(*rank));
@@ -135,7 +136,9 @@ impl Dependence {
         let features = self.blocks.len();
         let mut none = vec![HourSum::default(); features];
         let hours = hour.map_or(&mut none, |hour| self.hours.entry(hour).or_insert_with(|| vec![HourSum::default(); features]));
-        self.blocks.par_iter_mut().zip(hours.par_iter_mut()).zip(ranks).for_each(|((blocks, hour), ranks)| {
+        let features =
+            self.blocks.par_iter_mut().zip(hours.par_iter_mut()).zip(ranks).with_min_len(columns_a_task(order.rows() as u64));
+        features.for_each(|((blocks, hour), ranks)| {
             let ranks = order.usable(ranks);
             hour.rows += ranks.len() as u64;
             hour.ranks += ranks.iter().map(|rank| u64::from(*rank)).sum::<u64>();

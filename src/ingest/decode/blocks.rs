@@ -59,12 +59,15 @@ impl Blocks {
                 return Ok(Some(Block::LongLine));
             }
             let before = bytes.len();
-            match read_more(&mut self.reader, &mut bytes) {
+            let read = read_more(&mut self.reader, &mut bytes);
+            // Before a failure something may have been read.
+            end = bytes.get(before..).and_then(|new| memrchr(b'\n', new)).map_or(end, |at| before + at + 1);
+            match read {
                 Ok(0) => {
                     end = bytes.len();
                     break;
                 }
-                Ok(_) => end = bytes.get(before..).and_then(|new| memrchr(b'\n', new)).map_or(end, |at| before + at + 1),
+                Ok(_) => {}
                 Err(error) if end == 0 => return Err(error),
                 Err(error) => {
                     bytes.truncate(end);
@@ -96,18 +99,9 @@ impl Blocks {
     }
 }
 
-/// Appends what one read gives; nothing at the end.
+/// Appends a read's worth, or what is left; nothing at the end.
 fn read_more(reader: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    let before = bytes.len();
-    bytes.resize(before + READ_BYTES, 0);
-    let read = loop {
-        match reader.read(bytes.get_mut(before..).unwrap_or_default()) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read,
-        }
-    };
-    bytes.truncate(before + read.as_ref().map_or(0, |read| *read));
-    read
+    reader.take(READ_BYTES as u64).read_to_end(bytes)
 }
 
 #[cfg(test)]

@@ -58,6 +58,11 @@ pub(super) fn numeric(cell: &[u8]) -> Numeric {
     if is_missing(trimmed) {
         return Numeric::Missing;
     }
+    if let Some((number, length)) = leading_number(trimmed)
+        && length == trimmed.len()
+    {
+        return Numeric::Number(number);
+    }
     match std::str::from_utf8(trimmed) {
         Err(_) => Numeric::NotUtf8,
         Ok(text) => text.parse().map_or(Numeric::NotANumber, |number| Numeric::Number(canonical(number))),
@@ -65,7 +70,7 @@ pub(super) fn numeric(cell: &[u8]) -> Numeric {
 }
 
 /// The number that a text begins with, and its length, where it is written in the most common ways: digits, perhaps a minus before
-/// them. What [`numeric`] says of exactly this text.
+/// them. What the standard library reads from exactly this text.
 pub(super) fn leading_number(text: &[u8]) -> Option<(f64, usize)> {
     let first = if text.first() == Some(&b'-') { text.get(1) } else { text.first() };
     let (number, length) = first?.is_ascii_digit().then(|| fast_float2::parse_partial::<f64, _>(text).ok())??;
@@ -204,8 +209,8 @@ mod tests {
         fn a_leading_number_is_that_number(text in "-{0,1}[0-9.]{0,25}([eE][+-]{0,1}[0-9]{0,4}){0,1}[,x]{0,1}[0-9]{0,2}", number: f64) {
             for text in [text, format!("{number}"), format!("{number:e}")] {
                 if let Some((read, length)) = leading_number(text.as_bytes()) {
-                    let whole = numeric(&text.as_bytes()[..length]);
-                    assert!(matches!(whole, Numeric::Number(whole) if whole.to_bits() == read.to_bits()), "{text}");
+                    let whole: f64 = text[..length].parse().unwrap();
+                    assert_eq!(canonical(whole).to_bits(), read.to_bits(), "{text}");
                 }
             }
         }

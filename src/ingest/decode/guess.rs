@@ -37,10 +37,10 @@ impl Votes {
     pub fn add(&mut self, cell: Cell<'_>) {
         match cell {
             Cell::Missing => {}
-            Cell::Text(text) => match (cell::numeric(text), cell::label(text)) {
-                (Numeric::Number(_), _) => self.numbers += 1,
-                (Numeric::NotANumber | Numeric::NotUtf8, Label::Text(_) | Label::NotUtf8) => self.texts += 1,
-                _ => {}
+            Cell::Text(text) => match cell::numeric(text) {
+                Numeric::Number(_) => self.numbers += 1,
+                Numeric::Missing => {}
+                Numeric::NotANumber | Numeric::NotUtf8 => self.texts += u32::from(cell::label(text) != Label::Missing),
             },
             Cell::Integer(_) | Cell::Number(_) => self.numbers += 1,
             Cell::Bool(_) => self.texts += 1,

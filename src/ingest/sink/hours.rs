@@ -13,6 +13,7 @@ use crate::feature::{ColumnBatch, FeatureName};
 use crate::ingest::cache::{Hour, Hours, hour_of};
 use crate::ingest::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
 use crate::ingest::work::Work;
+use crate::parallel::columns_a_task;
 use crate::profile::dependence::{Order, Ranks};
 use crate::profile::packed::{Packer, Unpacker};
 use crate::profile::recent::{Recent, RecentRow};
@@ -261,7 +262,8 @@ impl ByHour {
             })?;
             Ok(counted)
         };
-        let counted = features.zip(sides).zip(columns).map(count).collect::<Result<Vec<Counted>, DecodeFault>>()?;
+        let tasks = features.zip(sides).zip(columns).with_min_len(columns_a_task(batch.rows as u64));
+        let counted = tasks.map(count).collect::<Result<Vec<Counted>, DecodeFault>>()?;
         // A column that is no feature.
         let other = recent_column.filter(|column| *column >= counted.len()).and_then(|column| batch.columns.get(column));
         if let Some(column) = other {
