@@ -123,12 +123,57 @@ const SCALE: f64 = 8.452_712_498_170_644e270;
 
 /// The share of the lattice paths from (0, 0) to (n, m) that touch `|x·m − y·n| ≥ distance`, which is above 0.
 ///
-/// Hodges (1958), Arkiv för Matematik 3:469, in the form that carries the probability of having left the band, so that no small
-/// p-value is the difference of two large ones: all terms are positive. O(n·m·D) additions, O(min(n, m)) memory; along the diagonals
-/// `x + y = step`, whose points do not depend on one another.
-#[expect(clippy::cast_possible_truncation, reason = "at most EXACT_UP_TO")]
+/// A path is two halves that meet on the middle diagonal, and from a point on it the second looks like a first half seen from the end: of the
+/// paths through a point with the shares `a` and `b` of leaving halves, `a + b·(1 − a)` leave. No small share is the difference of two large ones:
+/// all terms are positive.
 fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
     let (long, short) = (n.max(m), n.min(m));
+    let middle = (long + short) / 2;
+    let (first, second) = halves_that_leave(long, short, distance);
+    let (mut leaving, mut all) = (0.0, 0.0);
+    // Of the points of the middle diagonal, `short − y` is y's from the end.
+    for ((weight, first), second) in through(long, short, middle).iter().zip(&first).zip(second.iter().rev()) {
+        leaving += weight * (first + second * (1.0 - first / SCALE));
+        all += weight;
+    }
+    leaving / all / SCALE
+}
+
+/// How many paths from (0, 0) to (long, short) go through each point (step − y, y), by y: in proportion, the largest [`MOST`], so that the
+/// smallest that count do not become subnormal.
+fn through(long: u64, short: u64, step: u64) -> Vec<f64> {
+    /// 2^100.
+    const MOST: f64 = 1_267_650_600_228_229_401_496_703_205_376.0;
+    // C(step, y) · C(long + short − step, short − y), by what it grows from one y to the next.
+    let growth = |y: u64| {
+        let (up, down) =
+            (step.saturating_sub(y) as f64 * (short - y) as f64, (y + 1) as f64 * (long + y + 1).saturating_sub(step) as f64);
+        up / down
+    };
+    let mode = (step + 1) * (short + 1) / (long + short + 2);
+    let above = (mode..short).scan(MOST, |weight, y| {
+        *weight *= growth(y);
+        Some(*weight)
+    });
+    let below = (0..mode).rev().scan(MOST, |weight, y| {
+        // From y = step − long down there are no points: the growth from there is infinite.
+        *weight /= growth(y);
+        Some(*weight)
+    });
+    let mut weights: Vec<f64> = below.collect();
+    weights.reverse();
+    weights.push(MOST);
+    weights.extend(above);
+    weights
+}
+
+/// The shares of the paths from (0, 0) to the points of the middle diagonal that have left the band, by y, times [`SCALE`]; and the same for the
+/// points that many steps from the end, a diagonal further where the number of steps is odd.
+///
+/// Hodges (1958), Arkiv för Matematik 3:469, in the form that carries the probability of having left. O(n·m·D) additions, O(min(n, m)) memory;
+/// along the diagonals `x + y = step`, whose points do not depend on one another.
+#[expect(clippy::cast_possible_truncation, reason = "at most EXACT_UP_TO")]
+fn halves_that_leave(long: u64, short: u64, distance: u64) -> (Vec<f64>, Vec<f64>) {
     let steps = long + short;
     let heights: Vec<f64> = (0..=short).map(|y| y as f64).collect();
     // The points (step − y, y) inside the band: `|step·short − y·steps| < distance`, and no side is longer than it is.
@@ -144,21 +189,27 @@ fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
     if let Some(start) = before.first_mut() {
         *start = 0.0;
     }
-    for step in 1..=steps {
+    let whole = |left: &[f64], step: u64| {
         let (low, high) = inside(step);
-        let (step, reciprocal) = (step as f64, 1.0 / step as f64);
+        let share = |(y, share): (usize, &f64)| if (low..high).contains(&y) { *share } else { SCALE };
+        left.iter().enumerate().map(share).collect()
+    };
+    let mut first = Vec::new();
+    for step in 1..=steps - steps / 2 {
+        let (low, high) = inside(step);
+        let (at, reciprocal) = (step as f64, 1.0 / step as f64);
         // From the left, and from below; no path comes from below to y = 0.
         if low == 0
             && let (Some(cell), Some(from_left)) = (after.first_mut(), before.first())
         {
-            *cell = from_left * step * reciprocal;
+            *cell = from_left * at * reciprocal;
         }
         let inner = low.max(1)..high;
         let from_below = before.get(inner.start - 1..).unwrap_or_default();
         let from_left = before.get(inner.start..).unwrap_or_default().iter().zip(heights.get(inner.start..).unwrap_or_default());
         let cells = after.get_mut(inner).unwrap_or_default();
         for ((cell, from_below), (from_left, y)) in cells.iter_mut().zip(from_below).zip(from_left) {
-            *cell = (from_left * (step - y) + from_below * y) * reciprocal;
+            *cell = (from_left * (at - y) + from_below * y) * reciprocal;
         }
         // The next diagonal looks one point to either side of its own.
         for outside in [low.checked_sub(1), Some(high)].into_iter().flatten() {
@@ -167,8 +218,12 @@ fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
             }
         }
         std::mem::swap(&mut before, &mut after);
+        if step == steps / 2 {
+            first = whole(&before, step);
+        }
     }
-    before.last().map_or(1.0, |scaled| scaled / SCALE)
+    let second = whole(&before, steps - steps / 2);
+    (first, second)
 }
 
 #[cfg(test)]

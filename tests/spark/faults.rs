@@ -142,8 +142,8 @@ fn what_a_configuration_cannot_mean_is_refused() {
     }
 }
 
-/// A workspace with many rows, and the report of this machine.
-fn many() -> (Workspace, Value) {
+/// A workspace with many rows.
+fn many() -> Workspace {
     let workspace = Workspace::new();
     simulated_rows(
         &workspace,
@@ -152,11 +152,15 @@ fn many() -> (Workspace, Value) {
         "cluster = \"study\"",
         MANY_ROWS,
     );
+    workspace
+}
+
+/// What is reported where this machine counts.
+fn local_report(workspace: &Workspace) -> Value {
     let arguments = ["--config", "config.toml", "--as-of", logs::AS_OF, "--format", "json", "--dry-run"];
     let ran = workspace.run_with(&arguments, &[("DRIFT_CHECK__REPORT__BACKFILL_WINDOWS", "0")]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let report = comparable(ran.json());
-    (workspace, report)
+    comparable(ran.json())
 }
 
 /// A check that is running.
@@ -258,7 +262,8 @@ fn observed(master: &str) -> (SparkServer, u16) {
 #[test]
 fn an_executor_that_is_killed_changes_nothing() {
     let (server, ui) = observed("local-cluster[2,1,1024]");
-    let (workspace, local) = many();
+    let workspace = many();
+    let local = local_report(&workspace);
     wait_until("two executors", || executors(&server).len() == 2);
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
@@ -274,7 +279,7 @@ fn an_executor_that_is_killed_changes_nothing() {
 #[test]
 fn a_check_that_is_stopped_leaves_no_query_behind() {
     let (server, ui) = observed("local[2]");
-    let (workspace, _) = many();
+    let workspace = many();
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
@@ -289,7 +294,7 @@ fn a_check_that_is_stopped_leaves_no_query_behind() {
 #[test]
 fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
     let (server, ui) = observed("local[2]");
-    let (workspace, _) = many();
+    let workspace = many();
     let middle = Middle::before(server.port);
     let child = begin(&workspace, &format!("sc://127.0.0.1:{}", middle.port));
     wait_until("a running job", || !running(ui).is_empty());
@@ -302,7 +307,7 @@ fn a_connection_that_is_cut_in_the_middle_is_no_verdict() {
 #[test]
 fn a_query_that_somebody_kills_is_no_verdict() {
     let (server, ui) = observed("local[2]");
-    let (workspace, _) = many();
+    let workspace = many();
     let child = begin(&workspace, &server.remote());
     wait_until("a running job", || !running(ui).is_empty());
     // As the button of Spark's own page does it.
@@ -347,7 +352,7 @@ fn only_a_server_that_proves_who_it_is_gets_the_token() {
 #[test]
 fn a_server_that_dies_is_not_waited_for() {
     let (server, ui) = observed("local[2]");
-    let (workspace, _) = many();
+    let workspace = many();
     let child = begin_with(&workspace, &server.remote(), &[("DRIFT_CHECK__ENGINE__TIMEOUT", "4s")]);
     wait_until("a running job", || !running(ui).is_empty());
     let java = processes(&server, "SparkConnectServer");

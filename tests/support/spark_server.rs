@@ -14,6 +14,9 @@ use crate::watched;
 /// The version that the tests were written with.
 const PACKAGE: &str = "pyspark==4.1.4";
 
+/// For a virtual machine that ends before thorough compilation has paid, on as few cores as the tests are run on.
+const SHORT_LIVED: &str = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC";
+
 /// Ten seconds are usual.
 const PATIENCE: Duration = Duration::from_mins(3);
 
@@ -44,6 +47,8 @@ impl SparkServer {
             ("spark.sql.shuffle.partitions", "2".to_owned()),
             ("spark.sql.warehouse.dir", path("warehouse")),
             ("spark.local.dir", path("local")),
+            ("spark.driver.extraJavaOptions", SHORT_LIVED.to_owned()),
+            ("spark.executor.extraJavaOptions", SHORT_LIVED.to_owned()),
         ];
         let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
         let settings: Vec<String> = own.into_iter().chain(given).map(|(key, value)| format!("{key}={value}")).collect();

@@ -59,7 +59,7 @@ impl Blocks {
                 return Ok(Some(Block::LongLine));
             }
             let before = bytes.len();
-            let read = read_more(&mut self.reader, &mut bytes);
+            let read = self.read_more(&mut bytes);
             // Before a failure something may have been read.
             end = bytes.get(before..).and_then(|new| memrchr(b'\n', new)).map_or(end, |at| before + at + 1);
             match read {
@@ -92,16 +92,17 @@ impl Blocks {
             }
             bytes.clear();
             bytes.shrink_to(READ_BYTES);
-            if read_more(&mut self.reader, &mut bytes)? == 0 {
+            if self.read_more(&mut bytes)? == 0 {
                 return Ok(());
             }
         }
     }
-}
 
-/// Appends a read's worth, or what is left; nothing at the end.
-fn read_more(reader: &mut dyn Read, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    reader.take(READ_BYTES as u64).read_to_end(bytes)
+    /// Appends a read's worth, or what is left; nothing at the end.
+    fn read_more(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
+        let most = READ_BYTES.min(self.block_bytes);
+        self.reader.by_ref().take(most as u64).read_to_end(bytes)
+    }
 }
 
 #[cfg(test)]
