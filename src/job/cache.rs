@@ -129,6 +129,11 @@ impl Cache {
         let (answer, slots) = self.ask(&question, &empty, source.objects.len()).await;
         let (known, counted) = (answer.known, answer.counted);
         let mut gathered = Gathered::new(self.limit_bytes);
+        if !self.is_kept && known.iter().all(|known| matches!(known, Known::Nothing)) {
+            // Nobody asks for the hours.
+            let (total, account) = read(source, request.clone(), empty.total, concurrency, progress).await?;
+            return Ok((total, account, News { gathered, slots, question }));
+        }
         let mut is_understood = true;
         let mut reader = |meta: &ObjectMeta, account: &ObjectAccount, counts: &mut ByHour, part: Option<&Part>| {
             let counted = counts.take_hours();
