@@ -88,7 +88,6 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     found.extend(findings::of_account(&current.account, "the window"));
     found.extend(relations::finding(relations.joint.as_ref()));
     found.extend(of_window(config, effective, window.is_some(), &current));
-    found.extend(findings::of_dependence(config, &current));
     found.extend(findings::of_engine(config, &current, profile.joint.is_some()));
     found.extend(of_signals);
     let timings = Timings { statistics_s: laps.lap(), ..timings };
@@ -169,7 +168,7 @@ async fn past(
         Some(store) => failures.keep(trend::known(context, store, window.end).await).unwrap_or_default(),
         None => Vec::new(),
     };
-    let filled = trend::backfill(context, logs, counting, window, store, &mut history).await?;
+    let filled = Box::pin(trend::backfill(context, logs, counting, window, store, &mut history)).await?;
     found.extend(filled.finding());
     if let Some(error) = filled.store {
         failures.store.get_or_insert(error);
@@ -285,6 +284,7 @@ fn of_window(config: &Config, effective: &Effective, has_window: bool, current: 
         );
         findings.push(Finding::new(FindingCode::WindowIgnored, Severity::Warning, message));
     }
+    findings.extend(findings::of_dependence(config, current));
     findings
 }
 

@@ -128,11 +128,11 @@ const SCALE: f64 = 8.452_712_498_170_644e270;
 /// all terms are positive.
 fn paths_that_leave(n: u64, m: u64, distance: u64) -> f64 {
     let (long, short) = (n.max(m), n.min(m));
-    let middle = (long + short) / 2;
+    let steps = long + short;
     let (first, second) = halves_that_leave(long, short, distance);
     let (mut leaving, mut all) = (0.0, 0.0);
     // Of the points of the middle diagonal, `short − y` is y's from the end.
-    for ((weight, first), second) in through(long, short, middle).iter().zip(&first).zip(second.iter().rev()) {
+    for ((weight, first), second) in through(long, short, steps / 2).iter().zip(&first).zip(second.iter().rev()) {
         leaving += weight * (first + second * (1.0 - first / SCALE));
         all += weight;
     }
