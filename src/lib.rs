@@ -12,8 +12,8 @@
 //! ```
 //!
 //! - **Pure**: [`feature`] (names, kinds, batches) ← [`profile`] (the reference grid, counts, effective rows) ← [`statistic`] (KS, PSI, …) ←
-//!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`] beside them. Each may
-//!   name what is to its left, and nothing else of ours.
+//!   [`decision`] (the rule, the verdicts, findings, signals) ← [`report`] (the report and its renderings); [`window`], and [`parallel`]
+//!   (when work is worth another thread), beside them. Each may name what is to its left, and nothing else of ours.
 //! - **Edges**: [`bucket`] (list, read, write), [`ingest`] (objects to counts, every row accounted for), [`store`] (past runs, states),
 //!   [`engine`] (the same counts from a cluster, by SQL), [`notify`] (messages and their channels), [`metrics`] (numbers for a collector), [`config`] (layers, all problems at once), [`retry`] (one policy), [`blocking`] (work off the runtime), [`causes`] (what an error says), [`credentials`] (one identity), [`cli`], [`logging`], [`platform`] (what Cloud Run and GitHub
 //!   tell), [`progress`].

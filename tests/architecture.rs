@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// The modules that each module may name with `crate::` (itself always). The order is that of the tiers.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("feature", &[]),
     ("window", &[]),
-    ("profile", &["feature"]),
+    // When work is worth another thread.
+    ("parallel", &[]),
+    ("profile", &["feature", "parallel"]),
     ("statistic", &["profile", "feature"]),
     ("decision", &["statistic", "profile", "feature"]),
     ("report", &["decision", "statistic", "profile", "feature", "window"]),
@@ -15,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("retry", &[]),
     ("credentials", &[]),
     ("bucket", &["blocking", "causes", "credentials", "retry"]),
-    ("ingest", &["blocking", "bucket", "profile", "feature", "window"]),
+    ("ingest", &["blocking", "bucket", "parallel", "profile", "feature", "window"]),
     ("engine", &["blocking", "ingest", "profile", "feature"]),
     ("store", &["blocking", "credentials", "retry", "report", "decision", "statistic", "profile", "feature"]),
     ("notify", &["causes", "retry", "report", "decision", "statistic", "profile", "feature"]),

@@ -20,6 +20,8 @@ pub(super) enum Block {
 
 pub(super) struct Blocks {
     reader: Box<dyn Read + Send>,
+    /// What one read gives. Always of one size: how much a decompressor gives before it fails depends on how much it is asked for.
+    buffer: Box<[u8]>,
     /// A block is cut when it has this many bytes.
     block_bytes: usize,
     /// Of a line, without its end.
@@ -33,7 +35,8 @@ pub(super) struct Blocks {
 
 impl Blocks {
     pub fn new(reader: Box<dyn Read + Send>, block_bytes: usize, max_line_bytes: usize) -> Self {
-        Self { reader, block_bytes, max_line_bytes, rest: Vec::new(), failure: None, is_at_start: true }
+        let buffer = vec![0; READ_BYTES].into_boxed_slice();
+        Self { reader, buffer, block_bytes, max_line_bytes, rest: Vec::new(), failure: None, is_at_start: true }
     }
 
     /// The next block; nothing at the end of the object.
@@ -59,15 +62,12 @@ impl Blocks {
                 return Ok(Some(Block::LongLine));
             }
             let before = bytes.len();
-            let read = self.read_more(&mut bytes);
-            // Before a failure something may have been read.
-            end = bytes.get(before..).and_then(|new| memrchr(b'\n', new)).map_or(end, |at| before + at + 1);
-            match read {
+            match self.read_more(&mut bytes) {
                 Ok(0) => {
                     end = bytes.len();
                     break;
                 }
-                Ok(_) => {}
+                Ok(_) => end = bytes.get(before..).and_then(|new| memrchr(b'\n', new)).map_or(end, |at| before + at + 1),
                 Err(error) if end == 0 => return Err(error),
                 Err(error) => {
                     bytes.truncate(end);
@@ -98,10 +98,16 @@ impl Blocks {
         }
     }
 
-    /// Appends a read's worth, or what is left; nothing at the end.
+    /// Appends what one read gives; nothing at the end.
     fn read_more(&mut self, bytes: &mut Vec<u8>) -> io::Result<usize> {
-        let most = READ_BYTES.min(self.block_bytes);
-        self.reader.by_ref().take(most as u64).read_to_end(bytes)
+        let read = loop {
+            match self.reader.read(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
+        bytes.extend_from_slice(self.buffer.get(..read).unwrap_or_default());
+        Ok(read)
     }
 }
 
