@@ -168,7 +168,7 @@ async fn past(
         Some(store) => failures.keep(trend::known(context, store, window.end).await).unwrap_or_default(),
         None => Vec::new(),
     };
-    let filled = Box::pin(trend::backfill(context, logs, counting, window, store, &mut history)).await?;
+    let filled = trend::backfill(context, logs, counting, window, store, &mut history).await?;
     found.extend(filled.finding());
     if let Some(error) = filled.store {
         failures.store.get_or_insert(error);

@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Invocation;
 use super::current::{Counting, Logs};
 use super::measure::{Measured, measure};
-use crate::blocking;
 use crate::config::{Config, Effective};
 use crate::decision::dataset::DatasetDecision;
 use crate::decision::finding::{Finding, FindingCode, Severity};
@@ -91,8 +90,7 @@ impl Backfill {
     }
 }
 
-/// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write. One is compared
-/// while the next is read.
+/// Adds the windows just before this one that the store does not know, computed from the logs; records them where it may write.
 ///
 /// `counting` is that of the run; features that were dropped since are not counted.
 ///
@@ -108,7 +106,7 @@ pub async fn backfill(
 ) -> Result<Backfill, JobError> {
     let near = (window.end - window.start) / NEAR_PARTS;
     let mut failures = Backfill::default();
-    let (mut earlier, mut comparing) = (window, None);
+    let mut earlier = window;
     for _ in 0..context.config.report.backfill_windows {
         earlier = earlier.previous();
         if known.iter().any(|run| (run.window_end - earlier.end).abs() < near) {
@@ -136,37 +134,18 @@ pub async fn backfill(
             // Before the logs began there is no trend.
             break;
         }
-        let (profile, policy) = (Arc::clone(counting.profile()), context.config.policy.clone());
-        let compare = move || {
-            let Measured { features, decision, .. } = measure(&profile, &current.counts, rows, &policy);
-            remember(Some(earlier), earlier.end, rows, &decision, &features)
-        };
-        if let Some(compared) = comparing.replace(tokio::task::spawn_blocking(compare)) {
-            keep(context, blocking::done(compared).await, store, known, &mut failures).await;
+        let Measured { features, decision, .. } = measure(counting.profile(), &current.counts, rows, &context.config.policy);
+        let outcome = remember(Some(earlier), earlier.end, rows, &decision, &features);
+        if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
+            let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new(), &[])).await;
+            failures.store = failures.store.or(recorded.err());
         }
-    }
-    if let Some(compared) = comparing {
-        keep(context, blocking::done(compared).await, store, known, &mut failures).await;
+        known.push(outcome);
     }
     known.sort_by_key(|run| run.window_end);
     let shown = context.config.report.trend_windows as usize;
     known.drain(..known.len().saturating_sub(shown));
     Ok(failures)
-}
-
-/// Adds a window that was compared, and records it where that may be.
-async fn keep(
-    context: &Context<'_>,
-    outcome: PastRun,
-    store: Option<&StateStore>,
-    known: &mut Vec<PastRun>,
-    failures: &mut Backfill,
-) {
-    if let Some(store) = store.filter(|_| !context.invocation.options.dry_run) {
-        let recorded = store.record_run(record(context, outcome.clone(), "backfill", String::new(), &[])).await;
-        failures.store = failures.store.take().or(recorded.err());
-    }
-    known.push(outcome);
 }
 
 /// The record of a run that ends now.
