@@ -2,42 +2,66 @@
 
 use std::collections::BTreeMap;
 
-/// What is kept of a knot and of the interval below it. Small: in a run these are written to at random places.
+/// What is kept of a knot and of the interval below it: two counts below 2^9 and a sum of places below 2^41, each with a bit to spare. In a
+/// run these are written to at random places, and the smaller they are the more of them stay in the caches; so what fills one is moved away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
-    /// In the interval, and 32 bits higher at the knot.
-    pub counts: u64,
-    /// The sum of the places of the values in the interval: 0 at its lower end, 2^32 at its upper.
-    pub places: u64,
-}
+pub struct Cell(u64);
 
-const COUNT_BITS: u32 = 32;
-/// What a value adds to the counts: one in the interval, and one at the knot.
-pub const BELOW: u64 = 1;
-pub const AT: u64 = 1 << COUNT_BITS;
+const PLACES_BITS: u32 = 42;
+const COUNT_BITS: u32 = 10;
+/// What a value adds to its cell: this at the knot; in the interval [`BELOW`] and its place, 0 at the lower end and 2^32 at the upper.
+pub const AT: u64 = BELOW << COUNT_BITS;
+pub const BELOW: u64 = 1 << PLACES_BITS;
+/// A cell with one of these bits is full: it is to be emptied before anything more is added.
+const FULL: u64 = AT << (COUNT_BITS - 1) | BELOW << (COUNT_BITS - 1);
+/// Whether something of the cell was moved away.
+const IS_SPILLED: u64 = AT << COUNT_BITS;
+const MOST_COUNT: u64 = (1 << (COUNT_BITS - 1)) - 1;
+const MOST_PLACES: u128 = (1 << (PLACES_BITS - 1)) - 1;
 
 impl Cell {
+    /// Whether there is more of it elsewhere.
+    pub fn is_spilled(self) -> bool {
+        self.0 & IS_SPILLED != 0
+    }
+
     pub fn total(self) -> Total {
-        let below = self.counts & u64::from(u32::MAX);
-        Total { at: self.counts >> COUNT_BITS, below, places: u128::from(self.places) }
+        let count = |shift: u32| self.0 >> shift & ((1 << COUNT_BITS) - 1);
+        Total { at: count(PLACES_BITS + COUNT_BITS), below: count(PLACES_BITS), places: u128::from(self.0 & (BELOW - 1)) }
     }
 
-    /// `None` where that is too much for a cell.
-    fn plus(self, more: Total) -> Option<Self> {
+    /// `None` where that would fill it.
+    pub fn plus(self, more: Total) -> Option<Self> {
         let total = self.total();
-        let at = u32::try_from(total.at.checked_add(more.at)?).ok()?;
-        let below = u32::try_from(total.below.checked_add(more.below)?).ok()?;
-        let places = u64::try_from(total.places.checked_add(more.places)?).ok()?;
-        Some(Self { counts: u64::from(at) << COUNT_BITS | u64::from(below), places })
+        let at = total.at.checked_add(more.at).filter(|at| *at <= MOST_COUNT)?;
+        let below = total.below.checked_add(more.below).filter(|below| *below <= MOST_COUNT)?;
+        let places = total.places.checked_add(more.places).filter(|places| *places <= MOST_PLACES)?;
+        Some(Self((self.0 & IS_SPILLED) + at * AT + below * BELOW + u64::try_from(places).ok()?))
     }
 
-    fn merge(&mut self, more: Self) {
-        self.counts += more.counts;
-        self.places += more.places;
+    /// The same, part of which was moved away.
+    #[must_use]
+    pub fn with_spilled(self) -> Self {
+        Self(self.0 | IS_SPILLED)
+    }
+
+    /// Adds what a value adds, or another cell; then moves everything away if that fills it.
+    #[inline]
+    fn add(&mut self, more: u64, index: u32, spilled: &mut Cells<Total>) {
+        self.0 += more;
+        if self.0 & FULL != 0 {
+            self.spill(index, spilled);
+        }
+    }
+
+    #[cold]
+    fn spill(&mut self, index: u32, spilled: &mut Cells<Total>) {
+        spilled.add(index as usize, self.total());
+        *self = Self(IS_SPILLED);
     }
 }
 
-/// The same for more values than a [`Cell`] can hold.
+/// The same for any number of values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total {
     pub at: u64,
@@ -45,19 +69,26 @@ pub struct Total {
     pub places: u128,
 }
 
-/// The cells of a grid.
+impl Total {
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self { at: self.at + more.at, below: self.below + more.below, places: self.places + more.places }
+    }
+}
+
+/// Something for every cell of a grid.
 #[derive(Clone, Debug)]
-pub enum Cells {
-    All(Vec<Cell>),
+pub enum Cells<T> {
+    All(Vec<T>),
     /// For the counts of a few rows over a large grid, which then cost as much as the rows.
     Few {
         /// Occupied or not.
         cells: usize,
-        occupied: BTreeMap<u32, Cell>,
+        occupied: BTreeMap<u32, T>,
     },
 }
 
-impl Default for Cells {
+impl<T> Default for Cells<T> {
     fn default() -> Self {
         Self::All(Vec::new())
     }
@@ -68,10 +99,10 @@ fn few(cells: usize) -> usize {
     cells / 16 + 64
 }
 
-impl Cells {
-    /// Of a grid with so many.
+impl<T: Copy + Default> Cells<T> {
+    /// Of a grid with so many, none of them occupied.
     pub fn new(cells: usize) -> Self {
-        if few(cells) < cells { Self::Few { cells, occupied: BTreeMap::new() } } else { Self::All(vec![Cell::default(); cells]) }
+        Self::Few { cells, occupied: BTreeMap::new() }
     }
 
     /// Occupied or not.
@@ -86,12 +117,22 @@ impl Cells {
         self.len() == 0
     }
 
-    pub fn get(&self, index: usize) -> Cell {
+    pub fn get(&self, index: usize) -> T {
         match self {
             Self::All(all) => all.get(index).copied(),
             Self::Few { occupied, .. } => u32::try_from(index).ok().and_then(|index| occupied.get(&index)).copied(),
         }
         .unwrap_or_default()
+    }
+
+    /// Nothing happens where there is no such cell.
+    pub fn set(&mut self, index: usize, to: T) {
+        match self {
+            Self::All(all) => all.get_mut(index).into_iter().for_each(|cell| *cell = to),
+            Self::Few { cells, occupied } => {
+                u32::try_from(index).ok().filter(|_| index < *cells).and_then(|index| occupied.insert(index, to));
+            }
+        }
     }
 
     /// The cells that may be occupied, ascending.
@@ -115,7 +156,7 @@ impl Cells {
     /// Lays all cells side by side: for those who look at each.
     pub fn spread(&mut self) {
         let Self::Few { cells, occupied } = self else { return };
-        let mut all = vec![Cell::default(); *cells];
+        let mut all = vec![T::default(); *cells];
         for (index, cell) in occupied {
             if let Some(place) = all.get_mut(*index as usize) {
                 *place = *cell;
@@ -123,142 +164,166 @@ impl Cells {
         }
         *self = Self::All(all);
     }
+}
 
-    /// Empties every cell.
-    pub fn clear(&mut self) {
-        *self = Self::new(self.len());
-    }
-
-    /// Adds to a cell; `None`, and nothing is added, where that is too much for it, or where there is no such cell.
-    pub fn add(&mut self, index: usize, more: Total) -> Option<()> {
-        let sum = self.get(index).plus(more)?;
+impl Cells<Cell> {
+    /// Adds to the cells at `indices` what values add ([`AT`]), one for each; what fills a cell is moved to `spilled`.
+    ///
+    /// The hottest loop, of as few instructions as can be: the cells are all over the memory, and the less there is to do for one, the more
+    /// of them are on their way at a time.
+    pub fn count<'a>(&mut self, indices: impl Iterator<Item = &'a u32>, added: &[u64], spilled: &mut Cells<Total>) {
         match self {
-            Self::All(all) => *all.get_mut(index)? = sum,
-            Self::Few { cells, occupied } => {
-                occupied.insert(u32::try_from(index).ok().filter(|_| index < *cells)?, sum);
+            Self::All(all) => {
+                for (index, added) in indices.zip(added) {
+                    if let Some(cell) = all.get_mut(*index as usize) {
+                        cell.add(*added, *index, spilled);
+                    }
+                }
+            }
+            Self::Few { occupied, .. } => {
+                for (index, added) in indices.zip(added) {
+                    occupied.entry(*index).or_default().add(*added, *index, spilled);
+                }
             }
         }
-        Some(())
     }
 
-    /// Adds the cells of another part over the same grid, which together do not overflow.
-    pub fn merge(&mut self, other: &Self) {
-        match other {
-            Self::All(others) => {
-                self.spread();
-                if let Self::All(all) = self {
-                    all.iter_mut().zip(others).for_each(|(cell, more)| cell.merge(*more));
-                }
-            }
-            Self::Few { occupied: others, .. } => {
-                self.make_room(others.len());
-                match self {
-                    Self::All(all) => {
-                        for (index, more) in others {
-                            all.get_mut(*index as usize).into_iter().for_each(|cell| cell.merge(*more));
-                        }
-                    }
-                    Self::Few { occupied, .. } => {
-                        for (index, more) in others {
-                            occupied.entry(*index).or_default().merge(*more);
-                        }
-                    }
-                }
+    /// Adds the cells of another part over the same grid; what fills a cell is moved to `spilled`.
+    pub fn merge(&mut self, other: &Self, spilled: &mut Cells<Total>) {
+        self.make_room(if let Self::Few { occupied, .. } = other { occupied.len() } else { usize::MAX });
+        for index in other.candidates() {
+            let Ok(place) = u32::try_from(index) else { continue };
+            let more = other.get(index).0 & !IS_SPILLED;
+            match self {
+                Self::All(all) => all.get_mut(index).into_iter().for_each(|cell| cell.add(more, place, spilled)),
+                Self::Few { occupied, .. } => occupied.entry(place).or_default().add(more, place, spilled),
             }
         }
     }
 }
 
+impl Cells<Total> {
+    /// Adds to a cell.
+    pub fn add(&mut self, index: usize, more: Total) {
+        self.make_room(1);
+        self.set(index, self.get(index).plus(more));
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn one(at: u64, below: u64, places: u128) -> Total {
+    fn total(at: u64, below: u64, places: u128) -> Total {
         Total { at, below, places }
     }
 
-    /// Of a grid with so many cells, these occupied.
-    fn occupied(cells: usize, indices: std::ops::Range<usize>) -> Cells {
-        let mut all = Cells::new(cells);
-        for index in indices {
-            all.add(index, one(1, 2, 3)).unwrap();
+    /// What values add up to over so many cells: by the cells, and what was moved away of each.
+    fn sums(cells: &Cells<Cell>, spilled: &Cells<Total>) -> Vec<Total> {
+        (0..cells.len()).map(|index| cells.get(index).total().plus(spilled.get(index))).collect()
+    }
+
+    fn added(values: &[(u32, Option<u32>)]) -> (Vec<u32>, Vec<u64>) {
+        values.iter().map(|(index, place)| (*index, place.map_or(AT, |place| BELOW + u64::from(place)))).unzip()
+    }
+
+    /// Of a grid with so many cells.
+    fn counted(cells: usize, values: &[(u32, Option<u32>)]) -> (Cells<Cell>, Cells<Total>) {
+        let (mut counts, mut spilled) = (Cells::new(cells), Cells::new(cells));
+        let (indices, added) = added(values);
+        counts.make_room(values.len());
+        counts.count(indices.iter(), &added, &mut spilled);
+        (counts, spilled)
+    }
+
+    #[test]
+    fn a_cell_holds_both_counts_and_the_places_until_it_is_full() {
+        let most = Cell::default().plus(total(511, 511, (1 << 41) - 1)).unwrap();
+        assert_eq!(most.total(), total(511, 511, (1 << 41) - 1));
+        for more in [total(1, 0, 0), total(0, 1, 0), total(0, 0, 1), total(u64::MAX, 0, 0), total(0, 0, u128::MAX)] {
+            assert_eq!(most.plus(more), None, "{more:?}");
         }
-        all
+        let spilled = Cell::default().with_spilled().plus(total(5, 7, 11)).unwrap();
+        assert!(spilled.is_spilled() && !most.is_spilled());
+        assert_eq!(spilled.total(), total(5, 7, 11));
     }
 
     #[test]
-    fn a_cell_holds_both_counts_and_the_places() {
-        let mut cells = Cells::new(3);
-        cells.add(1, one(5, 7, 11)).unwrap();
-        cells.add(1, one(1 << 31, 3, 1 << 40)).unwrap();
-        assert_eq!(cells.get(1).total(), one((1 << 31) + 5, 10, (1 << 40) + 11));
-        assert_eq!(cells.get(0).total(), Total::default());
-        assert_eq!(AT | BELOW, cells.get(2).counts + (1 << 32) + 1);
-    }
-
-    #[test]
-    fn nothing_is_added_that_is_too_much_for_a_cell() {
-        let most = u64::from(u32::MAX);
-        for cells in [Cells::new(3), Cells::new(3_000)] {
-            for (first, more) in
-                [(one(most, 0, 0), one(1, 0, 0)), (one(0, most, 0), one(0, 1, 0)), (one(0, 0, u128::from(u64::MAX)), one(0, 0, 1))]
-            {
-                let mut cells = cells.clone();
-                cells.add(2, first).unwrap();
-                assert_eq!((cells.add(2, more), cells.get(2).total()), (None, first));
-            }
+    fn what_fills_a_cell_is_moved_away() {
+        // The largest places there are: 2^32 each.
+        let (indices, added) = ([1; 511], [BELOW + (1 << 32); 511]);
+        for cells in [3, 3_000] {
+            let (mut counts, mut spilled) = (Cells::new(cells), Cells::new(cells));
+            counts.count(indices.iter(), &added, &mut spilled);
+            assert_eq!((counts.get(1).total(), spilled.get(1)), (total(0, 511, 511 << 32), Total::default()));
+            counts.count([1].iter(), &[BELOW], &mut spilled);
+            assert_eq!((counts.get(1), spilled.get(1)), (Cell::default().with_spilled(), total(0, 512, 511 << 32)));
+            counts.count([1; 512].iter(), &[AT; 512], &mut spilled);
+            assert_eq!((counts.get(1), spilled.get(1)), (Cell::default().with_spilled(), total(512, 512, 511 << 32)));
         }
     }
 
     #[test]
     fn there_is_no_cell_beyond_the_last() {
-        for cells in [Cells::new(3), Cells::new(3_000)] {
-            let (mut cells, length) = (cells.clone(), cells.len());
-            assert!(cells.add(length - 1, one(1, 0, 0)).is_some() && cells.add(length, one(1, 0, 0)).is_none());
-            assert_eq!(cells.get(length), Cell::default());
+        for length in [3, 3_000] {
+            let (mut few, mut all) = (Cells::new(length), Cells::new(length));
+            all.spread();
+            for cells in [&mut few, &mut all] {
+                cells.set(length, total(1, 0, 0));
+                cells.set(length - 1, total(2, 0, 0));
+                assert_eq!((cells.get(length), cells.get(length - 1), cells.len()), (Total::default(), total(2, 0, 0), length));
+            }
         }
-        assert!(Cells::default().is_empty() && !Cells::new(1).is_empty() && !Cells::new(3_000).is_empty());
+        assert!(Cells::<Cell>::default().is_empty() && !Cells::<Cell>::new(1).is_empty());
     }
 
     #[test]
     fn occupied_cells_are_few_up_to_a_sixteenth_and_some() {
+        let values: Vec<(u32, Option<u32>)> = (0..100).map(|index| (index, Some(3))).collect();
         // 1,600/16 + 64.
         for (more, is_few) in [(10, true), (64, true), (65, false), (500, false), (usize::MAX, false)] {
-            let mut cells = occupied(1_600, 0..100);
+            let (mut cells, _) = counted(1_600, &values);
             cells.make_room(more);
             assert_eq!(matches!(cells, Cells::Few { .. }), is_few, "{more}");
-            assert_eq!((cells.len(), cells.get(99).total(), cells.get(100)), (1_600, one(1, 2, 3), Cell::default()));
+            assert_eq!((cells.len(), cells.get(99).total(), cells.get(100)), (1_600, total(0, 1, 3), Cell::default()));
         }
-        // Fewer cells than that lie side by side at once.
-        assert!(matches!((Cells::new(68), Cells::new(69)), (Cells::All(_), Cells::Few { .. })));
+        let mut spilled = Cells::new(1_600);
+        (0..164).for_each(|index| spilled.add(index, total(1, 0, 0)));
+        assert!(matches!(spilled, Cells::Few { .. }));
+        spilled.add(164, total(1, 0, 0));
+        assert!(matches!(spilled, Cells::All(_)));
+        assert!((0..165).all(|index| spilled.get(index) == total(1, 0, 0)));
     }
 
-    #[test]
-    fn parts_merge_however_they_are_held() {
-        let sums = |cells: &Cells| (0..cells.len()).map(|index| cells.get(index).total()).collect::<Vec<_>>();
-        let held = |range: std::ops::Range<usize>| {
-            let few = occupied(1_600, range);
-            let mut all = few.clone();
-            all.spread();
-            assert_eq!(all.candidates().count(), 1_600);
-            [few, all]
-        };
-        let expected: Vec<Total> = (0..1_600_u64)
-            .map(|index| u64::from((3..9).contains(&index)) + u64::from((6..20).contains(&index)))
-            .map(|times| one(times, 2 * times, 3 * u128::from(times)))
-            .collect();
-        for one in held(3..9) {
-            for other in held(6..20) {
-                let mut merged = one.clone();
-                merged.merge(&other);
-                assert_eq!(sums(&merged), expected);
-                merged.clear();
-                assert!(merged.len() == 1_600 && sums(&merged).iter().all(|total| *total == Total::default()));
+    proptest! {
+        /// Few cells, so that they fill; over a small grid and a large one.
+        #[test]
+        fn parts_merge_to_the_sums_of_all_values_however_they_are_held(
+            values in prop::collection::vec((0_u32..3, prop::option::of(any::<u32>())), 0..4_000),
+            split in 0_usize..4_000,
+            cells in prop_oneof![Just(3_usize), Just(100_000)],
+            are_spread in any::<(bool, bool)>(),
+        ) {
+            let mut expected = vec![Total::default(); cells];
+            for (index, place) in &values {
+                let one = place.map_or(total(1, 0, 0), |place| total(0, 1, place.into()));
+                expected[*index as usize] = expected[*index as usize].plus(one);
             }
+            let (left, right) = values.split_at(split.min(values.len()));
+            let ((mut sum, mut spilled), (mut more, more_spilled)) = (counted(cells, left), counted(cells, right));
+            if are_spread.0 {
+                sum.spread();
+            }
+            if are_spread.1 {
+                more.spread();
+            }
+            sum.merge(&more, &mut spilled);
+            for index in more_spilled.candidates() {
+                spilled.add(index, more_spilled.get(index));
+            }
+            prop_assert_eq!(sums(&sum, &spilled), expected);
         }
-        let mut many = occupied(1_600, 0..100);
-        many.merge(&occupied(1_600, 100..165));
-        assert!(matches!(many, Cells::All(_)));
-        assert_eq!(many.get(164).total(), one(1, 2, 3));
     }
 }

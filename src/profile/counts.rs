@@ -5,7 +5,7 @@
 
 use super::Presence;
 use super::beyond::{Beyond, Bucket};
-use super::cells::{AT, BELOW, Cells, Total};
+use super::cells::{AT, BELOW, Cell, Cells, Total};
 use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
 use super::moments::Moments;
@@ -17,41 +17,29 @@ use crate::feature::is_missing;
 struct Scratch {
     buckets: [u32; CHUNK],
     below: [u32; CHUNK],
-    places: Places,
+    /// What is added to the cell of each value.
+    added: [u64; CHUNK],
     ranks: [u16; CHUNK],
 }
 
 impl Scratch {
     fn new() -> Self {
-        let places = Places { counts: [0; CHUNK], sums: [0; CHUNK] };
-        Self { buckets: [0; CHUNK], below: [0; CHUNK], places, ranks: [RankTable::NONE; CHUNK] }
+        Self { buckets: [0; CHUNK], below: [0; CHUNK], added: [0; CHUNK], ranks: [RankTable::NONE; CHUNK] }
     }
-}
 
-/// What is added to the cell of each value.
-struct Places {
-    counts: [u64; CHUNK],
-    sums: [u64; CHUNK],
-}
-
-impl Places {
-    fn find(&mut self, locator: &Locator, values: &[f64], below: &[u32; CHUNK]) {
-        for (((value, below), count), sum) in values.iter().zip(below).zip(&mut self.counts).zip(&mut self.sums) {
+    /// Finds the places of values whose cells are known.
+    fn find_places(&mut self, locator: &Locator, values: &[f64]) {
+        for ((value, below), added) in values.iter().zip(&self.below).zip(&mut self.added) {
             let (left, right) = locator.around(*below);
             let place = (value - left) / (right - left);
             // Out of this range where the width of the interval is none or infinite.
             let place = if place > 0.0 { place } else { 0.0 };
             let place = if place < 1.0 { place } else { 1.0 };
             let place = (place * PLACES + ROUNDING).to_bits() & MANTISSA;
-            let is_at = right <= *value;
-            *count = if is_at { AT } else { BELOW };
-            *sum = if is_at { 0 } else { place };
+            *added = if right <= *value { AT } else { BELOW + place };
         }
     }
 }
-
-/// Values after which the cells are emptied into the totals: before a count leaves its 32 bits, or a sum of places its 64.
-const SPILL_AFTER: u64 = 1 << 31;
 
 /// The upper end of an interval.
 const PLACES: f64 = 4_294_967_296.0;
@@ -65,11 +53,9 @@ pub struct NumericCounts {
     pub presence: Presence,
     pub moments: Moments,
     /// One for each knot, and one for what lies above the last.
-    cells: Cells,
-    /// As many, or none; then the cells lie side by side.
-    totals: Vec<Total>,
-    /// Values in the cells.
-    unspilled: u64,
+    cells: Cells<Cell>,
+    /// What was too much for a cell.
+    spilled: Cells<Total>,
     /// The values below the first and above the last knot, by how far beyond they lie.
     below_all: Beyond,
     above_all: Beyond,
@@ -77,8 +63,8 @@ pub struct NumericCounts {
 
 impl NumericCounts {
     pub fn empty(grid: &Grid) -> Self {
-        let cells = Cells::new(grid.knots().len() + 1);
-        Self { cells, moments: Moments::new(grid.scale()), ..Self::default() }
+        let cells = grid.knots().len() + 1;
+        Self { cells: Cells::new(cells), spilled: Cells::new(cells), moments: Moments::new(grid.scale()), ..Self::default() }
     }
 
     /// The counts of these values, for those who have no use for what finds them.
@@ -95,7 +81,6 @@ impl NumericCounts {
         self.cells.make_room(values.len());
         let (mut finite, mut scratch) = ([0.0; CHUNK], Scratch::new());
         for chunk in values.chunks(CHUNK) {
-            self.spill_when_full();
             let table = ranked.as_ref().map(|(table, _)| *table);
             if is_all_finite(chunk) {
                 self.count(locator, chunk, table, &mut scratch);
@@ -129,15 +114,14 @@ impl NumericCounts {
 
     /// Counts at most [`CHUNK`] finite values; leaves how many knots lie below each, and its rank.
     fn count(&mut self, locator: &Locator, values: &[f64], table: Option<&RankTable>, scratch: &mut Scratch) {
-        let Scratch { buckets, below, places, ranks } = scratch;
-        self.unspilled += values.len() as u64;
         self.moments.add(values);
-        locator.below(values, buckets, below);
-        places.find(locator, values, below);
-        self.add_places(places, below, values.len());
+        locator.below(values, &mut scratch.buckets, &mut scratch.below);
+        scratch.find_places(locator, values);
+        let Scratch { below, added, ranks, .. } = scratch;
+        self.cells.count(below.iter().take(values.len()), added, &mut self.spilled);
         if let Some(table) = table {
-            for ((below, count), rank) in below.iter().zip(&places.counts).zip(ranks.iter_mut()).take(values.len()) {
-                *rank = table.rank(*below, *count == AT);
+            for ((below, added), rank) in below.iter().zip(added.iter()).zip(ranks.iter_mut()).take(values.len()) {
+                *rank = table.rank(*below, *added == AT);
             }
         }
         let last = locator.knots();
@@ -145,29 +129,6 @@ impl NumericCounts {
         if below.iter().take(values.len()).any(|below| is_end(*below)) {
             for (value, below) in values.iter().zip(below.iter()).filter(|(_, below)| is_end(**below)) {
                 self.count_beyond(locator, *value, *below);
-            }
-        }
-    }
-
-    /// The hottest loop, of as few instructions as can be: the cells are all over the memory, and the less there is to do for one, the
-    /// more of them are on their way at a time.
-    fn add_places(&mut self, places: &Places, below: &[u32; CHUNK], values: usize) {
-        let places = below.iter().zip(&places.counts).zip(&places.sums).take(values);
-        match &mut self.cells {
-            Cells::All(cells) => {
-                for ((below, count), sum) in places {
-                    if let Some(cell) = cells.get_mut(*below as usize) {
-                        cell.counts += count;
-                        cell.places += sum;
-                    }
-                }
-            }
-            Cells::Few { occupied, .. } => {
-                for ((below, count), sum) in places {
-                    let cell = occupied.entry(*below).or_default();
-                    cell.counts += count;
-                    cell.places += sum;
-                }
             }
         }
     }
@@ -186,50 +147,31 @@ impl NumericCounts {
         }
     }
 
-    fn spill_when_full(&mut self) {
-        if self.unspilled < SPILL_AFTER {
-            return;
-        }
-        let totals = (0..self.cells.len()).map(|index| self.total(index)).collect();
-        self.totals = totals;
-        self.cells.clear();
-        self.cells.spread();
-        self.unspilled = 0;
-    }
-
     /// Adds the counts of other values over the same grid.
     pub fn merge(&mut self, other: &Self) {
         self.presence.merge(&other.presence);
         self.moments.merge(&other.moments);
         self.below_all.merge(&other.below_all);
         self.above_all.merge(&other.above_all);
-        if self.unspilled + other.unspilled < SPILL_AFTER && other.totals.is_empty() {
-            self.unspilled += other.unspilled;
-            self.cells.merge(&other.cells);
-            return;
-        }
-        for (index, total) in other.occupied() {
-            self.add_total(index, total);
+        self.cells.merge(&other.cells, &mut self.spilled);
+        for index in other.spilled.candidates() {
+            self.add_total(index, other.spilled.get(index));
         }
     }
 
     /// Adds to a knot and the interval below it.
     fn add_total(&mut self, index: usize, more: Total) {
-        if self.totals.is_empty() {
-            self.cells.spread();
-            self.totals = vec![Total::default(); self.cells.len()];
-        }
-        if let Some(total) = self.totals.get_mut(index) {
-            total.at += more.at;
-            total.below += more.below;
-            total.places += more.places;
+        let cell = self.cells.get(index);
+        let sum = cell.plus(more);
+        self.cells.set(index, sum.unwrap_or_else(|| cell.with_spilled()));
+        if sum.is_none() {
+            self.spilled.add(index, more);
         }
     }
 
     fn total(&self, index: usize) -> Total {
-        let cell = self.cells.get(index).total();
-        let total = self.totals.get(index).copied().unwrap_or_default();
-        Total { at: total.at + cell.at, below: total.below + cell.below, places: total.places + cell.places }
+        let cell = self.cells.get(index);
+        if cell.is_spilled() { cell.total().plus(self.spilled.get(index)) } else { cell.total() }
     }
 
     /// The share of the most frequent knot, in [0, 1]; 0 without values.
@@ -303,9 +245,7 @@ impl NumericCounts {
     pub fn unpack_into(&mut self, from: &mut Unpacker<'_>) -> Option<()> {
         self.presence.merge(&Presence::unpack(from)?);
         let moments = Moments::unpack(self.moments.scale(), from)?;
-        let fits_cells = self.unspilled + moments.n() < SPILL_AFTER;
         self.moments.merge(&moments);
-        self.unspilled += if fits_cells { moments.n() } else { 0 };
         let mut next = 0_usize;
         let occupied = from.length()?;
         self.cells.make_room(occupied);
@@ -315,11 +255,8 @@ impl NumericCounts {
             let (at, below) = (from.rows()?, from.rows()?);
             // Each value has a place below 2^32.
             let places = if below > 0 { from.unsigned().filter(|places| *places <= u128::from(below) << 32)? } else { 0 };
-            let more = Total { at, below, places };
             (index < self.cells.len()).then_some(())?;
-            if !fits_cells || self.cells.add(index, more).is_none() {
-                self.add_total(index, more);
-            }
+            self.add_total(index, Total { at, below, places });
         }
         self.below_all.unpack_into(from)?;
         self.above_all.unpack_into(from)
@@ -329,17 +266,9 @@ impl NumericCounts {
     /// cell. Their [`Self::add_moments`] and, beyond an end of the grid, their [`Self::add_beyond`] are to be added too.
     pub fn add_counted(&mut self, index: usize, more: Total) -> Option<()> {
         (index < self.cells.len()).then_some(())?;
-        let n = more.at.checked_add(more.below)?;
+        more.at.checked_add(more.below)?;
         self.cells.make_room(1);
-        // Cells are emptied into the totals where they could leave their bits.
-        if self.totals.is_empty()
-            && self.unspilled.checked_add(n).is_some_and(|sum| sum < SPILL_AFTER)
-            && self.cells.add(index, more).is_some()
-        {
-            self.unspilled += n;
-        } else {
-            self.add_total(index, more);
-        }
+        self.add_total(index, more);
         Some(())
     }
 
@@ -420,20 +349,38 @@ mod tests {
         assert!(counts.fits(&grid));
     }
 
+    /// More values than a cell has room for, counted, merged and read back, over a grid whose cells are few and one whose lie side by side.
     #[test]
     fn full_cells_spill_without_losing_a_value() {
-        let grid = grid(&[1.0, 2.0]);
-        let mut counts = NumericCounts::of(&grid, &[1.0, 1.25, 3.0]);
-        let expected = (counts.at(0), counts.below(1), counts.below(2), counts.mean_place_below(1));
-        counts.unspilled = SPILL_AFTER;
-        let once = NumericCounts::of(&grid, &[2.0]);
-        counts.update(&Locator::new(&grid), &[2.0], None);
-        assert!(!counts.totals.is_empty() && counts.at(1) == 1);
-        assert_eq!((counts.at(0), counts.below(1), counts.below(2), counts.mean_place_below(1)), expected);
-        assert!(counts.fits(&grid));
-        let mut other = once;
-        other.merge(&counts);
-        assert!(other.fits(&grid) && other.at(1) == 2 && other.n() == 5);
+        let knots: Vec<f64> = (0..5_000).map(f64::from).collect();
+        // In turn at a knot, in an interval and above all.
+        let values: Vec<f64> = [1.0, 1.25, 1e9].into_iter().cycle().take(3 * 4_000).collect();
+        let is = |counts: &NumericCounts, grid: &Grid, n: u64| {
+            let above = grid.knots().len();
+            assert_eq!((counts.at(1), counts.below(2), counts.below(above), counts.at(2)), (n, n, n, 0));
+            assert!((counts.mean_place_below(2) - 0.25).abs() < 1e-15 && counts.fits(grid));
+            assert!(counts.cells.get(1).is_spilled() && !counts.cells.get(3).is_spilled());
+        };
+        for grid in [grid(&knots), grid(&knots[..4])] {
+            let counts = NumericCounts::of(&grid, &values);
+            is(&counts, &grid, 4_000);
+            let mut merged = NumericCounts::empty(&grid);
+            for part in values.chunks(900) {
+                let mut part = NumericCounts::of(&grid, part);
+                part.merge(&merged);
+                merged = part;
+            }
+            assert_eq!(merged, counts);
+            merged.merge(&counts);
+            is(&merged, &grid, 8_000);
+            let mut packer = Packer::default();
+            merged.pack(&mut packer);
+            let mut unpacked = counts;
+            unpacked.unpack_into(&mut Unpacker::new(&packer.into_bytes())).unwrap();
+            is(&unpacked, &grid, 12_000);
+            unpacked.spread();
+            is(&unpacked, &grid, 12_000);
+        }
     }
 
     #[test]
@@ -531,14 +478,6 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_merged_bring_the_spill_nearer() {
-        let grid = grid(&[1.0, 2.0]);
-        let mut sum = NumericCounts::of(&grid, &[1.0, 1.5, 2.0]);
-        sum.merge(&NumericCounts::of(&grid, &[2.0, 3.0]));
-        assert_eq!(sum.unspilled, 5);
-    }
-
-    #[test]
     fn whether_all_are_finite_is_told_at_every_place() {
         let finite = [f64::MAX, f64::MIN, 5e-324, -0.0, 1.0, 2.0, 3.0, 4.0, f64::MAX, f64::MIN, 7.0];
         assert!((0..=finite.len()).all(|length| is_all_finite(&finite[..length])) && is_all_finite(&[f64::MAX; 24]));
@@ -574,52 +513,9 @@ mod tests {
     fn the_intervals_beyond_the_ends_have_no_places() {
         let mut counts = NumericCounts::empty(&grid(&[1.0, 2.0]));
         for index in 0..3 {
-            counts.cells.add(index, Total { at: 0, below: 2, places: 1 << 32 }).unwrap();
+            counts.add_total(index, Total { at: 0, below: 2, places: 1 << 32 });
         }
         assert_eq!((0..3).map(|index| counts.mean_place_below(index)).collect::<Vec<_>>(), [0.0, 0.5, 0.0]);
-    }
-
-    #[test]
-    fn what_has_spilled_and_what_has_not_are_one_count() {
-        let grid = grid(&[1.0, 2.0]);
-        let values = [1.0, 1.25, 3.0];
-        let spilled = || {
-            let mut counts = NumericCounts::of(&grid, &values);
-            counts.unspilled = SPILL_AFTER;
-            counts.update(&Locator::new(&grid), &[1.0, 1.75, 1.75, 3.0], None);
-            assert!(!counts.totals.is_empty() && counts.unspilled == 4);
-            counts
-        };
-        let is = |counts: &NumericCounts, times: u64| {
-            assert_eq!((counts.at(0), counts.below(1), counts.below(2)), (2 * times, 3 * times, 2 * times));
-            // 0.25 + 0.75 + 0.75.
-            assert!((counts.mean_place_below(1) - 1.75 / 3.0).abs() < 1e-15 && counts.fits(&grid));
-        };
-        is(&spilled(), 1);
-        let mut both = spilled();
-        both.merge(&spilled());
-        is(&both, 2);
-    }
-
-    #[test]
-    fn cells_spill_before_they_are_full_whatever_fills_them() {
-        let grid = grid(&[1.0, 2.0]);
-        let three = NumericCounts::of(&grid, &[1.0, 1.5, 2.0]);
-        let mut packer = Packer::default();
-        three.pack(&mut packer);
-        let bytes = packer.into_bytes();
-        for (before, spills) in [(SPILL_AFTER - 4, false), (SPILL_AFTER - 3, true)] {
-            let (mut merged, mut unpacked) = (NumericCounts::empty(&grid), NumericCounts::empty(&grid));
-            merged.unspilled = before;
-            merged.merge(&three);
-            unpacked.unspilled = before;
-            unpacked.unpack_into(&mut Unpacker::new(&bytes)).unwrap();
-            for counts in [merged, unpacked] {
-                assert_eq!(!counts.totals.is_empty(), spills);
-                assert_eq!(counts.unspilled, if spills { before } else { before + 3 });
-                assert_eq!(counts, three);
-            }
-        }
     }
 
     #[test]
@@ -657,7 +553,7 @@ mod tests {
         };
         assert!(!changed(&|counts| counts.presence.rows += 1));
         assert!(!changed(&|counts| counts.presence.missing += 1));
-        assert!(!changed(&|counts| counts.cells.add(0, Total { at: 1, ..Total::default() }).unwrap()));
+        assert!(!changed(&|counts| counts.add_total(0, Total { at: 1, ..Total::default() })));
         assert!(!changed(&|counts| counts.below_all = Beyond::default()));
         assert!(!changed(&|counts| counts.above_all = Beyond::default()));
         assert!(!NumericCounts::empty(&grid).fits(&Grid::from_values(&mut [1.0])));

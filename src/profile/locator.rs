@@ -9,7 +9,7 @@ mod map;
 use super::grid::Grid;
 use map::Map;
 
-/// Buckets at most: their table takes 256 KiB, and fits beside the knots into the cache of a core.
+/// Buckets at most: their table takes 128 KiB, and fits beside the knots into the cache of a core.
 const MAX_BUCKETS: usize = 1 << 16;
 const MIN_BUCKETS: usize = 16;
 /// Knots that are compared at once.
@@ -22,8 +22,9 @@ pub const CHUNK: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Locator {
     map: Map,
-    /// How many knots lie in earlier buckets; one more than there are buckets.
-    first: Vec<u32>,
+    /// How many knots lie in earlier buckets; one more than there are buckets. All of 65,536 knots are told as one fewer, which is found when
+    /// knots are compared.
+    first: Vec<u16>,
     /// The knots between −∞ and as many +∞ as are compared at once.
     knots: Vec<f64>,
 }
@@ -33,17 +34,17 @@ impl Locator {
         let knots = grid.knots();
         let buckets = knots.len().next_power_of_two().clamp(MIN_BUCKETS, MAX_BUCKETS);
         let map = Map::best(knots, buckets);
-        let mut first = vec![0; buckets + 1];
+        let mut counts = vec![0; buckets + 1];
         for &knot in knots {
-            if let Some(count) = first.get_mut(map.bucket(knot) as usize + 1) {
+            if let Some(count) = counts.get_mut(map.bucket(knot) as usize + 1) {
                 *count += 1;
             }
         }
-        let mut before = 0;
-        for count in &mut first {
-            before += *count;
-            *count = before;
-        }
+        let before = counts.iter().scan(0_usize, |before, count| {
+            *before += count;
+            Some(u16::try_from(*before).unwrap_or(u16::MAX))
+        });
+        let first = before.collect();
         let ends = [f64::INFINITY; PROBES];
         let knots = std::iter::once(f64::NEG_INFINITY).chain(knots.iter().copied()).chain(ends).collect();
         Self { map, first, knots }
@@ -54,7 +55,7 @@ impl Locator {
         self.map.buckets(values, buckets);
         // One after the other, so that each waits for as little memory as can be.
         for (below, bucket) in below.iter_mut().zip(buckets.iter()).take(values.len()) {
-            *below = self.first.get(*bucket as usize).copied().unwrap_or(0);
+            *below = self.first.get(*bucket as usize).copied().map_or(0, u32::from);
         }
         for ((below, bucket), value) in below.iter_mut().zip(buckets.iter()).zip(values) {
             let start = *below as usize;
@@ -71,7 +72,8 @@ impl Locator {
     #[cold]
     #[inline(never)]
     fn search(&self, bucket: usize, start: usize, value: f64) -> u32 {
-        let end = self.first.get(bucket + 1).map_or(start, |end| *end as usize);
+        // One more, for the last of 65,536.
+        let end = self.first.get(bucket + 1).map_or(start, |end| usize::from(*end) + 1).max(start);
         let rest = self.knots.get(start + 1..end + 1).unwrap_or_default();
         u32::try_from(start + rest.partition_point(|&knot| knot < value)).unwrap_or(u32::MAX)
     }
