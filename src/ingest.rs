@@ -54,6 +54,13 @@ pub struct Source {
     pub objects: Vec<ObjectMeta>,
 }
 
+impl Source {
+    /// The sizes of all objects together, as they are stored.
+    pub fn size_bytes(&self) -> u64 {
+        self.objects.iter().map(|object| object.size_bytes).sum()
+    }
+}
+
 /// Reads all objects of a source into a sink.
 ///
 /// `concurrency` objects are worked on at a time (at least one); `progress` is told of every finished object and its size.

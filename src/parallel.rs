@@ -9,6 +9,11 @@ pub fn columns_a_task(rows: u64) -> usize {
     usize::try_from(VALUES_A_TASK / rows.max(1)).map_or(1, |columns| columns.max(1))
 }
 
+/// How many threads work on so many columns of so many rows.
+pub fn threads(columns: usize, rows: u64) -> usize {
+    if columns <= columns_a_task(rows) { 1 } else { rayon::current_num_threads() }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -21,6 +26,15 @@ mod tests {
     #[test]
     fn a_task_has_many_values() {
         assert_eq!([0, 1, 100, 3_000, 4_096, 1_000_000].map(columns_a_task), [4_096, 4_096, 40, 1, 1, 1]);
+    }
+
+    #[test]
+    fn few_values_have_one_thread() {
+        let all = rayon::current_num_threads();
+        assert_eq!(
+            [(16, 100), (40, 100), (41, 100), (1, 4_096), (2, 4_096)].map(|(columns, rows)| threads(columns, rows)),
+            [1, 1, all, 1, all]
+        );
     }
 
     /// What rayon does not promise in words.

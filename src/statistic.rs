@@ -14,6 +14,7 @@ pub mod power;
 pub mod proportions;
 pub mod psi;
 pub mod quantile;
+pub mod root;
 pub mod tail;
 pub mod wasserstein;
 

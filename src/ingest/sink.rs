@@ -13,7 +13,7 @@ use super::HOUR_US;
 use super::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
 use super::work::Work;
 use crate::feature::{ColumnBatch, FeatureName};
-use crate::parallel::columns_a_task;
+use crate::parallel::{columns_a_task, threads};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Dependence, Order, Ranks};
 use crate::profile::joint::ScoreTable;
@@ -198,8 +198,8 @@ impl Sink for Counter {
                 dependence.add_in_time_order(None, &Order::Standing(0..batch.rows), &ranks);
             }
         });
-        // Both of these are done by all threads together.
-        self.work.counted(start.elapsed() * u32::try_from(rayon::current_num_threads()).unwrap_or(1));
+        let threads = threads(ranks.len(), batch.rows as u64);
+        self.work.counted(start.elapsed() * u32::try_from(threads).unwrap_or(1));
         Ok(())
     }
 

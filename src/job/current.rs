@@ -240,7 +240,7 @@ impl<'a> Logs<'a> {
         drop(step);
         let source = self.source_of(window);
         let objects_skipped = (self.source.objects.len() - source.objects.len()) as u64;
-        let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
+        let step = progress.bytes("reading the window", source.size_bytes());
         let (request, counter) = (counting.request(window), counting.empty.clone());
         let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
         let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
@@ -336,7 +336,7 @@ impl<'a> Logs<'a> {
 
     /// How many bytes the logs take, in all; `None` where a cluster has them.
     pub fn size_bytes(&self) -> Option<u64> {
-        self.engine.database().is_none().then(|| self.source.objects.iter().map(|object| object.size_bytes).sum())
+        self.engine.database().is_none().then(|| self.source.size_bytes())
     }
 
     /// Reads some columns of the rows of a window into a sink. Fails as [`Self::count`] does.
@@ -348,7 +348,7 @@ impl<'a> Logs<'a> {
         progress: &Progress,
     ) -> Result<(S, Account), JobError> {
         let source = self.source_of(window);
-        let step = progress.bytes("reading the window", source.objects.iter().map(|object| object.size_bytes).sum());
+        let step = progress.bytes("reading the window", source.size_bytes());
         // Whoever wants the clusters asks for their column.
         let request = Request { cluster: None, ..self.request(columns, window) };
         let progress = |bytes| step.advance(bytes);

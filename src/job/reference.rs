@@ -83,7 +83,7 @@ pub async fn build(config: &Config, place: &Place, progress: &Progress) -> Resul
     let found = columns.found;
     let mut findings = Vec::new();
     let columns = requested(config, &found, place, &mut findings)?;
-    let bytes = source.objects.iter().map(|object| object.size_bytes).sum();
+    let bytes = source.size_bytes();
     let step = progress.bytes("reading the reference", bytes);
     let request = request(config, columns.clone(), None);
     let concurrency = concurrency(config, &source.bucket);

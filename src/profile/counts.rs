@@ -119,15 +119,20 @@ impl NumericCounts {
         scratch.find_places(locator, values);
         let Scratch { below, added, ranks, .. } = scratch;
         self.cells.count(below.iter().take(values.len()), added, &mut self.spilled);
+        let (below, added) = (below.get(..values.len()).unwrap_or_default(), added.get(..values.len()).unwrap_or_default());
         if let Some(table) = table {
-            for ((below, added), rank) in below.iter().zip(added.iter()).zip(ranks.iter_mut()).take(values.len()) {
-                *rank = table.rank(*below, *added == AT);
+            // Mostly none is at a knot, and nothing has to be asked of each. All are counted, because a loop with a way out looks at one at a time.
+            if added.iter().filter(|added| **added == AT).count() > 0 {
+                let cells = below.iter().zip(added);
+                cells.zip(ranks.iter_mut()).for_each(|((below, added), rank)| *rank = table.rank(*below, *added == AT));
+            } else {
+                below.iter().zip(ranks.iter_mut()).for_each(|(below, rank)| *rank = table.rank(*below, false));
             }
         }
         let last = locator.knots();
         let is_end = |below: u32| below == 0 || below as usize == last;
-        if below.iter().take(values.len()).any(|below| is_end(*below)) {
-            for (value, below) in values.iter().zip(below.iter()).filter(|(_, below)| is_end(**below)) {
+        if below.iter().filter(|below| is_end(**below)).count() > 0 {
+            for (value, below) in values.iter().zip(below).filter(|(_, below)| is_end(**below)) {
                 self.count_beyond(locator, *value, *below);
             }
         }
