@@ -99,7 +99,12 @@ impl Order {
         match self {
             Self::Standing(rows) => {
                 let ranks = ranks.get(rows.clone()).unwrap_or_default();
-                if ranks.iter().all(is_usable) { Cow::Borrowed(ranks) } else { ranks.iter().copied().filter(is_usable).collect() }
+                // All are counted, because a loop with a way out looks at one at a time.
+                if ranks.iter().filter(|rank| is_usable(rank)).count() == ranks.len() {
+                    Cow::Borrowed(ranks)
+                } else {
+                    ranks.iter().copied().filter(is_usable).collect()
+                }
             }
             Self::Sorted(rows) => rows.iter().filter_map(|row| ranks.get(*row).copied()).filter(is_usable).collect(),
         }

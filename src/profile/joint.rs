@@ -313,7 +313,8 @@ impl Column {
         let mut scores: Vec<i16> = ranks.iter().map(|rank| table.of(*rank)).collect();
         scores.resize(rows, 0);
         let squares = scores.iter().map(|score| square(*score)).collect();
-        let is_complete = ranks.len() == rows && ranks.iter().all(|rank| *rank != RankTable::NONE);
+        // All are counted, because a loop with a way out looks at one at a time.
+        let is_complete = ranks.iter().filter(|rank| **rank != RankTable::NONE).count() == rows;
         let mut present = vec![1; if is_complete { rows } else { 0 }];
         if !is_complete {
             present.extend(ranks.iter().map(|rank| i16::from(*rank != RankTable::NONE)));

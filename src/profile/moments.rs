@@ -92,7 +92,7 @@ impl Moments {
         let Scale { center, step } = self.scale;
         let per_step = 1.0 / step;
         // Loops without branches, each over several values at once.
-        let (mut low, mut high, mut furthest) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES], [0.0_f64; LANES]);
+        let (mut low, mut high) = ([f64::INFINITY; LANES], [f64::NEG_INFINITY; LANES]);
         let mut steps = [0_i64; CHUNK];
         for (value, place) in values.iter().zip(&mut steps) {
             // What is far away gives nonsense here, and is put right below.
@@ -103,20 +103,20 @@ impl Moments {
         let mut last = [values.first().copied().unwrap_or_default(); LANES];
         last.iter_mut().zip(rest).for_each(|(place, value)| *place = *value);
         for chunk in chunks.iter().chain([&last]) {
-            for (((low, high), furthest), value) in low.iter_mut().zip(&mut high).zip(&mut furthest).zip(chunk) {
-                let distance = ((value - center) * per_step).abs();
+            for ((low, high), value) in low.iter_mut().zip(&mut high).zip(chunk) {
                 *low = if *value < *low { *value } else { *low };
                 *high = if *value > *high { *value } else { *high };
-                *furthest = if distance > *furthest { distance } else { *furthest };
             }
         }
         // Adding zero turns −0.0 into 0.0.
         let (low, high) =
             (low.into_iter().fold(f64::INFINITY, f64::min) + 0.0, high.into_iter().fold(f64::NEG_INFINITY, f64::max) + 0.0);
         self.extremes = Some(self.extremes.map_or((low, high), |(lowest, highest)| (lowest.min(low), highest.max(high))));
-        if furthest.iter().any(|distance| *distance >= FAR) {
+        let is_far = |value: f64| ((value - center) * per_step).abs() >= FAR;
+        // No value is further away than both extremes.
+        if is_far(low) || is_far(high) {
             for (value, place) in values.iter().zip(&mut steps) {
-                if ((value - center) * per_step).abs() >= FAR {
+                if is_far(*value) {
                     *place = 0;
                     self.add_far(*value);
                 }

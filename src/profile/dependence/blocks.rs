@@ -88,7 +88,7 @@ impl Blocks {
     fn add_blocks(&mut self, depth: usize, sums: &[u32]) {
         let Some(level) = self.level(depth) else { return };
         level.closed.blocks += sums.len() as u64;
-        // Fewer than 2^14 sums, of less than 2^24 each.
+        // At most 2^12 sums, and one that waited, of less than 2^24 each.
         level.closed.sum += u128::from(sums.iter().map(|sum| u64::from(*sum)).sum::<u64>());
         level.closed.squares += u128::from(sums.iter().map(|sum| u64::from(*sum) * u64::from(*sum)).sum::<u64>());
     }
@@ -191,8 +191,8 @@ impl Blocks {
     }
 }
 
-/// Ranks of 16 bits whose blocks are summed in 32 bits, and the squares of these in 64.
-const RANKS_AT_A_TIME: usize = 1 << 14;
+/// Ranks of 16 bits whose blocks are summed in 32 bits, and the squares of these in 64; few enough to stay in the nearest cache.
+const RANKS_AT_A_TIME: usize = 1 << 12;
 const LEVELS_AT_A_TIME: usize = 8;
 
 /// More than any sum of a level comes to: many such sums can be added.
