@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-/// What is kept of a knot and of the interval below it: two counts below 2^9 and a sum of places below 2^41, each with a bit to spare. In a
-/// run these are written to at random places, and the smaller they are the more of them stay in the caches; so what fills one is moved away.
+/// What is kept of a knot and of the interval below it: two counts below 2^9, and the sum of as many places, each with a bit to spare. In a
+/// run these are written to at random, and the smaller they are the more of them stay in the caches; so what fills one is moved away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cell(u64);
 
-const PLACES_BITS: u32 = 42;
+/// The upper end of the interval, which is the largest place, is 2^32.
+const PLACE_BITS: u32 = 32;
+const PLACES_BITS: u32 = PLACE_BITS + COUNT_BITS;
 const COUNT_BITS: u32 = 10;
 /// What a value adds to its cell: this at the knot; in the interval [`BELOW`] and its place, 0 at the lower end and 2^32 at the upper.
 pub const AT: u64 = BELOW << COUNT_BITS;
@@ -17,7 +19,6 @@ const FULL: u64 = AT << (COUNT_BITS - 1) | BELOW << (COUNT_BITS - 1);
 /// Whether something of the cell was moved away.
 const IS_SPILLED: u64 = AT << COUNT_BITS;
 const MOST_COUNT: u64 = (1 << (COUNT_BITS - 1)) - 1;
-const MOST_PLACES: u128 = (1 << (PLACES_BITS - 1)) - 1;
 
 impl Cell {
     /// Whether there is more of it elsewhere.
@@ -30,12 +31,12 @@ impl Cell {
         Total { at: count(PLACES_BITS + COUNT_BITS), below: count(PLACES_BITS), places: u128::from(self.0 & (BELOW - 1)) }
     }
 
-    /// `None` where that would fill it.
+    /// `None` where that would fill it, or is more than so many values come to.
     pub fn plus(self, more: Total) -> Option<Self> {
         let total = self.total();
         let at = total.at.checked_add(more.at).filter(|at| *at <= MOST_COUNT)?;
         let below = total.below.checked_add(more.below).filter(|below| *below <= MOST_COUNT)?;
-        let places = total.places.checked_add(more.places).filter(|places| *places <= MOST_PLACES)?;
+        let places = total.places.checked_add(more.places).filter(|places| *places <= u128::from(below) << PLACE_BITS)?;
         Some(Self((self.0 & IS_SPILLED) + at * AT + below * BELOW + u64::try_from(places).ok()?))
     }
 
@@ -240,8 +241,8 @@ mod tests {
 
     #[test]
     fn a_cell_holds_both_counts_and_the_places_until_it_is_full() {
-        let most = Cell::default().plus(total(511, 511, (1 << 41) - 1)).unwrap();
-        assert_eq!(most.total(), total(511, 511, (1 << 41) - 1));
+        let most = Cell::default().plus(total(511, 511, 511 << 32)).unwrap();
+        assert_eq!(most.total(), total(511, 511, 511 << 32));
         for more in [total(1, 0, 0), total(0, 1, 0), total(0, 0, 1), total(u64::MAX, 0, 0), total(0, 0, u128::MAX)] {
             assert_eq!(most.plus(more), None, "{more:?}");
         }
