@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::packed::{Packer, Unpacker};
-use super::ranks::RankTable;
+use super::ranks::{RankTable, usable};
 use crate::parallel::columns_a_task;
 use blocks::{Blocks, HourSum, LevelSums};
 use clusters::{Cluster, ClusterIndex, ClusterSums};
@@ -99,12 +99,7 @@ impl Order {
         match self {
             Self::Standing(rows) => {
                 let ranks = ranks.get(rows.clone()).unwrap_or_default();
-                // All are counted, because a loop with a way out looks at one at a time.
-                if ranks.iter().filter(|rank| is_usable(rank)).count() == ranks.len() {
-                    Cow::Borrowed(ranks)
-                } else {
-                    ranks.iter().copied().filter(is_usable).collect()
-                }
+                if usable(ranks) == ranks.len() { Cow::Borrowed(ranks) } else { ranks.iter().copied().filter(is_usable).collect() }
             }
             Self::Sorted(rows) => rows.iter().filter_map(|row| ranks.get(*row).copied()).filter(is_usable).collect(),
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::packed::{Packer, Unpacker};
-use super::ranks::RankTable;
+use super::ranks::{RankTable, usable};
 use crate::feature::FeatureName;
 
 /// Steps of a score to one standard deviation: fine enough for a correlation to six digits.
@@ -313,8 +313,7 @@ impl Column {
         let mut scores: Vec<i16> = ranks.iter().map(|rank| table.of(*rank)).collect();
         scores.resize(rows, 0);
         let squares = scores.iter().map(|score| square(*score)).collect();
-        // All are counted, because a loop with a way out looks at one at a time.
-        let is_complete = ranks.iter().filter(|rank| **rank != RankTable::NONE).count() == rows;
+        let is_complete = usable(ranks) == rows;
         let mut present = vec![1; if is_complete { rows } else { 0 }];
         if !is_complete {
             present.extend(ranks.iter().map(|rank| i16::from(*rank != RankTable::NONE)));

@@ -73,7 +73,7 @@ impl Locator {
     #[inline(never)]
     fn search(&self, bucket: usize, start: usize, value: f64) -> u32 {
         // One more, for the last of 65,536.
-        let end = self.first.get(bucket + 1).map_or(start, |end| usize::from(*end) + 1).max(start);
+        let end = self.first.get(bucket + 1).map_or(start, |end| usize::from(*end) + 1);
         let rest = self.knots.get(start + 1..end + 1).unwrap_or_default();
         u32::try_from(start + rest.partition_point(|&knot| knot < value)).unwrap_or(u32::MAX)
     }

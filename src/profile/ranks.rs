@@ -42,6 +42,11 @@ impl RankTable {
     }
 }
 
+/// How many rows have a usable value. None is asked for alone: a loop with a way out looks at one at a time.
+pub fn usable(ranks: &[u16]) -> usize {
+    ranks.iter().filter(|rank| **rank != RankTable::NONE).count()
+}
+
 struct Seen {
     below: u64,
     n: u64,
