@@ -86,7 +86,7 @@ pub struct Run {
 pub struct Timings {
     /// Reading the profile, or building one from the raw reference.
     pub reference_s: f64,
-    /// Listing the logs.
+    /// Listing the logs and finding the window, while the reference is loaded.
     pub listing_s: f64,
     /// Reading the rows of the window: from the first byte to the last count.
     pub reading_s: f64,

@@ -26,7 +26,6 @@ use chi_squared::ChiSquared;
 use ks::Ks;
 use proportions::TwoProportions;
 use psi::{Cell, Psi};
-use wasserstein::Wasserstein;
 
 /// How many rows one independent observation takes, on either side; 1 when rows are independent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,7 +84,7 @@ pub enum Condition {
     NoRows,
 }
 
-/// Everything that was measured of one feature.
+/// What was measured of one feature: all that a verdict may rest on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measurement {
     pub condition: Condition,
@@ -99,7 +98,6 @@ pub struct Measurement {
     /// Values that are NaN or infinite, where either side has any.
     pub non_finite: Option<TwoProportions>,
     pub psi: Option<Psi>,
-    pub wasserstein: Option<Wasserstein>,
     /// Distance with base 2, in [0, 1].
     pub jensen_shannon: Option<f64>,
     /// In [0, 1].
@@ -136,16 +134,15 @@ fn compare_numeric(grid: &Grid, reference: &NumericCounts, current: &NumericCoun
         let cells = psi::numeric_cells(grid, reference, current);
         return Measurement::incomparable(condition, effective, design_effect).with_cells(cells, design_effect);
     };
-    let ks = Ks::compute(grid, reference, current, design_effect);
+    let ks = Ks::compute(reference, current, design_effect);
     // Apart, because one may turn into the other.
     let missing = missing_values(&reference.presence, &current.presence, design_effect);
     let not_finite = |presence: &Presence| presence.non_finite;
     let non_finite = TwoProportions::compute(&reference.presence, &current.presence, not_finite, design_effect);
     let p_value = bonferroni([ks.map(|ks| ks.p_effective), p_of(missing), p_of(non_finite)]);
-    let wasserstein = Wasserstein::compute(grid, reference, current);
     let largest_tie = reference.largest_tie();
     let incomparable = Measurement::incomparable(condition, effective, design_effect);
-    Measurement { ks, missing, non_finite, wasserstein, p_value, largest_tie, ..incomparable }
+    Measurement { ks, missing, non_finite, p_value, largest_tie, ..incomparable }
         .with_cells(psi::numeric_cells(grid, reference, current), design_effect)
 }
 
@@ -181,7 +178,6 @@ impl Measurement {
             missing: None,
             non_finite: None,
             psi: None,
-            wasserstein: None,
             jensen_shannon: None,
             total_variation: None,
             p_value: None,
@@ -403,7 +399,7 @@ mod tests {
         assert!(missing.p_value < non_finite.p_value && missing.p_value < ks.p_effective);
         assert!(close(found.p_value.unwrap(), 3.0 * missing.p_value));
         assert!(close(found.p_value_without_values().unwrap(), 2.0 * missing.p_value));
-        assert!(found.wasserstein.is_some() && found.chi_squared.is_none());
+        assert!(found.chi_squared.is_none());
 
         let alone = measured(ColumnBatch::Numeric(&numbers(0..100)), &[ColumnBatch::Numeric(&numbers(20..60))]);
         assert!(close(alone.p_value.unwrap(), alone.ks.unwrap().p_effective));
@@ -421,7 +417,7 @@ mod tests {
         let (chi_squared, missing) = (found.chi_squared.as_ref().unwrap(), found.missing.unwrap());
         assert!(missing.p_value < chi_squared.p_effective);
         assert!(close(found.p_value.unwrap(), 2.0 * missing.p_value));
-        assert!(found.ks.is_none() && found.wasserstein.is_none() && found.non_finite.is_none());
+        assert!(found.ks.is_none() && found.non_finite.is_none());
         assert!(close(found.largest_tie, 1.0));
         assert!(found.psi.is_some() && found.jensen_shannon.is_some() && found.total_variation.is_some());
     }

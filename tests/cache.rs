@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use drift_check::feature::{ColumnBatch, FeatureKind, FeatureName, MISSING, MISSING_CODE};
 use drift_check::ingest::HOUR_US;
 use drift_check::ingest::cache::Hours;
 use drift_check::ingest::decode::{Batch, Column};
 use drift_check::ingest::sink::hours::ByHour;
+use drift_check::ingest::sink::windows::ByWindow;
 use drift_check::ingest::sink::{Counter, Sink};
 use drift_check::profile::builder::ProfileBuilder;
 use drift_check::profile::packed::{Packer, Unpacker};
 use drift_check::profile::{ReferenceProfile, WindowCounts};
+use drift_check::window::Window;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -483,6 +486,37 @@ proptest! {
             prop_assert_eq!(packed(&recalled.total), packed(&whole));
             let known: u64 = hours.hours.iter().map(|hour| hour.rows).sum();
             prop_assert_eq!(known, rows.len() as u64);
+        }
+    }
+
+    #[test]
+    fn windows_that_are_counted_together_are_each_one_pass(
+        rows in any_rows(), batch_rows in 1_usize..400, clustered in any::<bool>(), end_us in 0..5 * HOUR_US, length_us in 1..3 * HOUR_US,
+    ) {
+        let mut rows = rows;
+        rows.sort_by_key(|row| row.0);
+        let window = |end_us: i64| {
+            let at = |us| DateTime::from_timestamp_micros(us).unwrap();
+            Window { start: at(end_us - length_us), end: at(end_us) }
+        };
+        // Between the second and the third lies a window of nobody's.
+        let windows = [0, 1, 3].map(|earlier| window(end_us - earlier * length_us));
+        let empty = Counter::new(profile()).with_recent(1, 30);
+        let mut together = ByWindow::new(&empty, &windows);
+        for rows in rows.chunks(batch_rows) {
+            together.update(&batch(rows, clustered)).unwrap();
+        }
+        together.close();
+        for (counted, window) in together.windows.iter().zip(windows) {
+            let of_window: Vec<Cells> =
+                rows.iter().filter(|row| window.contains(DateTime::from_timestamp_micros(row.0).unwrap())).copied().collect();
+            let mut alone = empty.clone();
+            for rows in of_window.chunks(batch_rows) {
+                alone.update(&batch(rows, clustered)).unwrap();
+            }
+            alone.close();
+            prop_assert_eq!(counted.rows, of_window.len() as u64);
+            prop_assert_eq!(packed(&counted.counter), packed(&alone));
         }
     }
 

@@ -44,9 +44,9 @@ fn failed(setup: &Setup, code: i32, words: &[&str]) {
 #[test]
 fn a_refusal_names_the_role_that_is_missing_and_is_not_tried_again() {
     let setup = setup();
-    setup.server().trouble("GET", LISTING, 1, Trouble::Status(403, None));
+    setup.server().trouble("GET", LISTING, 2, Trouble::Status(403, None));
     failed(&setup, 5, &["gs://logs/reference/", "403", "roles/storage.objectViewer on gs://logs"]);
-    assert_eq!(setup.server().requests(LISTING), 1);
+    assert_eq!(setup.server().requests(LISTING), 2, "one for the reference, one for the logs beside it");
     setup.server().trouble("POST", "/upload/", 1, Trouble::Status(403, None));
     failed(&setup, 5, &["cannot write gs://logs/reports/test/", "roles/storage.objectUser"]);
     stable(&setup.check(&["--format", "json"]));

@@ -98,6 +98,7 @@ mod supply_chain;
 mod tables;
 mod telling;
 mod thirty_days;
+mod trend;
 mod upgrades;
 #[path = "support/victim.rs"]
 mod victim;

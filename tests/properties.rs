@@ -19,6 +19,7 @@ use drift_check::profile::{FeatureCounts, FeatureProfile, ProfileObject, Referen
 use drift_check::report::assemble::{self, JudgedFeature};
 use drift_check::report::{PastFeature, PastRun, Report, html, markdown, text};
 use drift_check::statistic::joint::PairComparison;
+use drift_check::statistic::wasserstein::Wasserstein;
 use drift_check::statistic::{Condition, DesignEffect, Measurement, compare};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -201,6 +202,17 @@ fn measured(profile: &ReferenceProfile, counts: &WindowCounts) -> Vec<Measuremen
     compared.collect()
 }
 
+/// How far the numeric features moved.
+fn moved(profile: &ReferenceProfile, counts: &WindowCounts) -> Vec<Wasserstein> {
+    let sides = profile.features.iter().zip(&counts.features).filter_map(|((_, profile), counts)| match (profile, counts) {
+        (FeatureProfile::Numeric { grid, reference, .. }, FeatureCounts::Numeric(current)) => {
+            Wasserstein::compute(grid, reference, current)
+        }
+        _ => None,
+    });
+    sides.collect()
+}
+
 /// The report of a run over these counts, as the job puts it together.
 fn report(profile: &ReferenceProfile, counts: &WindowCounts, policy: &Policy, rows: u64) -> Report {
     let measurements = measured(profile, counts);
@@ -246,7 +258,7 @@ fn is_probability(p: f64) -> bool {
 
 /// Everything of a measurement that has bounds is within them, and a number.
 fn assert_in_range(measurement: &Measurement) -> Result<(), TestCaseError> {
-    let Measurement { ks, chi_squared, missing, non_finite, psi, wasserstein, .. } = measurement;
+    let Measurement { ks, chi_squared, missing, non_finite, psi, .. } = measurement;
     let mut probabilities: Vec<f64> =
         [measurement.p_value, measurement.jensen_shannon, measurement.total_variation].into_iter().flatten().collect();
     probabilities.extend(ks.iter().flat_map(|ks| [ks.statistic, ks.p_value, ks.p_effective, ks.error_bound]));
@@ -259,7 +271,6 @@ fn assert_in_range(measurement: &Measurement) -> Result<(), TestCaseError> {
     let mut sizes: Vec<f64> = vec![measurement.effective.reference, measurement.effective.current];
     sizes.extend(chi_squared.iter().map(|test| test.statistic));
     sizes.extend(psi.iter().flat_map(|psi| [psi.value, psi.adjusted].into_iter().chain(psi.contributions())));
-    sizes.extend(wasserstein.iter().flat_map(|distance| [distance.value, distance.error_bound]));
     // A sum of differences of equal terms may be a hair below none.
     prop_assert!(sizes.iter().all(|size| *size >= -1e-12 && size.is_finite()), "{:?}", measurement);
     if let Condition::Comparable { single_value_ln_probability: Some(ln) } = measurement.condition {
@@ -334,6 +345,8 @@ proptest! {
         for measurement in &measurements {
             assert_in_range(measurement)?;
         }
+        let distances = moved(&profile, &counts);
+        prop_assert!(distances.iter().flat_map(|distance| [distance.value, distance.error_bound]).all(|size| size >= -1e-12 && size.is_finite()), "{:?}", distances);
         let named: Vec<(&FeatureName, &Measurement)> = profile.features.iter().map(|(name, _)| name).zip(&measurements).collect();
         for judgement in judge(&named, &Policy::default()) {
             prop_assert!(judgement.q_value.is_none_or(is_probability), "{:?}", judgement);
@@ -347,15 +360,17 @@ proptest! {
         let profile = data.profile();
         let mut counts = counted(&profile, &data.reference, &all(data.reference_rows), 40, data.together).counts;
         counts.features.iter_mut().for_each(|feature| doubled(feature, times));
+        for distance in moved(&profile, &counts) {
+            prop_assert!(distance.value.abs() < 1e-12 && distance.error_bound.abs() < 1e-12, "{:?}", distance);
+        }
         for measurement in measured(&profile, &counts) {
-            let Measurement { ks, chi_squared, missing, non_finite, psi, wasserstein, .. } = &measurement;
+            let Measurement { ks, chi_squared, missing, non_finite, psi, .. } = &measurement;
             let is_none = |statistic: f64| statistic.abs() < 1e-12;
             // Effective rows are whole ones in the tests of proportions: of samples of another size the fractions are rounded otherwise.
             let is_sure = |p: f64| p > if times == 0 { 1.0 - 1e-6 } else { 0.1 };
             prop_assert!(ks.is_none_or(|ks| is_none(ks.statistic) && is_sure(ks.p_value) && is_sure(ks.p_effective)), "{:?}", measurement);
             prop_assert!(chi_squared.is_none_or(|test| is_none(test.statistic) && is_sure(test.p_value) && is_sure(test.p_effective)), "{:?}", measurement);
             prop_assert!(missing.iter().chain(non_finite).all(|test| is_sure(test.p_value)), "{:?}", measurement);
-            prop_assert!(wasserstein.is_none_or(|distance| is_none(distance.value) && is_none(distance.error_bound)), "{:?}", measurement);
             prop_assert!(measurement.total_variation.is_none_or(is_none) && measurement.p_value.is_none_or(is_sure), "{:?}", measurement);
             // Rounding of the proportions is within a root here.
             prop_assert!(measurement.jensen_shannon.is_none_or(|distance| distance < 1e-7), "{:?}", measurement);

@@ -210,20 +210,27 @@ pub enum Node {
     Unknown,
 }
 
-/// The segments of a key that come after `path`, where the key begins with it.
-fn beyond<'k, S: AsRef<str>>(key: &'k Key, path: &[S]) -> Option<std::str::Split<'k, char>> {
-    let mut pattern = key.path.split('.');
-    let begins = path.iter().all(|segment| pattern.next().is_some_and(|wanted| wanted == "*" || wanted == segment.as_ref()));
-    begins.then_some(pattern)
+/// What comes after `path` in the path of a key that begins with it; nothing where it is the whole.
+fn beyond<S: AsRef<str>>(key: &Key, path: &[S]) -> Option<&'static str> {
+    path.iter().try_fold(key.path, |rest, segment| {
+        let segment = segment.as_ref();
+        let after = rest.strip_prefix('*').or_else(|| rest.strip_prefix(segment).filter(|_| is_one_segment(segment)))?;
+        if after.is_empty() { Some(after) } else { after.strip_prefix('.') }
+    })
+}
+
+/// Whether this can be a segment of a key in the table. TOML has others: quoted ones.
+fn is_one_segment(segment: &str) -> bool {
+    !segment.is_empty() && !segment.contains('.')
 }
 
 /// What the table knows about a path.
 pub fn at<S: AsRef<str>>(path: &[S]) -> Node {
     let mut node = Node::Unknown;
     for key in KEYS {
-        match beyond(key, path).map(|mut rest| rest.next()) {
-            Some(None) => return Node::Leaf(key),
-            Some(Some(_)) => node = Node::Section,
+        match beyond(key, path) {
+            Some("") => return Node::Leaf(key),
+            Some(_) => node = Node::Section,
             None => {}
         }
     }
@@ -233,8 +240,8 @@ pub fn at<S: AsRef<str>>(path: &[S]) -> Node {
 /// The names that may follow a path, in the order of the table.
 fn children<S: AsRef<str>>(path: &[S]) -> Vec<&'static str> {
     let mut found = Vec::new();
-    for child in KEYS.iter().filter_map(|key| beyond(key, path)?.next()) {
-        if !found.contains(&child) {
+    for child in KEYS.iter().filter_map(|key| beyond(key, path)?.split('.').next()) {
+        if !child.is_empty() && !found.contains(&child) {
             found.push(child);
         }
     }
@@ -310,6 +317,10 @@ mod tests {
         assert!(matches!(at(&["features", "override", "any thing", "kind"]), Node::Leaf(_)));
         assert!(matches!(at(&["policy", "share", "more"]), Node::Unknown));
         assert!(matches!(at(&["polcy"]), Node::Unknown));
+        // Quoted segments.
+        for path in [&["policy.share"][..], &["policy", "share", ""], &["policy", ""], &[""], &["policy.share", "more"]] {
+            assert!(matches!(at(path), Node::Unknown), "{path:?}");
+        }
     }
 
     #[test]

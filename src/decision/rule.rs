@@ -260,7 +260,6 @@ mod tests {
             missing: None,
             non_finite: None,
             psi: Some(Psi { value: psi_adjusted + 0.01, adjusted: psi_adjusted, p_value: p, cells: Vec::new() }),
-            wasserstein: None,
             jensen_shannon: None,
             total_variation: None,
             p_value: Some(p),

@@ -158,7 +158,6 @@ mod tests {
             missing: None,
             non_finite: None,
             psi: Some(Psi { value: 0.0, adjusted: 0.0, p_value: 1.0, cells }),
-            wasserstein: None,
             jensen_shannon: None,
             total_variation: None,
             p_value: None,

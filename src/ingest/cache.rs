@@ -73,7 +73,7 @@ fn is_exact(tally: &Tally) -> bool {
 }
 
 /// Whether the rows that are used count the same in any window, whatever was rejected beside them.
-fn counts_alike(tally: &Tally) -> bool {
+pub fn counts_alike(tally: &Tally) -> bool {
     // Where clusters tell which rows belong together, their order does not.
     let is_ordered = tally.cluster_seen || !tally.course.goes_back;
     // Whether a value of another type condemns its row or its column depends on the rows beside it.

@@ -3,6 +3,7 @@
 pub mod groups;
 pub mod hours;
 pub mod shifted;
+pub mod windows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::feature::{ColumnBatch, FeatureName};
 use crate::parallel::{columns_a_task, threads};
 use crate::profile::builder::ProfileBuilder;
 use crate::profile::dependence::{Dependence, Order, Ranks};
-use crate::profile::joint::ScoreTable;
+use crate::profile::joint::{CrossProducts, ScoreTable};
 use crate::profile::ranks::RankTable;
 use crate::profile::recent::{Recent, RecentRow};
 use crate::profile::table::FeatureTable;
@@ -61,6 +62,8 @@ pub trait Sink: Clone + Send + Sync + 'static {
 pub struct Counter {
     profile: Arc<ReferenceProfile>,
     tables: Arc<Tables>,
+    /// The features whose relations are counted.
+    joint: Arc<[usize]>,
     /// Whether rows without a timestamp are in time order as they stand.
     in_time_order: bool,
     pub counts: WindowCounts,
@@ -79,8 +82,6 @@ type Side<'a> = ((&'a (FeatureName, FeatureProfile), &'a FeatureTable), (usize, 
 #[derive(Debug)]
 struct Tables {
     features: Vec<FeatureTable>,
-    /// The features whose relations are counted.
-    joint: Vec<usize>,
     scores: ScoreTable,
 }
 
@@ -88,8 +89,9 @@ impl Counter {
     pub fn new(profile: Arc<ReferenceProfile>) -> Self {
         let counts = profile.empty_counts();
         let features = profile.features.par_iter().map(|(_, feature)| FeatureTable::of(feature)).collect();
-        let tables = Arc::new(Tables { features, joint: profile.joint_positions(), scores: ScoreTable::new() });
+        let tables = Arc::new(Tables { features, scores: ScoreTable::new() });
         Self {
+            joint: profile.joint_positions().into(),
             profile,
             tables,
             in_time_order: false,
@@ -120,6 +122,13 @@ impl Counter {
     #[must_use]
     pub fn with_recent(self, column: usize, capacity: usize) -> Self {
         Self { recent_column: Some(column), recent: Recent::new(capacity), ..self }
+    }
+
+    /// The same for every feature by itself: without relations, and without newest values. Of no row yet.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        let counts = WindowCounts { joint: CrossProducts::new(0), ..self.counts };
+        Self { joint: Arc::default(), counts, recent_column: None, recent: Recent::default(), ..self }
     }
 
     /// Counts every feature's column; the rank of each of its rows.
@@ -162,7 +171,7 @@ impl Counter {
 
     /// Counts how rows depend on each other, and features on each other: by clusters where they are known, otherwise as `in_order` does.
     fn relate(&mut self, clusters: Option<&[u64]>, ranks: &[Ranks], in_order: impl FnOnce(&mut Dependence)) {
-        let joint: Vec<&[u16]> = self.tables.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
+        let joint: Vec<&[u16]> = self.joint.iter().filter_map(|feature| ranks.get(*feature)).map(Vec::as_slice).collect();
         self.counts.joint.add(&self.tables.scores, &joint);
         match clusters {
             Some(clusters) => {
@@ -172,6 +181,12 @@ impl Counter {
             }
             None => in_order(&mut self.counts.dependence),
         }
+    }
+
+    /// Whether no column changed its type in the middle: that is found batch by batch, and other windows cut other batches.
+    fn is_of_one_type(&self) -> bool {
+        let is_numeric = |counts: &FeatureCounts| counts.presence().wrong_type == 0;
+        self.is_recent_numeric && self.counts.features.iter().all(is_numeric)
     }
 
     /// Takes the rows of another counter, the last of which go on here.

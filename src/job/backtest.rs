@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::current::{Current, Logs};
 use super::measure::{Measured, measure};
-use super::reference::{self, concurrency};
+use super::reference;
 use super::shared::shared;
 use super::{Invocation, Outcome, cluster, input, signals};
 use crate::cli::{BacktestOptions, Format};
@@ -55,7 +55,7 @@ pub async fn backtest(
     cluster::only_local(config, "backtest")?;
     let logs = Logs::list(config, effective, &bucket, &invocation.progress).await?;
 
-    let concurrency = concurrency(config, &logs.source().bucket);
+    let concurrency = logs.concurrency();
     let mut replay = Replay::new(&logs, Arc::clone(&profile), plan, shift, concurrency, config.logs.max_rejected_fraction);
     let mut run = Run {
         config,

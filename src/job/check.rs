@@ -31,15 +31,15 @@ use crate::window::Window;
 
 pub async fn check(config: &Config, effective: &Effective, invocation: &Invocation) -> Result<Outcome, JobError> {
     let mut laps = Laps::new(invocation.clock);
-    let mut timings = Timings::default();
     let bucket = input::bucket(config)?;
     let place = reference::place(config, effective, &bucket)?;
-    let reference = reference::load(config, &place, &invocation.progress).await?;
-    timings.reference_s = laps.lap();
-    let logs = Logs::open(config, effective, &bucket, invocation).await?;
-    timings.listing_s = laps.lap();
-    let now = moment::of(config, &bucket, invocation).await?;
-    let window = logs.window(invocation, now).await?;
+    // Neither waits for the other.
+    let loaded = laps.timed(reference::load(config, &place, &invocation.progress));
+    let opened = laps.timed(find_window(config, effective, &bucket, invocation));
+    let ((loaded, reference_s), (found, listing_s)) = tokio::join!(loaded, opened);
+    let (reference, (logs, now, window)) = (loaded?, found?);
+    let timings = Timings { reference_s, listing_s, ..Timings::default() };
+    laps.lap();
     let cache = Cache::of(config, &bucket, invocation);
     let counting = logs.counting(&reference.profile);
     // The store is opened while there are logs to wait for.
@@ -137,6 +137,19 @@ pub async fn check(config: &Config, effective: &Effective, invocation: &Invocati
     let timings = Timings { write_s: told.location.as_ref().map(|_| laps.lap()), ..timings };
     let output = say_all(&report, invocation, told.location, told.preview, &timings)?;
     Ok(Outcome { exit_code: failures.exit_code().unwrap_or(by_verdict), output })
+}
+
+/// The logs, the moment that the run is about, and the window under test; `None` where the logs have no timestamp.
+async fn find_window<'a>(
+    config: &'a Config,
+    effective: &Effective,
+    bucket: &Bucket,
+    invocation: &Invocation,
+) -> Result<(Logs<'a>, DateTime<Utc>, Option<Window>), JobError> {
+    let logs = Logs::open(config, effective, bucket, invocation).await?;
+    let now = moment::of(config, bucket, invocation).await?;
+    let window = logs.window(invocation, now).await?;
+    Ok((logs, now, window))
 }
 
 /// One line in the log for each check; metrics and alerts read its fields.

@@ -173,9 +173,8 @@ impl<'a> Logs<'a> {
             }
             let objects = group.iter().map(|(_, object)| (*object).clone()).collect();
             let source = Source { bucket: self.source.bucket.clone(), objects };
-            let (_, account) =
-                ingest::read(&source, self.request(Vec::new(), None), Discard, concurrency(self.config, &source.bucket), &|_| ())
-                    .await?;
+            let request = self.request(Vec::new(), None);
+            let (_, account) = ingest::read(&source, request, Discard, self.concurrency(), &|_| ()).await?;
             newest = newest.max(account.newest_us);
         }
         let second = newest.and_then(|micros| micros.div_euclid(1_000_000).checked_add(1));
@@ -200,9 +199,14 @@ impl<'a> Logs<'a> {
         let source = Source { bucket: self.source.bucket.clone(), objects };
         let _step = progress.step("looking for the newest row");
         let everything = Window { start: DateTime::<Utc>::MIN_UTC, end: before };
-        let (request, concurrency) = (self.request(Vec::new(), Some(everything)), concurrency(self.config, &source.bucket));
-        let (_, account) = ingest::read(&source, request, Discard, concurrency, &|_| ()).await?;
+        let request = self.request(Vec::new(), Some(everything));
+        let (_, account) = ingest::read(&source, request, Discard, self.concurrency(), &|_| ()).await?;
         Ok(account.newest_us.and_then(DateTime::from_timestamp_micros))
+    }
+
+    /// Objects that are worked on at a time.
+    pub fn concurrency(&self) -> usize {
+        concurrency(self.config, &self.source.bucket)
     }
 
     /// How many objects there are.
@@ -243,7 +247,7 @@ impl<'a> Logs<'a> {
         let step = progress.bytes("reading the window", source.size_bytes());
         let (request, counter) = (counting.request(window), counting.empty.clone());
         let recent = self.recent_wanted().map(|(name, capacity)| (name.as_str().to_owned(), capacity));
-        let (concurrency, progress) = (concurrency(self.config, &source.bucket), |bytes| step.advance(bytes));
+        let (concurrency, progress) = (self.concurrency(), |bytes| step.advance(bytes));
         let (mut counter, account, news) = if let (Some(cache), Some(window)) = (cache, window) {
             let key = cache::key(counting.profile(), &request, recent.as_ref());
             let (counter, account, news) = cache.count(key, &source, (&request, window), counter, concurrency, &progress).await?;
@@ -301,8 +305,7 @@ impl<'a> Logs<'a> {
             found?
         } else {
             let source = self.source_of(Some(earlier));
-            let concurrency = concurrency(self.config, &source.bucket);
-            ingest::read(&source, request, Recent::new(capacity), concurrency, &|_| ()).await?
+            ingest::read(&source, request, Recent::new(capacity), self.concurrency(), &|_| ()).await?
         };
         // What could not be read may be newer than what is found before it.
         self.check_usable(&account)?;
@@ -352,7 +355,7 @@ impl<'a> Logs<'a> {
         // Whoever wants the clusters asks for their column.
         let request = Request { cluster: None, ..self.request(columns, window) };
         let progress = |bytes| step.advance(bytes);
-        let (sink, account) = ingest::read(&source, request, sink, concurrency(self.config, &source.bucket), &progress).await?;
+        let (sink, account) = ingest::read(&source, request, sink, self.concurrency(), &progress).await?;
         self.check_usable(&account)?;
         Ok((sink, account))
     }

@@ -16,6 +16,13 @@ impl Laps {
         Self { clock, last: clock() }
     }
 
+    /// What comes of a part of the work that goes on beside others, and its seconds.
+    pub async fn timed<T>(&self, part: impl Future<Output = T>) -> (T, f64) {
+        let mut own = Self::new(self.clock);
+        let done = part.await;
+        (done, own.lap())
+    }
+
     /// Seconds since the last time.
     pub fn lap(&mut self) -> f64 {
         let now = (self.clock)();

@@ -5,7 +5,7 @@
 
 use super::Presence;
 use super::beyond::{Beyond, Bucket};
-use super::cells::{AT, BELOW, Cell, Cells, Total};
+use super::cells::{AT, BELOW, Cells, LARGEST_PLACE, Total};
 use super::grid::Grid;
 use super::locator::{CHUNK, Locator};
 use super::moments::Moments;
@@ -35,14 +35,12 @@ impl Scratch {
             // Out of this range where the width of the interval is none or infinite.
             let place = if place > 0.0 { place } else { 0.0 };
             let place = if place < 1.0 { place } else { 1.0 };
-            let place = (place * PLACES + ROUNDING).to_bits() & MANTISSA;
+            let place = (place * LARGEST_PLACE + ROUNDING).to_bits() & MANTISSA;
             *added = if right <= *value { AT } else { BELOW + place };
         }
     }
 }
 
-/// The upper end of an interval.
-const PLACES: f64 = 4_294_967_296.0;
 /// Adding it to a number below 2^51 leaves that number, rounded, in the lowest bits: 2^52.
 const ROUNDING: f64 = 4_503_599_627_370_496.0;
 const MANTISSA: u64 = (1 << 52) - 1;
@@ -52,10 +50,7 @@ const MANTISSA: u64 = (1 << 52) - 1;
 pub struct NumericCounts {
     pub presence: Presence,
     pub moments: Moments,
-    /// One for each knot, and one for what lies above the last.
-    cells: Cells<Cell>,
-    /// What was too much for a cell.
-    spilled: Cells<Total>,
+    cells: Cells,
     /// The values below the first and above the last knot, by how far beyond they lie.
     below_all: Beyond,
     above_all: Beyond,
@@ -63,8 +58,7 @@ pub struct NumericCounts {
 
 impl NumericCounts {
     pub fn empty(grid: &Grid) -> Self {
-        let cells = grid.knots().len() + 1;
-        Self { cells: Cells::new(cells), spilled: Cells::new(cells), moments: Moments::new(grid.scale()), ..Self::default() }
+        Self { cells: Cells::new(grid.knots().len() + 1), moments: Moments::new(grid.scale()), ..Self::default() }
     }
 
     /// The counts of these values, for those who have no use for what finds them.
@@ -118,7 +112,7 @@ impl NumericCounts {
         locator.below(values, &mut scratch.buckets, &mut scratch.below);
         scratch.find_places(locator, values);
         let Scratch { below, added, ranks, .. } = scratch;
-        self.cells.count(below.iter().take(values.len()), added, &mut self.spilled);
+        self.cells.count(below.iter().take(values.len()), added);
         let (below, added) = (below.get(..values.len()).unwrap_or_default(), added.get(..values.len()).unwrap_or_default());
         if let Some(table) = table {
             // Mostly none is at a knot, and nothing has to be asked of each. All are counted, because a loop with a way out looks at one at a time.
@@ -158,31 +152,13 @@ impl NumericCounts {
         self.moments.merge(&other.moments);
         self.below_all.merge(&other.below_all);
         self.above_all.merge(&other.above_all);
-        self.cells.merge(&other.cells, &mut self.spilled);
-        for index in other.spilled.candidates() {
-            self.add_total(index, other.spilled.get(index));
-        }
-    }
-
-    /// Adds to a knot and the interval below it.
-    fn add_total(&mut self, index: usize, more: Total) {
-        let cell = self.cells.get(index);
-        let sum = cell.plus(more);
-        self.cells.set(index, sum.unwrap_or_else(|| cell.with_spilled()));
-        if sum.is_none() {
-            self.spilled.add(index, more);
-        }
-    }
-
-    fn total(&self, index: usize) -> Total {
-        let cell = self.cells.get(index);
-        if cell.is_spilled() { cell.total().plus(self.spilled.get(index)) } else { cell.total() }
+        self.cells.merge(&other.cells);
     }
 
     /// The share of the most frequent knot, in [0, 1]; 0 without values.
     pub fn largest_tie(&self) -> f64 {
         let n = self.n();
-        let largest = self.occupied().map(|(_, total)| total.at).max().unwrap_or(0);
+        let largest = self.cells.occupied().map(|(_, total)| total.at).max().unwrap_or(0);
         if n == 0 { 0.0 } else { largest as f64 / n as f64 }
     }
 
@@ -203,29 +179,34 @@ impl NumericCounts {
 
     /// Values that equal knot `index`.
     pub fn at(&self, index: usize) -> u64 {
-        self.total(index).at
+        self.cells.get(index).at
     }
 
     /// Values strictly between knot `index − 1` and knot `index`.
     pub fn below(&self, index: usize) -> u64 {
-        self.total(index).below
+        self.cells.get(index).below
     }
 
     /// The mean place of the values that [`Self::below`] counts, in [0, 1] from knot `index − 1` to knot `index`; 0 without values and
     /// beyond the ends.
     pub fn mean_place_below(&self, index: usize) -> f64 {
-        let Total { below, places, .. } = self.total(index);
-        if below == 0 || index == 0 || index + 1 == self.cells.len() { 0.0 } else { places as f64 / PLACES / below as f64 }
+        if index == 0 || index + 1 == self.cells.len() { 0.0 } else { self.cells.get(index).mean_place() }
     }
 
     /// Values that equal no knot.
     pub fn off_grid(&self) -> u64 {
-        self.occupied().map(|(_, total)| total.below).sum()
+        self.cells.occupied().map(|(_, total)| total.below).sum()
     }
 
     /// The knots that are not empty, or whose interval below is not; with their index.
     pub fn occupied(&self) -> impl Iterator<Item = (usize, Total)> {
-        self.cells.candidates().map(|index| (index, self.total(index))).filter(|(_, total)| total.at + total.below > 0)
+        self.cells.occupied()
+    }
+
+    /// What each knot and the interval below it hold, in their order, and at last what lies above all. The places of what is beyond an end of
+    /// the grid mean nothing.
+    pub fn totals(&self) -> impl Iterator<Item = Total> {
+        self.cells.totals()
     }
 
     pub fn pack(&self, to: &mut Packer) {
@@ -261,7 +242,7 @@ impl NumericCounts {
             // Each value has a place below 2^32.
             let places = if below > 0 { from.unsigned().filter(|places| *places <= u128::from(below) << 32)? } else { 0 };
             (index < self.cells.len()).then_some(())?;
-            self.add_total(index, Total { at, below, places });
+            self.cells.add(index, Total { at, below, places });
         }
         self.below_all.unpack_into(from)?;
         self.above_all.unpack_into(from)
@@ -272,8 +253,7 @@ impl NumericCounts {
     pub fn add_counted(&mut self, index: usize, more: Total) -> Option<()> {
         (index < self.cells.len()).then_some(())?;
         more.at.checked_add(more.below)?;
-        self.cells.make_room(1);
-        self.add_total(index, more);
+        self.cells.add(index, more);
         Some(())
     }
 
@@ -364,7 +344,6 @@ mod tests {
             let above = grid.knots().len();
             assert_eq!((counts.at(1), counts.below(2), counts.below(above), counts.at(2)), (n, n, n, 0));
             assert!((counts.mean_place_below(2) - 0.25).abs() < 1e-15 && counts.fits(grid));
-            assert!(counts.cells.get(1).is_spilled() && !counts.cells.get(3).is_spilled());
         };
         for grid in [grid(&knots), grid(&knots[..4])] {
             let counts = NumericCounts::of(&grid, &values);
@@ -402,7 +381,7 @@ mod tests {
         let knots: Vec<f64> = (0..5_000).map(f64::from).collect();
         let grid = grid(&knots);
         let (few, many) = (NumericCounts::of(&grid, &[7.0, 8.5, -3.0, 7.0, 9e9]), NumericCounts::of(&grid, &knots));
-        assert!(matches!((&few.cells, &many.cells), (Cells::Few { .. }, Cells::All(_))));
+        assert!(!few.cells.is_spread() && many.cells.is_spread());
         assert!(few.fits(&grid) && few.at(7) == 2 && few.below(9) == 1 && (few.largest_tie(), few.off_grid()) == (0.4, 3));
         let (mut one, mut other) = (few.clone(), many.clone());
         one.merge(&many);
@@ -414,7 +393,7 @@ mod tests {
         assert_eq!(spread, few);
         spread.merge(&few);
         twice.merge(&few);
-        assert!(matches!(twice.cells, Cells::Few { .. }));
+        assert!(!twice.cells.is_spread());
         assert_eq!(spread, twice);
     }
 
@@ -518,7 +497,7 @@ mod tests {
     fn the_intervals_beyond_the_ends_have_no_places() {
         let mut counts = NumericCounts::empty(&grid(&[1.0, 2.0]));
         for index in 0..3 {
-            counts.add_total(index, Total { at: 0, below: 2, places: 1 << 32 });
+            counts.cells.add(index, Total { at: 0, below: 2, places: 1 << 32 });
         }
         assert_eq!((0..3).map(|index| counts.mean_place_below(index)).collect::<Vec<_>>(), [0.0, 0.5, 0.0]);
     }
@@ -558,7 +537,7 @@ mod tests {
         };
         assert!(!changed(&|counts| counts.presence.rows += 1));
         assert!(!changed(&|counts| counts.presence.missing += 1));
-        assert!(!changed(&|counts| counts.add_total(0, Total { at: 1, ..Total::default() })));
+        assert!(!changed(&|counts| counts.cells.add(0, Total { at: 1, ..Total::default() })));
         assert!(!changed(&|counts| counts.below_all = Beyond::default()));
         assert!(!changed(&|counts| counts.above_all = Beyond::default()));
         assert!(!NumericCounts::empty(&grid).fits(&Grid::from_values(&mut [1.0])));
@@ -571,9 +550,9 @@ mod tests {
     fn counts_are_laid_side_by_side_where_each_is_looked_at() {
         let knots: Vec<f64> = (0..5_000).map(f64::from).collect();
         let mut counts = NumericCounts::of(&grid(&knots), &[7.0]);
-        assert!(matches!(counts.cells, Cells::Few { .. }));
+        assert!(!counts.cells.is_spread());
         counts.spread();
-        assert!(matches!(counts.cells, Cells::All(_)));
+        assert!(counts.cells.is_spread());
     }
 
     #[test]

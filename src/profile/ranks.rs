@@ -1,5 +1,6 @@
 //! The rank of a value in the reference: what dependence and relations are computed on, because it knows no scale and no outlier.
 
+use super::cells::Total;
 use super::counts::NumericCounts;
 
 /// The ranks of one feature's cells, `#{ref < x} + ½·#{ref = x}` in steps of 1/65,535 of the reference: 1 to 65,535.
@@ -18,7 +19,9 @@ impl RankTable {
     /// Of a grid with so many knots.
     pub fn numeric(reference: &NumericCounts, knots: usize) -> Self {
         let mut seen = Seen { below: 0, n: reference.n() };
-        let ranks = (0..=knots).map(|index| (seen.rank(reference.below(index)), seen.rank(reference.at(index))));
+        // A feature of which nothing is known has no cells.
+        let totals = reference.totals().chain(std::iter::repeat(Total::default()));
+        let ranks = totals.take(knots + 1).map(|total| (seen.rank(total.below), seen.rank(total.at)));
         let (between, at) = ranks.unzip();
         Self { between, at }
     }

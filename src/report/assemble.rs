@@ -1,5 +1,7 @@
 //! From judged measurements to the report's sections, the worst feature first.
 
+use rayon::prelude::*;
+
 use super::{
     CauseSection, ChiSquaredSection, DecisionSection, FeatureReport, JointSection, KsSection, MinimumDetectableSection,
     MissingSection, PairSection, PsiCellSection, PsiSection, QuantilesSection, ShiftSection, SidesSection, SummarySection,
@@ -18,6 +20,7 @@ use crate::profile::{FeatureCounts, FeatureProfile, Presence};
 use crate::statistic::Measurement;
 use crate::statistic::psi::{Cell, CellLabel, Psi};
 use crate::statistic::quantile::Distribution;
+use crate::statistic::wasserstein::Wasserstein;
 
 /// One configured feature with all that is known of it.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ pub struct JudgedFeature<'a> {
 
 /// The report's features: by verdict, then by adjusted PSI, then by name.
 pub fn features(judged: Vec<JudgedFeature<'_>>) -> Vec<FeatureReport> {
-    let mut features: Vec<FeatureReport> = judged.into_iter().map(feature).collect();
+    let mut features: Vec<FeatureReport> = judged.into_par_iter().map(feature).collect();
     let size = |feature: &FeatureReport| feature.psi.as_ref().map_or(-1.0, |psi| psi.adjusted);
     features.sort_by(|a, b| a.verdict.cmp(&b.verdict).then_with(|| size(b).total_cmp(&size(a))).then_with(|| a.name.cmp(&b.name)));
     features
@@ -40,28 +43,18 @@ pub fn features(judged: Vec<JudgedFeature<'_>>) -> Vec<FeatureReport> {
 
 fn feature(judged: JudgedFeature<'_>) -> FeatureReport {
     let JudgedFeature { name, kind, sides, measurement, judgement } = judged;
-    let (reference, current, histogram) = match sides {
+    let (reference, current, histogram, wasserstein) = match sides {
         Some((FeatureProfile::Numeric { grid, reference, .. }, FeatureCounts::Numeric(current))) => {
             let continuous = measurement.psi.as_ref().is_some_and(is_continuous);
             let histogram = if continuous { histogram(grid, reference, current) } else { None };
-            (numeric_summary(grid, reference), numeric_summary(grid, current), histogram)
+            let wasserstein = Wasserstein::compute(grid, reference, current);
+            (numeric_summary(grid, reference), numeric_summary(grid, current), histogram, wasserstein)
         }
-        Some((profile, counts)) => (plain_summary(profile.presence()), plain_summary(counts.presence()), None),
-        None => (plain_summary(&Presence::default()), plain_summary(&Presence::default()), None),
+        Some((profile, counts)) => (plain_summary(profile.presence()), plain_summary(counts.presence()), None, None),
+        None => (plain_summary(&Presence::default()), plain_summary(&Presence::default()), None, None),
     };
-    let Measurement {
-        effective,
-        design_effect,
-        ks,
-        chi_squared,
-        missing,
-        psi,
-        wasserstein,
-        jensen_shannon,
-        total_variation,
-        p_value,
-        ..
-    } = measurement;
+    let Measurement { effective, design_effect, ks, chi_squared, missing, psi, jensen_shannon, total_variation, p_value, .. } =
+        measurement;
     FeatureReport {
         name: name.clone(),
         kind,
@@ -283,7 +276,6 @@ mod tests {
     use crate::statistic::ks::Ks;
     use crate::statistic::power::Detectable;
     use crate::statistic::proportions::TwoProportions;
-    use crate::statistic::wasserstein::Wasserstein;
     use crate::statistic::{Condition, DesignEffect, Sizes};
 
     fn measured(cells: Vec<Cell>) -> Measurement {
@@ -296,7 +288,6 @@ mod tests {
             missing: Some(TwoProportions { reference_fraction: 0.06, current_fraction: 0.07, p_value: 0.08 }),
             non_finite: None,
             psi: Some(Psi { value: 0.9, adjusted: 0.8, p_value: 0.11, cells }),
-            wasserstein: Some(Wasserstein { value: 1.2, scaled: Some(1.3), error_bound: 0.14 }),
             jensen_shannon: Some(0.15),
             total_variation: Some(0.16),
             p_value: Some(0.17),
@@ -345,6 +336,10 @@ mod tests {
         let std = |side: &SummarySection| side.std.unwrap().powi(2);
         assert!((std(&found.reference) - 858.5).abs() < 1e-9 && (std(&found.current) - 700.0).abs() < 1e-9, "{found:?}");
         assert!((found.current.non_finite_fraction - 0.25).abs() < 1e-12 && found.current.missing_fraction.abs() < 1e-12);
+        // Σ |(k + 1)/101 − F(k)| over k from 0 to 99, where F is 0, 1/3 from 10 on, 2/3 from 20 on and 1 from 60 on.
+        let (moved, expected) = (found.wasserstein.as_ref().unwrap(), 2_130.0 / 101.0);
+        assert!((moved.value - expected).abs() < 1e-9 && moved.error_bound.abs() < 1e-12, "{moved:?}");
+        assert!((moved.scaled.unwrap() - expected / 858.5_f64.sqrt()).abs() < 1e-9, "{moved:?}");
         let shift = found.shift.unwrap();
         assert!((shift.value + 20.0).abs() < 1e-9 && (shift.scaled.unwrap() + 20.0 / 858.5_f64.sqrt()).abs() < 1e-9, "{shift:?}");
         let cell = |label: &str, upper, contribution| PsiCellSection {
@@ -372,7 +367,7 @@ mod tests {
                 p_value: 0.11,
                 cells: vec![cell("≤ 1.5", Some(1.5), contributions[0]), cell("MISSING", None, contributions[1])],
             }),
-            wasserstein: Some(WassersteinSection { value: 1.2, scaled: Some(1.3), error_bound: 0.14 }),
+            wasserstein: found.wasserstein.clone(),
             shift: found.shift,
             minimum_detectable: Some(MinimumDetectableSection { psi: 0.19, shift: Some(0.21) }),
             jensen_shannon: Some(0.15),

@@ -1,5 +1,7 @@
 //! The two-sample Kolmogorov–Smirnov statistic from cell counts, and its p-values.
 
+use std::ops::Range;
+
 use super::{DesignEffect, Sizes, kolmogorov};
 use crate::profile::counts::NumericCounts;
 use crate::profile::grid::Grid;
@@ -26,12 +28,12 @@ pub struct Ks {
 
 impl Ks {
     /// `None` when either side has no finite value. Oracle: `scipy.stats.ks_2samp(x, y)`.
-    pub fn compute(grid: &Grid, reference: &NumericCounts, current: &NumericCounts, design_effect: DesignEffect) -> Option<Self> {
+    pub fn compute(reference: &NumericCounts, current: &NumericCounts, design_effect: DesignEffect) -> Option<Self> {
         let (n, m) = (reference.n(), current.n());
         if n == 0 || m == 0 {
             return None;
         }
-        let distance = largest_distance(grid, reference, current);
+        let distance = largest_distance(reference, current);
         let statistic = distance as f64 / (n as f64 * m as f64);
         let p_value = p_value(n, m, distance);
         let p_effective = if design_effect.is_independent() {
@@ -40,7 +42,7 @@ impl Ks {
             let sizes = Sizes::effective(n, m, design_effect);
             kolmogorov::survival(1.0 / sizes.inverse_sum(), statistic)
         };
-        let widest = (0..=grid.knots().len()).map(|i| reference.below(i)).max().unwrap_or(0);
+        let widest = reference.totals().map(|total| total.below).max().unwrap_or(0);
         Some(Self { statistic, p_value, p_effective, error_bound: widest as f64 / n as f64 })
     }
 }
@@ -64,9 +66,9 @@ impl Gap {
     pub fn largest(grid: &Grid, reference: &NumericCounts, current: &NumericCounts) -> Option<Self> {
         let (n, m) = (u128::from(reference.n()), u128::from(current.n()));
         let (mut below, mut largest, mut found) = ((0_u128, 0_u128), 0, None);
-        for (index, &at) in grid.knots().iter().enumerate() {
-            let left = (below.0 + u128::from(reference.below(index)), below.1 + u128::from(current.below(index)));
-            below = (left.0 + u128::from(reference.at(index)), left.1 + u128::from(current.at(index)));
+        for (&at, (reference, current)) in grid.knots().iter().zip(reference.totals().zip(current.totals())) {
+            let left = (below.0 + u128::from(reference.below), below.1 + u128::from(current.below));
+            below = (left.0 + u128::from(reference.at), left.1 + u128::from(current.at));
             for ((reference, current), is_below) in [(left, true), (below, false)] {
                 let distance = (reference * m).abs_diff(current * n);
                 if distance > largest {
@@ -81,16 +83,17 @@ impl Gap {
 }
 
 /// `n·m·D`, an integer: the largest `|m·#{ref ≤ x} − n·#{cur ≤ x}|` over all knots, from both sides.
-fn largest_distance(grid: &Grid, reference: &NumericCounts, current: &NumericCounts) -> u128 {
+fn largest_distance(reference: &NumericCounts, current: &NumericCounts) -> u128 {
     let (n, m) = (u128::from(reference.n()), u128::from(current.n()));
     let (mut reference_below, mut current_below) = (0_u128, 0_u128);
     let mut largest = 0;
-    for index in 0..grid.knots().len() {
-        reference_below += u128::from(reference.below(index));
-        current_below += u128::from(current.below(index));
+    // Above the last knot both functions end at 1.
+    for (reference, current) in reference.totals().zip(current.totals()) {
+        reference_below += u128::from(reference.below);
+        current_below += u128::from(current.below);
         largest = largest.max((reference_below * m).abs_diff(current_below * n));
-        reference_below += u128::from(reference.at(index));
-        current_below += u128::from(current.at(index));
+        reference_below += u128::from(reference.at);
+        current_below += u128::from(current.at);
         largest = largest.max((reference_below * m).abs_diff(current_below * n));
     }
     largest
@@ -176,27 +179,23 @@ fn through(long: u64, short: u64, step: u64) -> Vec<f64> {
 fn halves_that_leave(long: u64, short: u64, distance: u64) -> (Vec<f64>, Vec<f64>) {
     let steps = long + short;
     let heights: Vec<f64> = (0..=short).map(|y| y as f64).collect();
-    // The points (step − y, y) inside the band: `|step·short − y·steps| < distance`, and no side is longer than it is.
-    let inside = |step: u64| {
-        let centre = step * short;
-        let low = if centre < distance { 0 } else { (centre - distance) / steps + 1 };
-        let high = (centre + distance).div_ceil(steps).min(short + 1);
-        (low.max(step.saturating_sub(long)) as usize, high.min(step + 1) as usize)
-    };
+    let mut band = Band { low: 0, high: distance.div_ceil(steps) };
     // before[y] is the probability that a random path to (step − 1 − y, y) has left the band, times SCALE.
     let mut before = vec![SCALE; short as usize + 1];
     let mut after = before.clone();
     if let Some(start) = before.first_mut() {
         *start = 0.0;
     }
-    let whole = |left: &[f64], step: u64| {
-        let (low, high) = inside(step);
-        let share = |(y, share): (usize, &f64)| if (low..high).contains(&y) { *share } else { SCALE };
+    let whole = |left: &[f64], inside: Range<usize>| -> Vec<f64> {
+        let share = |(y, share): (usize, &f64)| if inside.contains(&y) { *share } else { SCALE };
         left.iter().enumerate().map(share).collect()
     };
-    let mut first = Vec::new();
+    let (mut first, mut inside) = (Vec::new(), 0..0);
     for step in 1..=steps - steps / 2 {
-        let (low, high) = inside(step);
+        band.follow(step * short, steps, distance);
+        // No side is longer than it is.
+        let (low, high) = (band.low.max(step.saturating_sub(long)) as usize, band.high.min(short + 1).min(step + 1) as usize);
+        inside = low..high;
         let (at, reciprocal) = (step as f64, 1.0 / step as f64);
         // From the left, and from below; no path comes from below to y = 0.
         if low == 0
@@ -219,11 +218,25 @@ fn halves_that_leave(long: u64, short: u64, distance: u64) -> (Vec<f64>, Vec<f64
         }
         std::mem::swap(&mut before, &mut after);
         if step == steps / 2 {
-            first = whole(&before, step);
+            first = whole(&before, inside.clone());
         }
     }
-    let second = whole(&before, steps - steps / 2);
-    (first, second)
+    (first, whole(&before, inside))
+}
+
+/// The points (step − y, y) of a diagonal that lie inside: `|step·short − y·steps| < distance`, for y from `low` to before `high`.
+struct Band {
+    low: u64,
+    high: u64,
+}
+
+impl Band {
+    /// Goes on to the next diagonal, with `centre = step·short`. Either end moves by one at most, and a division takes longer than what lies
+    /// inside.
+    fn follow(&mut self, centre: u64, steps: u64, distance: u64) {
+        self.low += u64::from(self.low * steps + distance <= centre);
+        self.high += u64::from(self.high * steps < centre + distance);
+    }
 }
 
 #[cfg(test)]
@@ -260,10 +273,10 @@ mod tests {
         let grid = Grid::from_values(&mut [0.0, 10.0]);
         let counts = |values: &[f64]| NumericCounts::of(&grid, values);
         let (reference, current) = (counts(&[0.0, 0.0, 4.0, 5.0, 10.0, 12.0]), counts(&[0.0, 6.0, 11.0, 12.0]));
-        let ks = Ks::compute(&grid, &reference, &current, DesignEffect::INDEPENDENT).unwrap();
+        let ks = Ks::compute(&reference, &current, DesignEffect::INDEPENDENT).unwrap();
         assert!((ks.statistic - 1.0 / 3.0).abs() < 1e-15 && (ks.error_bound - 1.0 / 3.0).abs() < 1e-15, "{ks:?}");
         for (reference, current) in [(&reference, &counts(&[])), (&counts(&[]), &current)] {
-            assert_eq!(Ks::compute(&grid, reference, current, DesignEffect::INDEPENDENT), None);
+            assert_eq!(Ks::compute(reference, current, DesignEffect::INDEPENDENT), None);
         }
     }
 
@@ -272,7 +285,7 @@ mod tests {
         let values = |from: u32| (from..200).map(f64::from).collect::<Vec<_>>();
         let grid = Grid::from_values(&mut values(0));
         let counts = |values: &[f64]| NumericCounts::of(&grid, values);
-        let ks = |design_effect| Ks::compute(&grid, &counts(&values(0)), &counts(&values(40)), design_effect).unwrap();
+        let ks = |design_effect| Ks::compute(&counts(&values(0)), &counts(&values(40)), design_effect).unwrap();
         // 50 against 80: scipy.stats.kstwo.sf(0.2, 31)
         let dependent = ks(DesignEffect { reference: 4.0, current: 2.0 });
         assert!((dependent.p_effective / 0.145_727_839_699_030_14 - 1.0).abs() < 1e-9, "{dependent:?}");

@@ -129,11 +129,11 @@ fn decile_cells(grid: &Grid, reference: &NumericCounts, current: &NumericCounts)
     let mut cells = Vec::new();
     let mut open = Cell { label: CellLabel::Interval { lower: None, upper: None }, reference: 0, current: 0 };
     let (mut lower, mut decile, mut seen) = (None, 1, 0);
-    for (index, &knot) in grid.knots().iter().enumerate() {
-        let here = reference.below(index) + reference.at(index);
+    for (&knot, (reference, current)) in grid.knots().iter().zip(reference.totals().zip(current.totals())) {
+        let here = reference.below + reference.at;
         seen += here;
         open.reference += here;
-        open.current += current.below(index) + current.at(index);
+        open.current += current.below + current.at;
         if decile < DECILES && seen * DECILES >= n * decile {
             while decile < DECILES && seen * DECILES >= n * decile {
                 decile += 1;

@@ -36,11 +36,11 @@ impl Distribution {
             }
         }
         let mut below = None;
-        for (index, &knot) in knots.iter().enumerate() {
+        for (&knot, total) in knots.iter().zip(counts.totals()) {
             if let Some(below) = below {
-                distribution.push(below, knot, counts.below(index));
+                distribution.push(below, knot, total.below);
             }
-            distribution.push(knot, knot, counts.at(index));
+            distribution.push(knot, knot, total.at);
             below = Some(knot);
         }
         if let Some(last) = knots.last() {

@@ -1,5 +1,6 @@
 //! The 1-Wasserstein distance from cell counts and distances.
 
+use crate::profile::cells::Total;
 use crate::profile::counts::NumericCounts;
 use crate::profile::grid::Grid;
 
@@ -29,19 +30,17 @@ impl Wasserstein {
         // Beyond the ends one of the two functions is 0 or 1 throughout.
         let mut value = current.below_all().sum() / m + current.above_all().sum() / m;
         let mut error_bound = 0.0;
-        let (mut reference_below, mut current_below) = (0_u64, current.below(0));
-        for (index, pair) in knots.windows(2).enumerate() {
+        let mut cells = reference.totals().zip(current.totals());
+        let up_to = |(reference, current): (Total, Total)| (reference.below + reference.at, current.below + current.at);
+        let mut below = cells.next().map_or((0, 0), up_to);
+        for (pair, (reference, current)) in knots.windows(2).zip(cells) {
             let &[left, right] = pair else { continue };
             let width = right - left;
-            reference_below += reference.at(index);
-            current_below += current.at(index);
-            let start = (reference_below as f64 / n, current_below as f64 / m);
-            reference_below += reference.below(index + 1);
-            current_below += current.below(index + 1);
-            let end = (reference_below as f64 / n, current_below as f64 / m);
+            let start = (below.0 as f64 / n, below.1 as f64 / m);
+            let end = ((below.0 + reference.below) as f64 / n, (below.1 + current.below) as f64 / m);
+            below = (below.0 + reference.below + reference.at, below.1 + current.below + current.at);
             // ∫ F over the cell = F(right−)·width − Σ (x − left) / rows.
-            let distance =
-                |side: &NumericCounts, rows: f64| side.below(index + 1) as f64 / rows * side.mean_place_below(index + 1) * width;
+            let distance = |side: Total, rows: f64| side.below as f64 / rows * side.mean_place() * width;
             let signed = (end.0 - end.1) * width - (distance(reference, n) - distance(current, m));
             let (low, high) = (start.0 - end.1, end.0 - start.1);
             if low >= 0.0 || high <= 0.0 {

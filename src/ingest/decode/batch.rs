@@ -102,6 +102,29 @@ impl Batch {
         }
         Ok(self)
     }
+
+    /// Some rows of a batch whose columns are all decoded ([`Self::read`]).
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let columns = self.columns.iter().map(|column| match column {
+            Column::Numeric(values) => Column::Numeric(selected(values, rows)),
+            Column::Categorical { codes, dictionary } => {
+                Column::Categorical { codes: selected(codes, rows), dictionary: dictionary.clone() }
+            }
+            Column::WrongType => Column::WrongType,
+            Column::Absent | Column::Deferred(_) => Column::Absent,
+        });
+        Self {
+            rows: rows.len(),
+            columns: columns.collect(),
+            clusters: self.clusters.as_ref().map(|clusters| selected(clusters, rows)),
+            timestamps_us: selected(&self.timestamps_us, rows),
+        }
+    }
+}
+
+fn selected<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().filter_map(|row| values.get(*row)).copied().collect()
 }
 
 impl Column {

@@ -276,12 +276,6 @@ impl ByHour {
         }
         Ok(counted)
     }
-
-    /// Whether no column changed its type in the middle: that is found batch by batch, and other windows cut other batches.
-    fn is_of_one_type(&self) -> bool {
-        let is_numeric = |counts: &FeatureCounts| counts.presence().wrong_type == 0;
-        self.total.is_recent_numeric && self.total.counts.features.iter().all(is_numeric)
-    }
 }
 
 /// Hands on a column in the order of time, in one piece or several, each with the row that it begins with. One that has to be sorted is
@@ -361,7 +355,7 @@ impl Sink for ByHour {
     fn close(&mut self) {
         self.end_hour();
         self.total.close();
-        self.packed.is_exact &= self.is_of_one_type();
+        self.packed.is_exact &= self.total.is_of_one_type();
     }
 
     fn merge(&mut self, other: Self) {
@@ -369,6 +363,6 @@ impl Sink for ByHour {
     }
 
     fn is_exact(&self) -> bool {
-        self.is_of_one_type()
+        self.total.is_of_one_type()
     }
 }
