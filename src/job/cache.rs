@@ -161,35 +161,35 @@ impl Cache {
     /// Reads what is known: the heads of all packs, and those that are of use one after the other.
     async fn ask(&self, question: &Arc<Question>, empty: &ByHour, objects: usize) -> (Answer, Vec<Slot>) {
         let unknown = || Answer { known: std::iter::repeat_with(Known::default).take(objects).collect(), counted: empty.clone() };
-        let opening: Vec<_> = (0..SLOTS as usize)
-            .map(|slot| {
-                let (bucket, meta, question) = (self.bucket.clone(), self.place(slot), Arc::clone(question));
-                tokio::task::spawn_blocking(move || open(&bucket, &meta, &question))
-            })
-            .collect();
+        let places: Vec<ObjectMeta> = (0..SLOTS as usize).map(|slot| self.place(slot)).collect();
+        // Where nothing has to be waited for, a thread for each takes longer than all of them by one.
+        let at_a_time = if self.bucket.is_remote() { 1 } else { places.len() };
+        let opening = places.chunks(at_a_time).map(|places| {
+            let (bucket, places, question) = (self.bucket.clone(), places.to_vec(), Arc::clone(question));
+            tokio::task::spawn_blocking(move || places.iter().map(|meta| open(&bucket, meta, &question)).collect::<Vec<_>>())
+        });
         let mut slots = Vec::new();
         let mut answer = Some(unknown());
-        for (position, opening) in opening.into_iter().enumerate() {
-            let (mut slot, pack) = blocking::done(opening).await;
-            if let Some((head, body)) = pack {
-                let question = Arc::clone(question);
-                let so_far = answer.take();
-                let (read, found) = blocking::run(move || {
-                    let Some(body) = body_of(&head, body) else { return (false, so_far) };
-                    (true, so_far.and_then(|answer| answer.with(&question, &body)))
-                })
-                .await;
-                if !read {
-                    slot = Slot::Unusable;
-                } else if found.is_none() {
-                    tracing::warn!(
-                        "The cache holds a pack that makes no sense ({}); no more of it is used.",
-                        self.place(position).uri
-                    );
+        for opening in opening.collect::<Vec<_>>() {
+            for (mut slot, pack) in blocking::done(opening).await {
+                if let Some(pack) = pack {
+                    let question = Arc::clone(question);
+                    let so_far = answer.take();
+                    let (read, found) = blocking::run(move || {
+                        let Some(body) = body_of(&pack.0, pack.1) else { return (false, so_far) };
+                        (true, so_far.and_then(|answer| answer.with(&question, &body)))
+                    })
+                    .await;
+                    if !read {
+                        slot = Slot::Unusable;
+                    } else if found.is_none() {
+                        let uri = self.place(slots.len()).uri;
+                        tracing::warn!("The cache holds a pack that makes no sense ({uri}); no more of it is used.");
+                    }
+                    answer = found;
                 }
-                answer = found;
+                slots.push(slot);
             }
-            slots.push(slot);
         }
         tracing::debug!("cache: {slots:?}");
         (answer.unwrap_or_else(unknown), slots)
