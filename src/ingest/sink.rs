@@ -126,7 +126,7 @@ impl Counter {
 
     /// The same for every feature by itself: without relations, and without newest values. Of no row yet.
     #[must_use]
-    pub fn alone(self) -> Self {
+    pub fn marginal(self) -> Self {
         let counts = WindowCounts { joint: CrossProducts::new(0), ..self.counts };
         Self { joint: Arc::default(), counts, recent_column: None, recent: Recent::default(), ..self }
     }

@@ -88,7 +88,7 @@ impl Total {
     /// The mean place of the values below the knot, in [0, 1]; 0 without any.
     pub fn mean_place(self) -> f64 {
         // 128 bits take long to convert, and hardly ever hold more than 64.
-        let places = u64::try_from(self.places).map_or(self.places as f64, |places| places as f64);
+        let places = u64::try_from(self.places).map_or_else(|_| self.places as f64, |places| places as f64);
         if self.below == 0 { 0.0 } else { places / LARGEST_PLACE / self.below as f64 }
     }
 }

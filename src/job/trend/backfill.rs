@@ -62,7 +62,7 @@ pub async fn backfill(
         counting = logs.counting(context.profile);
     }
     // A trend shows verdicts, and those rest on every feature by itself.
-    counting.empty = counting.empty.alone();
+    counting.empty = counting.empty.marginal();
     'windows: for windows in together::groups(&missing, context.profile) {
         let counted = match together::count(context, logs, &counting, windows).await {
             Ok(counted) => counted,
