@@ -69,3 +69,35 @@ fn rejected(selection: &Selection, meta: &ObjectMeta, account: &ObjectAccount, w
     let is_alike = !holds_rows || (is_asked && cache::counts_alike(tally));
     is_alike.then(|| if is_asked { tally.rejected.total() - tally.rejected.headers() } else { 0 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feature::{ColumnBatch, FeatureKind, FeatureName};
+    use crate::profile::builder::ProfileBuilder;
+
+    /// Of so many numeric features with so many values each.
+    fn profile(features: usize, values: u32) -> ReferenceProfile {
+        let names: Vec<_> = (0..features).map(|number| (FeatureName::new(format!("f{number}")), FeatureKind::Numeric)).collect();
+        let values: Vec<f64> = (0..values).map(f64::from).collect();
+        let mut builder = ProfileBuilder::new(&names);
+        builder.update(names.iter().map(|_| ColumnBatch::Numeric(&values)));
+        builder.finish(Vec::new())
+    }
+
+    #[test]
+    fn groups_hold_what_follows_one_another_and_the_memory_has_room_for() {
+        let end = "2026-01-31T00:00:00Z".parse().unwrap();
+        let newest = Window::ending_at(end, "6h".parse().unwrap());
+        let mut windows: Vec<Window> = std::iter::successors(Some(newest), |window| Some(window.previous())).take(20).collect();
+        // The store knows one of them.
+        windows.remove(3);
+        let sizes = |profile: &ReferenceProfile| groups(&windows, profile).map(<[Window]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&profile(0, 0)), [3, 8, 8]);
+        assert_eq!(sizes(&profile(2, 100)), [3, 8, 8]);
+        // 2^21 cells: 8 windows of 4 features with 60,001 cells each, 4 of 8 features, and one window however large it is.
+        assert_eq!(sizes(&profile(4, 60_000)), [3, 8, 8]);
+        assert_eq!(sizes(&profile(8, 60_000)), [3, 4, 4, 4, 4]);
+        assert_eq!(sizes(&profile(36, 60_000)), [1; 19]);
+    }
+}
