@@ -3,6 +3,7 @@
 //! Pure: the moment it ends at is given, never read from a clock.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,6 +95,11 @@ impl Window {
 
     pub fn contains(&self, moment: DateTime<Utc>) -> bool {
         self.start <= moment && moment < self.end
+    }
+
+    /// Its moments, in microseconds since the epoch.
+    pub fn micros(&self) -> Range<i64> {
+        self.start.timestamp_micros()..self.end.timestamp_micros()
     }
 }
 

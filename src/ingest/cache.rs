@@ -102,7 +102,7 @@ impl Entry {
             return None;
         }
         let (oldest_us, latest_us) = (tally.oldest_us?, tally.course.latest_us?);
-        let (start, end) = (window.start.timestamp_micros(), window.end.timestamp_micros());
+        let Range { start, end } = window.micros();
         // An hour at an end of the window is complete where the object has no row beyond that end.
         let first = if oldest_us >= start { hour_of(oldest_us) } else { hour_of(start + HOUR_US - 1) };
         let last = if latest_us < end { hour_of(latest_us) + 1 } else { hour_of(end) };

@@ -23,7 +23,7 @@ mod rejection;
 mod rows;
 mod text;
 
-pub use batch::{Batch, Column, Deferred};
+pub use batch::{Batch, Column, Deferred, selected};
 pub use cell::MISSING_CLUSTER;
 pub use compression::{Input, Ranges, Reservation};
 pub use error::{DecodeError, DecodeFault};

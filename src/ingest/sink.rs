@@ -184,7 +184,7 @@ impl Counter {
     }
 
     /// Whether no column changed its type in the middle: that is found batch by batch, and other windows cut other batches.
-    fn is_of_one_type(&self) -> bool {
+    pub fn is_of_one_type(&self) -> bool {
         let is_numeric = |counts: &FeatureCounts| counts.presence().wrong_type == 0;
         self.is_recent_numeric && self.counts.features.iter().all(is_numeric)
     }

@@ -406,6 +406,7 @@ mod tests {
             (&first.reference, &first.current),
             (&plain_summary(&Presence::default()), &plain_summary(&Presence::default()))
         );
+        assert_eq!(first.wasserstein, None);
         // Without a psi it comes after one whose psi is 0.
         let zero = features(vec![of(c, Verdict::Drift, None), of(d, Verdict::Drift, Some(0.0))]);
         assert_eq!(zero[0].name, *d);

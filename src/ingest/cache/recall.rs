@@ -55,7 +55,7 @@ enum Side {
 
 /// What an entry tells of its object's rows in a window.
 pub fn recall(entry: &Entry, window: Window) -> Recalled {
-    let window = window.start.timestamp_micros()..window.end.timestamp_micros();
+    let window = window.micros();
     let side = |hour: &Hour| match (window.contains(&hour.oldest_us), window.contains(&hour.newest_us)) {
         (true, true) => Side::Inside,
         (false, false) if hour.newest_us < window.start || window.end <= hour.oldest_us => Side::Outside,

@@ -123,7 +123,8 @@ impl Batch {
     }
 }
 
-fn selected<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
+/// Some rows of a column, in this order.
+pub fn selected<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
     rows.iter().filter_map(|row| values.get(*row)).copied().collect()
 }
 

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::{Counter, Sink};
 use crate::feature::{ColumnBatch, FeatureName};
 use crate::ingest::cache::{Hour, Hours, hour_of};
-use crate::ingest::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER};
+use crate::ingest::decode::{Batch, Column, DecodeFault, MISSING_CLUSTER, selected};
 use crate::ingest::work::Work;
 use crate::parallel::columns_a_task;
 use crate::profile::dependence::{Order, Ranks};
@@ -83,7 +83,7 @@ impl Cut {
 }
 
 fn in_order<T: Copy>(order: Option<&[usize]>, values: &[T]) -> Vec<T> {
-    order.map_or_else(|| values.to_vec(), |order| order.iter().filter_map(|row| values.get(*row)).copied().collect())
+    order.map_or_else(|| values.to_vec(), |order| selected(values, order))
 }
 
 /// Some rows of a column.

@@ -23,17 +23,12 @@ pub struct OfWindow {
 
 impl OfWindow {
     fn contains(&self, moment_us: i64) -> bool {
-        (self.window.start.timestamp_micros()..self.window.end.timestamp_micros()).contains(&moment_us)
+        self.window.micros().contains(&moment_us)
     }
 
     fn update(&mut self, batch: &Batch) -> Result<(), DecodeFault> {
         self.rows += batch.rows as u64;
         self.counter.update(batch)
-    }
-
-    /// Whether no column changed its type in the middle: that is found batch by batch, and other windows cut other batches.
-    pub fn is_of_one_type(&self) -> bool {
-        self.counter.is_of_one_type()
     }
 }
 

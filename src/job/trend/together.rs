@@ -52,7 +52,7 @@ pub async fn count(
         let rejected = objects.iter().map(|(meta, account)| rejected(&selection, meta, account, counted.window));
         // Which of the rejected rows are the window's is not known: if all of them were, would it still be used?
         let enough = |rejected: u64| rejected as f64 <= most * (counted.rows + rejected) as f64;
-        counted.is_of_one_type() && rejected.sum::<Option<u64>>().is_some_and(enough)
+        counted.counter.is_of_one_type() && rejected.sum::<Option<u64>>().is_some_and(enough)
     };
     Ok(counted.windows.into_iter().map(|counted| Some(counted).filter(is_alike)).collect())
 }
@@ -62,9 +62,8 @@ pub async fn count(
 fn rejected(selection: &Selection, meta: &ObjectMeta, account: &ObjectAccount, window: Window) -> Option<u64> {
     let is_asked = selection.may_hold(meta, window);
     let Ok(tally) = &account.outcome else { return (!is_asked).then_some(0) };
-    let (start_us, end_us) = (window.start.timestamp_micros(), window.end.timestamp_micros());
-    let ends = tally.oldest_us.zip(tally.course.latest_us);
-    let holds_rows = ends.is_some_and(|(oldest_us, latest_us)| oldest_us < end_us && start_us <= latest_us);
+    let (moments, ends) = (window.micros(), tally.oldest_us.zip(tally.course.latest_us));
+    let holds_rows = ends.is_some_and(|(oldest_us, latest_us)| oldest_us < moments.end && moments.start <= latest_us);
     // By itself the window looks for its rows where the keys tell it to.
     let is_alike = !holds_rows || (is_asked && cache::counts_alike(tally));
     is_alike.then(|| if is_asked { tally.rejected.total() - tally.rejected.headers() } else { 0 })
